@@ -1,0 +1,15 @@
+"""Progress bars of long steps, on standard error, the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], text: str, total: int | None = None) -> Iterable[T]:
+    """Iterate over `items` with a bar that says `text`; it is drawn every two seconds and leaves one line."""
+    return tqdm(items, desc=text, total=total, mininterval=2.0, unit="", dynamic_ncols=True)

@@ -1,0 +1,93 @@
+"""Settings: the configuration checked against its schema and filled with its defaults.
+
+Each stage's keys stand in `workflow/schemas/config/<stage>.schema.yaml`, every one with a default and a sentence; the
+keys of the whole run in `run.schema.yaml`. Unknown keys are errors, so a typing mistake cannot pass as a setting.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+SCHEMAS = Path(__file__).parents[1] / "schemas"
+STAGES = (
+    "catalogue",
+    "shots",
+    "segmentation",
+    "background",
+    "products",
+    "pairs",
+    "insertion",
+    "scoring",
+    "filter",
+    "dataset",
+    "report",
+)
+
+
+class SettingsError(ValueError):
+    """A configuration that cannot be used; the message names the key."""
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """A schema of `workflow/schemas`, by its name without `.schema.yaml`."""
+    with open(SCHEMAS / f"{name}.schema.yaml", encoding="utf-8") as stream:
+        return yaml.safe_load(stream)
+
+
+@cache
+def config_schema() -> dict[str, Any]:
+    """The schema of the whole configuration: the run's keys and one object per stage."""
+    schema = copy.deepcopy(load_schema("config/run"))
+    for stage in STAGES:
+        if (SCHEMAS / "config" / f"{stage}.schema.yaml").exists():
+            schema["properties"][stage] = load_schema(f"config/{stage}")
+    return schema
+
+
+def stage_defaults(stage: str) -> dict[str, Any]:
+    """The settings of one stage with every key at its default."""
+    return _filled({}, load_schema(f"config/{stage}"))
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a configuration and fill in every default; SettingsError lists every mistake with its key."""
+    schema = config_schema()
+    filled = _filled(config, schema)
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
+    if errors:
+        raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(error)}" for error in errors))
+    return filled
+
+
+def _filled(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(value)
+    for key, part in schema.get("properties", {}).items():
+        if part.get("type") == "object" and "properties" in part and isinstance(result.get(key, {}), Mapping):
+            result[key] = _filled(result.get(key, {}), part)
+        elif key not in result and "default" in part:
+            result[key] = copy.deepcopy(part["default"])
+    return result
+
+
+def _explain(error: jsonschema.ValidationError) -> str:
+    where = ".".join(str(part) for part in error.path) or "top level"
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))
+        hints = [f"{key!r}{_closest(key, known)}" for key in unknown]
+        return f"{where}: unknown key {', '.join(hints)}"
+    return f"{where}: {error.message}"
+
+
+def _closest(key: str, known: list[str]) -> str:
+    match = difflib.get_close_matches(key, known, 1)
+    return f" (did you mean {match[0]!r}?)" if match else f" (there are {', '.join(known)})"
