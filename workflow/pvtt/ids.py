@@ -10,7 +10,7 @@ import hashlib
 import re
 
 PRODUCT_PATTERN = r"[A-Za-z0-9-](?:_?[A-Za-z0-9-])*"
-CLIP_PATTERN = PRODUCT_PATTERN + r"_s\d{2,}"
+CLIP_PATTERN = PRODUCT_PATTERN + r"_s\d\d+"
 
 
 def check_product_id(product_id: str) -> None:

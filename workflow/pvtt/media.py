@@ -107,6 +107,24 @@ def read_frames(path: str | Path, start: int = 0, end: int | None = None) -> Ite
                 yield _to_rgb(frame, layout.aspect)
 
 
+def read_some(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int, Array]]:
+    """Yield (index, frame) for chosen frames of the constant grid, ascending; only these are converted to RGB.
+
+    Frames are uint8 (h, w, 3) RGB. Indices beyond the last frame are not an error; they yield nothing.
+    """
+    path = Path(path)
+    wanted = set(indices)
+    if not wanted:
+        return
+    layout, last = _layout(path), max(wanted)
+    with _open(path) as container:
+        for index, frame in enumerate(_on_grid(_decode(path, container), layout)):
+            if index in wanted:
+                yield index, _to_rgb(frame, layout.aspect)
+            if index >= last:
+                return
+
+
 def read_video(path: str | Path, start: int = 0, end: int | None = None) -> Array:
     """Frames `start` to `end` (excluded) as one uint8 array (n, h, w, 3) RGB; MediaError when there are none."""
     frames = list(read_frames(path, start, end))
@@ -169,14 +187,14 @@ def _layout(path: Path) -> _Layout:
         stream = container.streams.video[0]
         base = float(stream.time_base)
         try:
-            times = np.array(
-                sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None and packet.size),
-                float,
-            )
+            # Packets before the start of an edit list are decoded but never shown: they are marked for discarding.
+            packets = (p for p in container.demux(stream) if p.pts is not None and p.size and not p.is_discard)
+            shown = [(packet.pts, packet.duration or 0) for packet in packets]
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(f"{path.name}: cannot be read ({_short(error)})") from error
+        times = np.array(sorted(pts for pts, _ in shown), float)
         average, guessed = stream.average_rate, stream.guessed_rate
-        packets = max(len(times), stream.frames)
+        promised = _promised(container, stream, shown)
         aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1) or Fraction(1)
         aspect = Fraction(stream.sample_aspect_ratio or aspect) or Fraction(1)
     fps = Fraction(guessed or average or 25)
@@ -189,7 +207,18 @@ def _layout(path: Path) -> _Layout:
         fps = Fraction(average)
     start = float(times[0]) * base if len(times) else 0.0
     grid = round((float(times[-1]) * base - start) * float(fps)) + 1 if len(times) else 0
-    return _Layout(_tidy(fps), aspect, packets, variable, start, grid)
+    return _Layout(_tidy(fps), aspect, promised, variable, start, grid)
+
+
+def _promised(container: Any, stream: Any, shown: list[tuple[int, int]]) -> int:
+    """Number of frames that a file should show: its packets, or more when the packets end before the header says."""
+    if "mp4" not in container.format.name:
+        return max(len(shown), stream.frames)
+    if not shown or not stream.duration:
+        return len(shown)
+    step = float(np.median([duration for _, duration in shown])) or 1.0
+    length = max(pts + duration for pts, duration in shown) - min(pts for pts, _ in shown)
+    return round(stream.duration / step) if stream.duration - length > 1.5 * step else len(shown)
 
 
 def _tidy(fps: Fraction) -> Fraction:

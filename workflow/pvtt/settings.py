@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,19 +18,22 @@ import jsonschema
 import yaml
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
-STAGES = (
-    "catalogue",
-    "shots",
-    "segmentation",
-    "background",
-    "products",
-    "pairs",
-    "insertion",
-    "scoring",
-    "filter",
-    "dataset",
-    "report",
-)
+# Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
+STAGES = {"checks": "catalogue"} | {
+    stage: stage
+    for stage in (
+        "shots",
+        "segmentation",
+        "background",
+        "products",
+        "pairs",
+        "insertion",
+        "scoring",
+        "filter",
+        "dataset",
+        "report",
+    )
+}
 
 
 class SettingsError(ValueError):
@@ -47,9 +51,8 @@ def load_schema(name: str) -> dict[str, Any]:
 def config_schema() -> dict[str, Any]:
     """The schema of the whole configuration: the run's keys and one object per stage."""
     schema = copy.deepcopy(load_schema("config/run"))
-    for stage in STAGES:
-        if (SCHEMAS / "config" / f"{stage}.schema.yaml").exists():
-            schema["properties"][stage] = load_schema(f"config/{stage}")
+    for key, stage in STAGES.items():
+        schema["properties"][key] = load_schema(f"config/{stage}")
     return schema
 
 
@@ -91,3 +94,36 @@ def _explain(error: jsonschema.ValidationError) -> str:
 def _closest(key: str, known: list[str]) -> str:
     match = difflib.get_close_matches(key, known, 1)
     return f" (did you mean {match[0]!r}?)" if match else f" (there are {', '.join(known)})"
+
+
+def describe() -> str:
+    """The reference of every configuration key, in Markdown, from the schema."""
+    schema = config_schema()
+    lines = [
+        "# Every key of the configuration",
+        "",
+        "Written from `workflow/schemas/config/` by `python -m pvtt.settings > config/README.md`; a test keeps it so.",
+        "Read in turn: `config/config.yaml`, `--configfile FILE` (see `config/presets/`), `--config KEY=VALUE`.",
+        'Unknown keys are errors. A nested key on the command line: `--config \'shots={"detector": "hash"}\'`.',
+        "",
+        "| key | default | what it does |",
+        "|---|---|---|",
+        *_key_rows("", schema),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _key_rows(prefix: str, schema: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for key, part in schema["properties"].items():
+        if "properties" in part:
+            rows.append(f"| **`{prefix}{key}`** | | **{part['description']}** |")
+            rows += _key_rows(f"{prefix}{key}.", part)
+        else:
+            choices = f" One of {', '.join(map(str, part['enum']))}." if "enum" in part else ""
+            rows.append(f"| `{prefix}{key}` | `{json.dumps(part['default'])}` | {part['description']}{choices} |")
+    return rows
+
+
+if __name__ == "__main__":
+    print(describe(), end="")

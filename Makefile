@@ -1,0 +1,55 @@
+# Two commands on a fresh machine: `make demo` and `make test`; both need python3 >= 3.11 and nothing else.
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+RESULTS ?= results
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: install demo test check format dag clean
+
+install: $(VENV)/.dev ## make .venv and link the SLURM profile
+	@$(BIN)/python -m pvtt.profile profiles/slurm
+
+# Re-used while the pins are unchanged; made anew beside the old one's stamp when they are not.
+$(VENV)/.core: envs/core.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python3 >= 3.11 is needed, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the core environment into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/core.txt -e .
+	@$(BIN)/python -m compileall -q $(VENV)/lib workflow || true
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core envs/dev.txt
+	@echo "Installing what checks and tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/dev.txt
+	@$(BIN)/python -m compileall -q $(VENV)/lib || true
+	@touch $@
+
+demo: $(VENV)/.core ## run the whole pipeline on the generated feed
+	@$(BIN)/snakemake --cores $(CORES) --config results=$(RESULTS)
+	@echo
+	@echo "dataset: $(abspath $(RESULTS))/dataset"
+	@echo "report:  $(abspath $(RESULTS))/report/index.html"
+
+test: $(VENV)/.dev ## every test that this machine can run
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+check: $(VENV)/.dev ## formatting, lint, types, workflow lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+format: $(VENV)/.dev ## apply formatters
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+dag: $(VENV)/.core ## draw the pipeline as docs/dag.svg
+	@$(BIN)/python -m pvtt.dag docs/dag.svg
+
+clean: ## remove the demo's results, keep the environment
+	rm -rf $(RESULTS) .snakemake

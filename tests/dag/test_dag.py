@@ -1,0 +1,121 @@
+"""The DAG without running it: job counts of whole feeds, of presets and of what changes in a finished run."""
+
+import re
+
+import pytest
+from conftest import ROOT, Workflow
+from fabricate import Run
+
+AGGREGATES = {"filter_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
+
+
+def dry_run(run, *arguments):
+    """Job counts of a dry run, rule -> number."""
+    done = Workflow(run.folder).snakemake("-n", "--cores", "1", "--quiet", "rules", *arguments)
+    counts = dict(re.findall(r"^([a-z_]+)\s+(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    counts.pop("total", None)
+    return {rule: int(number) for rule, number in counts.items()}
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run of three products with two clips each, one without video, one without photos; everything is done."""
+    run = Run(tmp_path)
+    for product, clips, photos in (("A", 2, 1), ("B", 2, 2), ("C", 0, 1), ("D", 1, 0)):
+        run.add_product(product, clips, photos)
+    run.finish_shots(*"ABCD")
+    run.finish_pairs(run.finish_plan(*"ABCD"))
+    return run
+
+
+def test_a_fresh_feed_starts_with_probing_and_shots(tmp_path):
+    run = Run(tmp_path)
+    run.add_product("A", 2, 1)
+    run.add_product("B", 0, 3)
+    counts = dry_run(run)
+    expected = {"probe_product": 2, "build_catalogue": 1, "detect_shots": 1, "list_clips": 1, "cut_out_product": 4}
+    assert expected.items() <= counts.items()
+    assert "insert_product" not in counts
+
+
+def test_a_planned_run_shows_every_pair(tmp_path):
+    run = Run(tmp_path)
+    run.add_product("A", 2, 1)
+    run.add_product("B", 3, 2)
+    run.finish_shots("A", "B")
+    plan = run.finish_plan("A", "B", strategy="all")
+    assert len(plan) == 2 * 2 + 3
+    assert dry_run(run) == AGGREGATES | {"remove_product": 5, "insert_product": 7, "score_pair": 7}
+
+
+def test_nothing_to_do(finished):
+    assert dry_run(finished) == {} or dry_run(finished) == {"all": 1}
+
+
+def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
+    finished.add_product("N", 2, 1)
+    first = dry_run(finished)
+    assert first.pop("all", 1) == 1
+    assert first == {
+        "probe_product": 1, "build_catalogue": 1, "detect_shots": 1, "list_clips": 1, "cut_out_product": 1,
+        "plan_pairs": 1, **dict.fromkeys(("filter_pairs", "publish_dataset", "write_report"), 1),
+    }  # fmt: skip
+    finished.finish_shots("N")
+    second = dry_run(finished)
+    assert second["cut_clip"] == second["segment_clip"] == 2
+    assert "insert_product" not in second and "remove_product" not in second
+    plan = finished.finish_plan("N")
+    new = plan[(plan.source_id == "N") | (plan.target_id == "N")]
+    # Two clips of N with A, B and C; the five old clips with N.
+    assert len(new) == 2 * 3 + 5
+    assert dry_run(finished) == AGGREGATES | {"remove_product": 2, "insert_product": 11, "score_pair": 11}
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        ("pairs/A_s01/B_i1/insert.mp4", {"insert_product": 1, "score_pair": 1}),
+        ("pairs/A_s01/B_i1/score.json", {"score_pair": 1}),
+        ("clips/A_s01/background.mp4", {"remove_product": 1, "insert_product": 2, "score_pair": 2}),
+    ],
+)
+def test_a_lost_result_is_made_again_alone(finished, lost, expected):
+    (finished.results / lost).unlink()
+    assert dry_run(finished) == AGGREGATES | expected
+
+
+def test_a_lost_report_is_written_again_alone(finished):
+    (finished.results / "report/index.html").unlink()
+    assert dry_run(finished) == {"write_report": 1, "all": 1}
+
+
+def test_a_changed_photo_redoes_what_shows_it(finished):
+    finished.write("feed/C_1.jpg")
+    counts = dry_run(finished)
+    assert counts["cut_out_product"] == 1 and counts["probe_product"] == 1
+    assert "cut_clip" not in counts and "segment_clip" not in counts
+
+
+@pytest.mark.parametrize(("preset", "pairs"), [("poc", 3_600), ("small", 20_800)])
+def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
+    run = Run(tmp_path)
+    for number in range(53):
+        run.add_product(f"P{number:02d}", 4 if number < 41 else 3, 2)
+    assert sum(run.clips.values()) == 200
+    products = list(run.clips)
+    run.finish_shots(*products)
+    settings = {"poc": {"strategy": "single", "max_pairs": 3_600}, "small": {"strategy": "sample", "photos": 2}}
+    run.finish_plan(*products, **settings[preset])
+    counts = dry_run(run, "--configfile", str(ROOT / f"config/presets/{preset}.yaml"))
+    clips = counts.pop("remove_product")
+    assert clips == 200
+    assert counts == AGGREGATES | {"insert_product": pairs, "score_pair": pairs}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [("shot=x", "did you mean 'shots'"), ('segmentation={"backend": "nosuch"}', "no backend 'nosuch'")],
+)
+def test_unknown_keys_and_backends_fail_before_the_dag(finished, wrong, words):
+    done = Workflow(finished.folder).snakemake("-n", "--config", wrong, check=False)
+    assert done.returncode != 0 and words in done.stdout + done.stderr

@@ -1,0 +1,139 @@
+"""Files, ids, settings and backends: what all stages stand on."""
+
+import hashlib
+import json
+import re
+
+import pytest
+import yaml
+from pvtt import backends, files, ids, settings
+from pvtt.settings import SettingsError
+
+
+class TestFiles:
+    def test_atomic_path_replaces_or_leaves(self, tmp_path):
+        target = tmp_path / "deep" / "a.txt"
+        with files.atomic_path(target) as aside:
+            assert aside.suffix == ".txt" and aside.parent == target.parent
+            aside.write_text("new")
+            assert not target.exists()
+        assert target.read_text() == "new"
+        with pytest.raises(RuntimeError), files.atomic_path(target) as aside:
+            aside.write_text("half")
+            raise RuntimeError
+        assert target.read_text() == "new"
+        assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
+
+    def test_json(self, tmp_path):
+        record = {"title": "项链 é", "value": [1, 2.5, None, True]}
+        files.write_json(tmp_path / "a.json", record)
+        assert files.read_json(tmp_path / "a.json") == record
+        assert "项链" in (tmp_path / "a.json").read_text(encoding="utf-8")
+        with pytest.raises(ValueError, match="JSON compliant"):
+            files.write_json(tmp_path / "b.json", {"score": float("nan")})
+        assert not (tmp_path / "b.json").exists()
+        (tmp_path / "c.json").write_text("{")
+        with pytest.raises(ValueError, match=r"c\.json: not valid JSON"):
+            files.read_json(tmp_path / "c.json")
+
+    def test_empty_link_and_digest(self, tmp_path):
+        files.write_empty(tmp_path / "x.mp4")
+        assert (tmp_path / "x.mp4").stat().st_size == 0
+        (tmp_path / "a").write_bytes(b"abc")
+        (tmp_path / "b").write_bytes(b"old")
+        files.link_or_copy(tmp_path / "a", tmp_path / "b")
+        assert (tmp_path / "b").read_bytes() == b"abc"
+        assert files.file_digest(tmp_path / "b") == hashlib.blake2b(b"abc", digest_size=16).hexdigest()
+
+
+class TestIds:
+    @pytest.mark.parametrize("good", ["A", "JEWE001", "a_b-c_1", "-", "9", "x" * 100])
+    def test_good(self, good):
+        ids.check_product_id(good)
+
+    @pytest.mark.parametrize("bad", ["", "_a", "a_", "a__b", "a b", "a/b", "..", "é", "a.b", "a\n", "x" * 101])
+    def test_bad(self, bad):
+        with pytest.raises(ValueError, match="rename the product"):
+            ids.check_product_id(bad)
+
+    def test_clips_and_pairs(self):
+        assert ids.clip_id("A_1", 3) == "A_1_s03" and ids.clip_id("A", 123) == "A_s123"
+        for product in ("A", "A_s1", "A_s01"):
+            clip = ids.clip_id(product, 1)
+            assert ids.clip_product(clip) == product
+            assert re.fullmatch(ids.CLIP_PATTERN, clip)
+        assert ids.pair_id("A_s01", "B", 2) == "A_s01__B_i2"
+
+    def test_hashes_never_change(self):
+        """Seeds and samples of existing data sets hang on these values."""
+        assert ids.stable_hash("seed", "A_s01__B_i1") == 3000228225597815926
+        assert ids.seed_of("A_s01__B_i1") == 3000228225597815926 & 0x7FFFFFFF
+        assert ids.stable_hash("a", "bc") != ids.stable_hash("ab", "c")
+        assert all(0 <= ids.seed_of(str(k)) < 2**31 for k in range(200))
+
+
+BASE = {"catalogue": "p.csv", "results": "r"}
+
+
+class TestSettings:
+    def test_defaults_are_filled_in(self):
+        filled = settings.resolve(BASE | {"shots": {"min_shot_s": 3}})
+        assert filled["shots"]["min_shot_s"] == 3
+        assert filled["shots"]["min_shot_frames"] == 50
+        assert filled["shots"] == settings.stage_defaults("shots") | {"min_shot_s": 3}
+
+    @pytest.mark.parametrize(
+        ("config", "message"),
+        [
+            ({"shots": {"min_shots": 3}}, r"shots: unknown key 'min_shots' \(did you mean 'min_shot_s'\?\)"),
+            ({"shots": {"detector": "magic"}}, r"shots\.detector: 'magic' is not one of"),
+            ({"shots": {"min_shot_frames": 0}}, r"shots\.min_shot_frames: 0 is less than the minimum"),
+            ({"shots": 3}, r"shots: 3 is not of type 'object'"),
+            ({"shot": {}}, r"top level: unknown key 'shot'"),
+        ],
+    )
+    def test_mistakes_are_named(self, config, message):
+        with pytest.raises(SettingsError, match=message):
+            settings.resolve(BASE | config)
+
+    def test_all_mistakes_at_once(self):
+        with pytest.raises(SettingsError) as caught:
+            settings.resolve(BASE | {"shots": {"min_shot_s": -1, "short_side_px": 1}})
+        assert "min_shot_s" in str(caught.value) and "short_side_px" in str(caught.value)
+
+    def test_defaults_are_not_shared(self):
+        first = settings.stage_defaults("shots")
+        first["detector"] = "hash"
+        assert settings.stage_defaults("shots")["detector"] == "adaptive"
+
+    @pytest.mark.parametrize("path", sorted((settings.SCHEMAS / "config").glob("*.yaml")), ids=lambda p: p.name)
+    def test_every_key_has_a_sentence_and_a_valid_default(self, path):
+        schema = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert schema["additionalProperties"] is False
+        for key, part in schema["properties"].items():
+            assert part["description"].endswith("."), key
+            assert "default" in part or "properties" in part, key
+            if "default" in part:
+                settings.jsonschema.validate(part["default"], part)
+        json.dumps(schema)
+
+
+class TestBackends:
+    def test_found_by_convention(self):
+        assert "scenedetect" in backends.available("shots")
+        assert "perceptual_hash" in backends.available("catalogue")
+        assert backends.backend_class("shots", "scenedetect").name == "scenedetect"
+
+    def test_by_path(self):
+        assert backends.backend_class("shots", "pvtt.shots.scenedetect:Backend").name == "scenedetect"
+
+    def test_unknown(self):
+        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are scenedetect"):
+            backends.backend_class("shots", "magic")
+
+    @pytest.mark.parametrize("stage", ["catalogue", "shots"])
+    def test_attributes(self, stage):
+        for name in backends.available(stage):
+            backend = backends.backend_class(stage, name)
+            assert backend.name == name and isinstance(backend.version, str) and isinstance(backend.needs, tuple)
+            assert hasattr(backend, "limits")

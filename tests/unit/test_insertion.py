@@ -1,0 +1,283 @@
+"""Insertion: a known square into a known box gives a known frame."""
+
+import json
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+from pvtt.colour import to_linear, to_srgb
+from pvtt.geometry import box_of
+from pvtt.insertion import insert_product
+from pvtt.insertion.base import InsertionError, Request
+from pvtt.insertion.composite import Backend, adapted_size, compose, restored
+from pvtt.insertion.control import Path
+from pvtt.insertion.cutout import draw, prepare
+from pvtt.insertion.light import COPIES, measure_light, shade, shadow_copies
+from pvtt.media import count_frames, read_masks, read_video, write_masks, write_png, write_video
+from pvtt.settings import stage_defaults
+
+N, H, W = 12, 160, 224
+PLAIN = {"colour_strength": 0.0, "feather_px": 0.0}
+
+
+def square_cutout(side=80, colour=(30, 160, 220), width=None):
+    cutout = np.zeros((side + 20, (width or side) + 20, 4), np.uint8)
+    cutout[10:-10, 10:-10] = [*colour, 255]
+    return cutout
+
+
+def clip(step=5, shadow=0.0, side=40):
+    """Source, background, masks and boxes of a red square moving right over a grey ramp."""
+    x = np.arange(W)
+    plain = np.repeat(np.repeat((120 + 0.4 * x).astype(np.uint8)[None, :, None], H, 0), 3, 2)
+    source, masks, boxes = [], [], []
+    for index in range(N):
+        left, top = 50 + step * index, 60
+        mask = np.zeros((H, W), bool)
+        mask[top : top + side, left : left + side] = True
+        copies = shadow_copies(mask.astype(np.float32), side)
+        frame = to_srgb(to_linear(plain) * (1 - shadow * copies[20])[..., None])
+        frame[mask] = [200, 40, 40]
+        source.append(frame)
+        masks.append(mask)
+        boxes.append((float(left), float(top), float(left + side), float(top + side)))
+    return np.stack(source), np.stack([plain] * N), np.stack(masks), boxes
+
+
+def request_of(source, background, masks, boxes, cutout):
+    return Request(lambda: iter(source), lambda: iter(background), masks, boxes, np.zeros((0, N, 2)), cutout, 24.0, 1)
+
+
+def inserted(request, **changes):
+    insertion = Backend(stage_defaults("insertion") | changes).insert(request)
+    pairs = list(insertion.frames)
+    return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs]), insertion
+
+
+def test_a_square_lands_where_the_source_was_with_its_colour():
+    source, background, masks, boxes = clip()
+    frames, seen, insertion = inserted(request_of(source, background, masks, boxes, square_cutout()), **PLAIN)
+    for index in range(N):
+        assert np.abs(np.subtract(box_of(seen[index]), boxes[index])).max() <= 0.5
+        assert np.allclose(insertion.boxes[index], boxes[index], atol=0.01)
+        inside = frames[index][62:98, int(boxes[index][0]) + 2 : int(boxes[index][2]) - 2]
+        assert np.abs(inside.astype(int) - [30, 160, 220]).max() <= 1
+
+
+def test_elsewhere_the_source_is_untouched():
+    source, background, masks, boxes = clip()
+    source = source.copy()
+    source[:, 5:15, 5:15] = 77
+    frames, _, _ = inserted(request_of(source, background, masks, boxes, square_cutout()), **PLAIN)
+    far = np.ones((N, H, W), bool)
+    for index, box in enumerate(boxes):
+        far[index, 40:120, int(box[0]) - 25 : int(box[2]) + 25] = False
+    assert np.array_equal(frames[far], source[far])
+
+
+def test_sub_pixel_positions_and_shrinking_keep_the_centre():
+    layer = prepare(square_cutout(200), 200)
+    for centre in ((50.0, 40.0), (50.25, 40.5), (50.7, 39.9)):
+        alpha = draw(layer, centre, (31.5, 31.5), 0.0, (0, 0, 100, 80))[..., 3].astype(float)
+        y, x = np.mgrid[:80, :100]
+        assert (alpha * (x + 0.5)).sum() / alpha.sum() == pytest.approx(centre[0], abs=0.02)
+        assert (alpha * (y + 0.5)).sum() / alpha.sum() == pytest.approx(centre[1], abs=0.02)
+        assert alpha.sum() == pytest.approx(31.5**2, rel=0.02)
+
+
+def test_shrinking_does_not_alias():
+    cutout = square_cutout(200)
+    cutout[10:-10, 10:-10, :3] = np.where(np.arange(200) % 2, 255, 0)[None, :, None]
+    rgba = draw(prepare(cutout, 200), (30.0, 30.0), (30.0, 30.0), 0.0, (0, 0, 60, 60))
+    middle = rgba[18:42, 18:42, 0]
+    assert middle.mean() == pytest.approx(0.5, abs=0.02) and middle.std() < 0.06
+
+
+def test_a_turn_is_drawn_about_the_centre():
+    rgba = draw(prepare(square_cutout(40, width=80), 80), (50.0, 50.0), (40.0, 20.0), np.pi / 2, (0, 0, 100, 100))
+    assert box_of(rgba[..., 3] > 0.5) == (40, 30, 60, 70)
+
+
+def test_blending_is_in_linear_light():
+    canvas = np.full((40, 40, 3), 255, np.uint8)
+    rgba = np.zeros((40, 40, 4), np.float32)
+    rgba[10:30, 10:30] = [0, 0, 0, 0.5]
+    none = np.zeros((40, 40), np.float32)
+    frame, seen = compose(canvas, canvas, rgba, 1.0, none, ((0, 0, 40, 40), np.zeros(27)))
+    assert (frame[10:30, 10:30] == 188).all()
+    assert (frame[:10] == 255).all()
+    assert not seen.any()
+
+
+def test_area_is_kept_and_capped():
+    still = Path(np.full((N, 2), 100.0), np.ones(N), np.zeros(N), (40.0, 40.0), 0)
+    width, height = adapted_size(still, 4.0, (W, H), 1.0)
+    assert (width, height) == pytest.approx((80, 20))
+    width, height = adapted_size(still, 100.0, (W, H), 0.5)
+    assert (width, height) == pytest.approx((112, 1.12))
+
+
+def test_what_was_in_front_stays_in_front():
+    source, background, masks, boxes = clip(step=0)
+    bar = np.s_[:, 70:90]
+    for index in range(5, 8):
+        source[index][bar] = [240, 200, 40]
+        background[index][bar] = [240, 200, 40]
+        masks[index][bar] = False
+    frames, seen, insertion = inserted(request_of(source, background, masks, boxes, square_cutout()), **PLAIN)
+    assert insertion.measures["occluded_frames"] == 3
+    assert np.abs(frames[6][60:100, 72:88].astype(int) - [240, 200, 40]).max() <= 2
+    assert not seen[6][:, 72:88].any()
+    assert seen[6][65:95, 54:66].all() and seen[3][65:95, 54:86].all()
+    assert np.abs(frames[3][65:95, 54:86].astype(int) - [30, 160, 220]).max() <= 1
+
+
+def test_where_the_product_is_absent_the_background_stays():
+    source, background, masks, boxes = clip()
+    masks[:4], boxes[:4], source[:4] = False, [None] * 4, background[:4]
+    frames, seen, insertion = inserted(request_of(source, background, masks, boxes, square_cutout()), **PLAIN)
+    assert np.array_equal(frames[:4], background[:4])
+    assert not seen[:4].any() and seen[4:].any((1, 2)).all()
+    assert insertion.boxes[:4] == [None] * 4
+
+
+def test_the_shadow_is_measured_and_carried_to_the_new_outline():
+    source, background, masks, boxes = clip(shadow=0.5)
+    light = measure_light(source, background, masks, 0.0)
+    old = shade(masks[0].astype(np.float32), light.shadow, 40.0)
+    truth = 1 - 0.5 * shadow_copies(masks[0].astype(np.float32), 40.0)[20]
+    outside = ~cv2.dilate(masks[0].astype(np.uint8), np.ones((7, 7))).astype(bool)
+    assert np.abs(old - truth)[outside].max() < 0.06
+    wide = square_cutout(40, width=160)
+    frames, _, _ = inserted(request_of(source, background, masks, boxes, wide), **PLAIN)
+    x0, x1 = int(boxes[0][0] - 15), int(boxes[0][2] + 15)
+    assert frames[0][92:97, x0:x1].mean() < background[0][92:97, x0:x1].mean() - 10
+
+
+def test_without_a_shadow_none_is_made():
+    source, background, masks, _ = clip()
+    assert measure_light(source, background, masks, 0.5).shadow.sum() < 0.01
+
+
+def test_an_empty_clip_gets_a_contact_shadow():
+    _, background, masks, boxes = clip(step=0)
+    nothing = np.zeros_like(masks)
+    request = request_of(background, background, nothing, boxes, square_cutout())
+    frames, seen, _ = inserted(request, **PLAIN)
+    assert np.abs(np.subtract(box_of(seen[0]), boxes[0])).max() <= 0.5
+    assert frames[0][101:104, 60:80].mean() < background[0][101:104, 60:80].mean() - 4
+    assert COPIES[measure_light(background, background, nothing, 0.3).shadow.argmax()][2] > 0
+
+
+def test_exposure_is_followed():
+    source, background, masks, boxes = clip(step=0)
+    gains = np.linspace(1, 0.5, N)
+    dim = [np.stack([to_srgb(to_linear(f) * g) for f, g in zip(v, gains, strict=True)]) for v in (source, background)]
+    frames, _, insertion = inserted(request_of(*dim, masks, boxes, square_cutout()), **PLAIN)
+    level = to_linear(frames[:, 70:90, 60:80]).mean((1, 2, 3))
+    assert np.allclose(level / level[0], gains, rtol=0.04)
+    assert insertion.measures["shadow"] < 0.01
+
+
+def test_colours_are_drawn_towards_the_scene():
+    source, background, masks, boxes = clip(step=0)
+    warm = [np.stack([to_srgb(to_linear(f) * [0.5, 0.4, 0.25]) for f in v]) for v in (source, background)]
+    photo = square_cutout(colour=(200, 200, 200))
+    kept, _, _ = inserted(request_of(*warm, masks, boxes, photo), **PLAIN)
+    drawn, _, _ = inserted(request_of(*warm, masks, boxes, photo), colour_strength=1.0)
+    before, after = kept[0][80, 70].astype(int), drawn[0][80, 70].astype(int)
+    assert after.mean() < before.mean()
+    assert after[0] - after[2] > before[0] - before[2] + 10
+
+
+def test_restored_takes_the_background_only_where_it_changed():
+    source, background, masks, _ = clip()
+    noisy = background[0] + 1
+    frame = restored(source[0], noisy, masks[0])
+    assert np.array_equal(frame[masks[0]], noisy[masks[0]])
+    assert np.array_equal(frame[:40], source[0][:40]) and np.array_equal(frame[:, 130:], source[0][:, 130:])
+
+
+def test_an_empty_cutout_is_an_error():
+    with pytest.raises(InsertionError, match="no opaque pixel"):
+        prepare(np.zeros((20, 20, 4), np.uint8), 100)
+
+
+# ---------------------------------------------------------------- the stage
+
+
+def write_clip(folder, *, background=True, **arguments):
+    source, plain, masks, boxes = clip(**arguments)
+    folder.mkdir(parents=True)
+    rate = Fraction(30000, 1001)
+    write_video(folder / "video.mp4", source, rate)
+    if background:
+        write_video(folder / "background.mp4", plain, rate)
+        (folder / "background.json").write_text(json.dumps({"status": "done", "reason": ""}))
+    else:
+        (folder / "background.mp4").write_bytes(b"")
+        (folder / "background.json").write_text(json.dumps({"status": "failed", "reason": "too large"}))
+    write_masks(folder / "masks.mkv", masks, rate)
+    frames = [{"visible": True, "box": list(box), "area": 0.04} for box in boxes]
+    points = [{"xy": [[box[0] + 10, box[1] + 10] for box in boxes]}]
+    track = {"n_frames": N, "fps": "30000/1001", "width": W, "height": H, "frames": frames, "points": points}
+    (folder / "track.json").write_text(json.dumps(track | {"clip_id": "A_s01", "objects": []}))
+
+
+PAIR = {
+    "pair_id": "A_s01__B_i1",
+    "clip_id": "A_s01",
+    "source_id": "A",
+    "target_id": "B",
+    "image_index": 1,
+    "seed": 5,
+}
+
+
+def run_stage(tmp_path, status="accepted", changes=None, **arguments):
+    write_clip(tmp_path / "clip", **arguments)
+    write_png(tmp_path / "1.png", square_cutout())
+    record = {"status": status, "reason": "blurred" if status != "accepted" else ""}
+    settings = stage_defaults("insertion") | (changes or {})
+    out = tmp_path / "out"
+    insert_product(tmp_path / "clip", tmp_path / "1.png", record, out, PAIR, settings)
+    return out, json.loads((out / "insert.json").read_text())
+
+
+@pytest.mark.parametrize("control", ["boxes", "ends"])
+def test_stage_writes_video_masks_and_record(tmp_path, control):
+    out, record = run_stage(tmp_path, changes={"control": control})
+    assert record["status"] == "done" and record["control"] == control
+    assert {key: record[key] for key in PAIR} == PAIR
+    assert (record["n_frames"], record["width"], record["height"], record["fps"]) == (N, W, H, "30000/1001")
+    assert count_frames(out / "insert.mp4") == N
+    seen = read_masks(out / "insert_mask.mkv")
+    assert seen.shape == (1, N, H, W)
+    assert np.abs(np.subtract(box_of(seen[0, 4]), record["boxes"][4])).max() <= 1
+    assert record["provenance"]["seed"] == 5
+    frame = read_video(out / "insert.mp4")[4]
+    assert np.abs(frame[70:90, 80:100].astype(int).mean((0, 1)) - [30, 160, 220]).max() < 45
+
+
+def test_stage_is_deterministic(tmp_path):
+    first, _ = run_stage(tmp_path / "a")
+    second, _ = run_stage(tmp_path / "b")
+    for name in ("insert.mp4", "insert_mask.mkv"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"background": False}, "no background: too large"),
+        ({"status": "rejected"}, "rejected: blurred"),
+        ({"changes": {"control": "points"}}, "at least 2 key points"),
+    ],
+)
+def test_an_impossible_pair_is_a_record(tmp_path, arguments, reason):
+    out, record = run_stage(tmp_path, **arguments)
+    assert record["status"] == "failed" and reason in record["reason"]
+    assert record["boxes"] == [None] * N
+    assert (out / "insert.mp4").stat().st_size == 0
+    assert (out / "insert_mask.mkv").stat().st_size == 0

@@ -1,0 +1,160 @@
+"""Pairs: counts of the plan, difficulty, stability, cap, quotas and feasibility."""
+
+import copy
+
+import pandas as pd
+import pytest
+from pvtt.ids import pair_id, seed_of
+from pvtt.pairs import choose_photos, clip_facts, infeasible, plan_feed, plan_pairs
+from pvtt.pairs.taxonomy import DIFFICULTIES, Taxonomy
+from pvtt.settings import stage_defaults
+
+TAXONOMY = Taxonomy(
+    {
+        "categories": {
+            "jewelry": {"ring": "ring", "necklace": "chain"},
+            "watches": {"watch": "strap"},
+            "bags": {"tote": "box"},
+        },
+        "similar_forms": [["ring", "strap"]],
+        "default_form": "other",
+    }
+)
+
+
+def settings(**changes):
+    return stage_defaults("pairs") | changes
+
+
+def clip(product, number=1, **changes):
+    facts = {"box_coverage": 0.1, "box_y_std_px": 2.0, "visible_share": 1.0, "n_frames": 80, "empty": False}
+    return {"clip_id": f"{product}_s{number:02d}", "product_id": product, **facts, **changes}
+
+
+def feed(n_products, clips_per_product, n_photos):
+    products = {f"P{i:03d}": {"category": "jewelry", "subcategory": "ring"} for i in range(n_products)}
+    clips = [clip(product, number + 1) for product in products for number in range(clips_per_product)]
+    photos = {product: list(range(1, n_photos + 1)) for product in products}
+    return clips, products, photos
+
+
+@pytest.mark.parametrize(
+    ("strategy", "photos", "expected"), [("single", 2, 10_400), ("sample", 2, 20_800), ("all", 1, 52_000)]
+)
+def test_counts_of_the_plan(strategy, photos, expected):
+    clips, products, available = feed(53, 4, 5)
+    plan = plan_pairs(clips[:200], products, available, TAXONOMY, settings(strategy=strategy, photos=photos))
+    assert (plan.status == "planned").sum() == expected
+    assert plan.pair_id.is_unique
+    assert not (plan.source_id == plan.target_id).any()
+
+
+def test_difficulty_follows_category_and_form():
+    ring = {"category": "jewelry", "subcategory": "ring"}
+    others = [ring, {"category": "jewelry", "subcategory": "necklace"}, {"category": "watches", "subcategory": "watch"}]
+    levels = [TAXONOMY.difficulty(ring, other) for other in [*others, {"category": "bags", "subcategory": "tote"}]]
+    assert levels == list(DIFFICULTIES)
+    assert TAXONOMY.difficulty(ring, {"category": "unheard", "subcategory": "of"}) == "expert"
+
+
+def test_shipped_taxonomy_reads_and_rates():
+    taxonomy = Taxonomy.read("config/taxonomy.yaml")
+    bracelet = {"category": "jewelry", "subcategory": "bracelet"}
+    assert taxonomy.difficulty(bracelet, {"category": "watches", "subcategory": "watch"}) == "hard"
+    assert taxonomy.difficulty(bracelet, {"category": "home", "subcategory": "teapot"}) == "expert"
+
+
+def test_a_new_product_changes_no_existing_pair():
+    clips, products, photos = feed(6, 2, 4)
+    old = plan_pairs(
+        clips[2:], products, {k: v for k, v in photos.items() if k != "P000"}, TAXONOMY, settings(strategy="sample")
+    )
+    new = plan_pairs(clips, products, photos, TAXONOMY, settings(strategy="sample"))
+    merged = old.merge(new, how="left", indicator=True)
+    assert (merged._merge == "both").all()
+    assert len(new) > len(old)
+
+
+def test_seed_and_id_are_stable():
+    assert pair_id("A_s01", "B", 2) == "A_s01__B_i2"
+    assert seed_of("A_s01__B_i2") == seed_of("A_s01__B_i2") != seed_of("A_s01__B_i1")
+    assert 0 <= seed_of("A_s01__B_i2") < 2**31
+
+
+def test_sample_keeps_the_main_photo_and_grows_without_change():
+    few = choose_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=2))
+    more = choose_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=4))
+    assert 1 in few and len(few) == 2 and len(more) == 4 and set(few) <= set(more)
+
+
+def test_cap_and_quota():
+    clips, products, photos = feed(5, 2, 1)
+    products["P004"] = {"category": "bags", "subcategory": "tote"}
+    full = plan_pairs(clips, products, photos, TAXONOMY, settings())
+    capped = plan_pairs(clips, products, photos, TAXONOMY, settings(), max_pairs=7)
+    kept = capped[capped.status == "planned"]
+    assert len(kept) == 7
+    assert set(kept.pair_id) == set(full.sort_values("rank").pair_id[:7])
+    quotas = dict.fromkeys(DIFFICULTIES) | {"expert": 0.1}
+    limited = plan_pairs(clips, products, photos, TAXONOMY, settings(quotas=quotas), max_pairs=20)
+    counts = limited[limited.status == "planned"].difficulty.value_counts()
+    assert counts["expert"] == 2 and counts.sum() == 20
+    assert limited.reason[limited.status == "skipped"].str.contains("quota|max_pairs").all()
+
+
+def test_include_and_exclude():
+    clips, products, photos = feed(4, 2, 1)
+    lists = {"clips": [], "sources": ["P001"], "targets": ["P002", "P003"]}
+    plan = plan_pairs(clips, products, photos, TAXONOMY, settings(include=lists))
+    assert set(plan.source_id) == {"P001"} and set(plan.target_id) == {"P002", "P003"}
+    lists = {"clips": ["P000_s01"], "sources": [], "targets": ["P003"]}
+    plan = plan_pairs(clips, products, photos, TAXONOMY, settings(exclude=lists))
+    assert "P000_s01" not in set(plan.clip_id) and "P000_s02" in set(plan.clip_id) and "P003" not in set(plan.target_id)
+
+
+def test_clip_facts_are_exact():
+    boxes = [[0, 0, 50, 40], [0, 10, 50, 50], None]
+    track = {"width": 100, "height": 80, "frames": [{"visible": box is not None, "box": box} for box in boxes]}
+    facts = clip_facts(track)
+    assert facts == {"box_coverage": 0.25, "box_y_std_px": 5.0, "visible_share": pytest.approx(2 / 3)}
+    assert clip_facts({"width": 1, "height": 1, "frames": [{"visible": False, "box": None}]})["visible_share"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"box_coverage": 0.6}, "covers 60%"),
+        ({"box_y_std_px": 40.0}, "40 px"),
+        ({"visible_share": 0.1}, "seen in 10%"),
+        ({"n_frames": 200}, "200 frames"),
+        ({}, ""),
+    ],
+)
+def test_infeasible_says_why(changes, words):
+    limits = {"max_box_coverage": 0.5, "max_box_y_std_px": 30, "min_visible_share": 0.3, "max_frames": 100}
+    reason = infeasible(clip("A", **changes), limits)
+    assert words in reason and bool(reason) == bool(words)
+
+
+def test_feed_leaves_out_what_was_rejected():
+    roles = {"A": "source;target", "B": "target", "C": "source", "D": "source;target"}
+    catalogue = pd.DataFrame(
+        [
+            {"product_id": key, "category": "x", "subcategory": "y", "status": "accepted", "roles": value}
+            for key, value in roles.items()
+        ]
+    )
+    frames = [{"visible": True, "box": [0, 0, 10, 10]}] * 60
+    track = {"width": 100, "height": 100, "n_frames": 60, "frames": frames, "measures": {}}
+    clips = [
+        track | {"clip_id": "A_s01", "status": "accepted"},
+        track | {"clip_id": "C_s01", "status": "rejected"},
+        track | {"clip_id": "D_s01", "status": "accepted", "measures": {"empty": True}},
+    ]
+    photo = {"image_index": 1, "status": "accepted"}
+    cutouts = [photo | {"product_id": key} for key in "ABC"] + [
+        {"product_id": "D", "image_index": 1, "status": "rejected"}
+    ]
+    plan = plan_feed(catalogue, TAXONOMY, copy.deepcopy(clips), cutouts, settings())
+    assert set(plan.pair_id) == {"A_s01__B_i1", "D_s01__A_i1", "D_s01__B_i1"}
+    assert set(plan.difficulty[plan.clip_id == "D_s01"]) == {"easy"}

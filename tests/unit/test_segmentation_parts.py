@@ -1,0 +1,196 @@
+"""Building blocks of the classical segmentation, each against an exact answer."""
+
+import cv2
+import numpy as np
+import pytest
+from pvtt.segmentation import appearance, labelling, motion
+from pvtt.segmentation.discovery import border_contact, border_skin, ring
+from pvtt.segmentation.objects import separate
+from pvtt.segmentation.overlay import overlays
+from pvtt.segmentation.place import PlaceFinder
+from pvtt.segmentation.propagation import stability
+from pvtt.segmentation.saliency import saliency
+from pvtt.segmentation.track import build_track, follow_points
+
+
+def texture(height=120, width=160, seed=1):
+    small = np.random.default_rng(seed).integers(0, 255, (height // 6, width // 6, 3)).astype(np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def square(shape=(60, 80), top=20, left=30, side=20):
+    mask = np.zeros(shape, bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
+
+
+def test_log_ratio_speaks_for_the_colour_of_each_side():
+    image = np.full((20, 40, 3), (30, 60, 200), np.uint8)
+    image[:, 20:] = (210, 200, 40)
+    bins = appearance.features(image)
+    left = np.zeros((20, 40))
+    left[:, :20] = 1
+    product, ground = appearance.histogram(bins, left), appearance.histogram(bins, 1 - left)
+    odds = appearance.evidence(appearance.log_ratio(product, ground), bins)
+    assert (odds[:, :15] > 3).all() and (odds[:, 25:] < -3).all()
+    assert appearance.overlap(product, product) == pytest.approx(1)
+    assert appearance.overlap(product, ground) < 0.01
+
+
+def test_histograms_are_densities_even_without_weights():
+    bins = appearance.features(texture())
+    for weights in (np.ones(bins.shape[:2]), np.zeros(bins.shape[:2])):
+        histogram = appearance.histogram(bins, weights)
+        assert histogram[: appearance.BINS**3].sum() == pytest.approx(1)
+        assert histogram[appearance.BINS**3 :].sum() == pytest.approx(1)
+
+
+def test_a_shadow_is_explained_by_its_ground_and_a_brighter_patch_is_not():
+    def flat(level):
+        return appearance.histogram(appearance.features(np.full((9, 9, 3), level, np.uint8)), np.ones((9, 9)))
+
+    lit = flat(200)
+    assert appearance.overlap(appearance.shadowed(lit), flat(160)) > 2 * appearance.overlap(lit, flat(160))
+    assert appearance.overlap(appearance.shadowed(lit), flat(240)) < 0.05
+
+
+def test_reference_histogram_ignores_what_is_transparent():
+    photo = np.zeros((40, 40, 4), np.uint8)
+    photo[..., 0] = 255
+    photo[10:30, 10:30] = (0, 0, 255, 255)
+    blue = appearance.histogram(appearance.features(np.full((9, 9, 3), (0, 0, 255), np.uint8)), np.ones((9, 9)))
+    assert appearance.overlap(appearance.reference_histogram([photo]), blue) > 0.98
+    assert appearance.reference_histogram([]) is None
+    assert appearance.reference_histogram([np.zeros((9, 9, 4), np.uint8)]) is None
+
+
+def test_only_skin_that_touches_the_border_is_a_hand():
+    image = np.full((120, 160, 3), (90, 110, 160), np.uint8)
+    image[40:60, :50] = (215, 160, 130)
+    image[80:100, 80:110] = (215, 160, 130)
+    hand = border_skin(image)
+    assert hand[45:55, 5:45].all() and not hand[80:100, 80:110].any() and not hand[:30].any()
+
+
+def test_the_guided_filter_keeps_constants_and_its_own_guide():
+    image = texture()
+    guided = labelling.GuidedFilter(image, smoothing=0.001)
+    assert guided(np.full(image.shape[:2], 0.7, np.float32)) == pytest.approx(0.7, abs=1e-3)
+    plane = image[..., 1].astype(np.float32) / 255
+    assert np.abs(guided(plane) - plane).max() < 0.02
+
+
+def test_labels_follow_the_edges_of_the_image():
+    image = np.full((60, 80, 3), 90, np.uint8)
+    truth = square()
+    image[truth] = (200, 60, 60)
+    weak = np.where(np.roll(truth, 2, 1), 1.0, -1.0).astype(np.float32)
+    found = labelling.label(weak, labelling.GuidedFilter(image), coupling=6) > 0.5
+    assert (found ^ truth).sum() < (np.roll(truth, 2, 1) ^ truth).sum()
+
+
+def test_signed_distance_of_a_square():
+    distance = labelling.signed_distance(square())
+    assert distance[30, 40] == pytest.approx(9.5, abs=0.6)
+    assert distance[20, 40] == pytest.approx(0.5, abs=0.1) and distance[19, 40] == pytest.approx(-0.5, abs=0.1)
+    assert distance[9, 40] == pytest.approx(-10.5, abs=0.5)
+    assert (labelling.signed_distance(np.zeros((5, 5), bool)) == -1000).all()
+
+
+def test_specks_and_pinholes_go_and_the_rest_stays():
+    mask = square()
+    mask[5, 5] = True
+    mask[30, 40] = False
+    assert (labelling.drop_specks(mask, 4) == square()).all()
+
+
+def test_main_parts_keeps_what_is_near_or_of_like_size():
+    mask = square((100, 200), 40, 20, 20)
+    near, alike, far = square((100, 200), 44, 41, 3), square((100, 200), 40, 150, 15), square((100, 200), 5, 100, 3)
+    assert (labelling.main_parts(mask | near | alike | far) == (mask | near | alike)).all()
+
+
+def test_stability_is_the_share_of_the_sure_part():
+    assert stability(np.array([[0.95, 0.95, 0.5, 0.01]])) == pytest.approx(2 / 3)
+    assert stability(np.zeros((2, 2))) == 0
+
+
+def test_border_contact_and_ring():
+    assert border_contact(square()) == 0
+    edge = square((40, 40), 0, 10, 10)
+    assert border_contact(edge) == pytest.approx(10 / 36)
+    around = ring(square(), 3, 6)
+    assert not around[square()].any() and around[15, 40] and not around[17, 40] and not around[12, 40]
+
+
+def test_saliency_marks_the_odd_square_and_not_the_ground():
+    image = np.full((120, 160, 3), 140, np.uint8)
+    image[40:80, 60:100] = (200, 40, 40)
+    salient, ground = saliency(image)
+    inside = square((120, 160), 44, 64, 32)
+    assert salient[inside].mean() > 0.9 and salient[:30].mean() < 0.1
+    assert ground[inside].mean() < 0.2 and ground[:30].mean() > 0.9
+
+
+def test_flow_and_warp_undo_a_shift():
+    image = texture(120, 160)
+    moved = np.roll(image, 4, 1)
+    flow = motion.Flow()(image, moved)
+    assert np.median(flow[20:-20, 20:-20, 0]) == pytest.approx(4, abs=0.3)
+    assert np.median(flow[20:-20, 20:-20, 1]) == pytest.approx(0, abs=0.3)
+    carried = motion.warp(np.roll(square((120, 160), 40, 60, 30), 4, 1).astype(np.float32), flow) > 0.5
+    assert (carried ^ square((120, 160), 40, 60, 30)).sum() < 60
+
+
+def test_an_overlay_that_disappears_is_found_while_it_lasts():
+    scene = texture(180, 260)
+    frames = [scene[10 : 10 + 120, 2 * t : 2 * t + 160].copy() for t in range(14)]
+    frames = [cv2.GaussianBlur(frame, (0, 0), 9) for frame in frames]
+    for frame in frames[:7]:
+        frame[10:40, 90:150] = (255, 255, 0)
+    zone = overlays(frames)
+    assert zone[:7, 12:38, 92:148].mean() > 0.9
+    assert not zone[7:].any() and not zone[:, 60:].any()
+
+
+def test_moving_things_are_no_overlay():
+    frames = [np.full((120, 160, 3), 120, np.uint8) for _ in range(12)]
+    for t, frame in enumerate(frames):
+        frame[30:80, 8 * t : 8 * t + 40] = (220, 160, 130)
+    assert not overlays(frames).any()
+
+
+def test_the_place_of_a_photo_is_found_and_of_a_strange_one_not():
+    photo = np.dstack([texture(90, 90, 5), np.full((90, 90), 255, np.uint8)])
+    frame = np.full((240, 320, 3), 120, np.uint8)
+    frame[100:190, 150:240] = photo[..., :3]
+    corners = PlaceFinder([photo]).find(frame)
+    assert np.abs(corners - [[150, 100], [240, 100], [240, 190], [150, 190]]).max() < 3
+    assert PlaceFinder([np.dstack([texture(90, 90, 9), photo[..., 3]])]).find(frame) is None
+    assert PlaceFinder([np.zeros((20, 20, 4), np.uint8)]).find(frame) is None
+
+
+def test_objects_that_merge_for_long_are_one():
+    apart = np.stack([square((60, 80), 20, 10, 12) | square((60, 80), 20, 50, 12)] * 4)
+    objects = separate(apart, 0)
+    assert objects.shape[0] == 2 and objects[0, :, 20:32, 10:22].all() and not objects[0, :, :, 40:].any()
+    merged = apart.copy()
+    merged[1:, 24:28, 10:62] = True
+    assert separate(merged, 0).shape[0] == 1
+    assert separate(np.zeros((2, 8, 8), bool), 0).shape == (1, 2, 8, 8)
+
+
+def test_points_move_with_the_product():
+    scene, product = texture(120, 160, 2), texture(40, 40, 3)
+    frames = np.repeat(scene[None], 5, axis=0)
+    masks = np.zeros((1, 5, 120, 160), bool)
+    for t in range(5):
+        frames[t, 40:80, 40 + 3 * t : 80 + 3 * t] = product
+        masks[0, t, 40:80, 40 + 3 * t : 80 + 3 * t] = True
+    points = follow_points(frames, list(masks[0]))
+    assert 8 <= len(points) <= 32
+    steps = [b[0] - a[0] for p in points for a, b in zip(p["xy"], p["xy"][1:], strict=False) if a and b]
+    assert len(steps) > 20 and np.median(steps) == pytest.approx(3, abs=0.5)
+    track = build_track(frames, masks)
+    assert track["frames"][2]["box"] == [46, 40, 86, 80]
+    assert track["objects"] == [{"id": 1, "visible_frames": 5, "mean_area": round(1600 / 19200, 6)}]

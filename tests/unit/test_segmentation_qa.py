@@ -1,0 +1,100 @@
+"""Mask QA: each measure has a known answer on drawn masks, and each limit can reject."""
+
+import numpy as np
+import pytest
+from pvtt.segmentation import qa
+from pvtt.segmentation.base import Segmentation
+
+HEIGHT, WIDTH = 120, 160
+GOOD = {name: limit.good for name, limit in qa.LIMITS.items()}
+
+
+def scene(tops, side=40, colour=(200, 30, 30)):
+    """Frames and masks of a square at rows `tops`; None: not there."""
+    noise = np.random.default_rng(0).integers(-5, 6, (HEIGHT, WIDTH, 1))
+    frames = np.repeat(np.clip(150 + noise, 0, 255).astype(np.uint8).repeat(3, axis=2)[None], len(tops), axis=0)
+    masks = np.zeros((len(tops), HEIGHT, WIDTH), bool)
+    for frame, mask, top in zip(frames, masks, tops, strict=True):
+        if top is not None:
+            mask[top : top + side, 60 : 60 + side] = True
+            frame[mask] = colour
+    return frames, masks
+
+
+def test_right_masks_are_accepted_with_a_high_score():
+    frames, masks = scene([30, 31, 32, 33])
+    verdict = qa.judge(frames, Segmentation(masks[None], np.ones(4), {"agreement": 0.95}), 0.3)
+    assert (verdict.status, verdict.reason) == ("accepted", "")
+    assert verdict.score > 0.9
+    assert verdict.measures["mean_area"] == pytest.approx(1600 / (HEIGHT * WIDTH), abs=1e-4)
+    assert verdict.measures["agreement"] == 0.95
+
+
+def test_no_mask_is_rejected_with_the_backends_words():
+    frames, masks = scene([None, None])
+    verdict = qa.judge(frames, Segmentation(masks[None][:0], np.zeros(2), note="all is grey"))
+    assert verdict == qa.Verdict("rejected", "no product found: all is grey", 0.0, {})
+    assert qa.judge(frames, Segmentation(masks[None], np.zeros(2))).reason == "no product found: all masks are empty"
+
+
+@pytest.mark.parametrize("name", list(qa.LIMITS))
+def test_every_limit_rejects_alone_and_says_so(name):
+    limit = qa.LIMITS[name]
+    beyond = limit.reject + 0.1 * (limit.reject - limit.good)
+    verdict = qa.verdict(GOOD | {name: beyond})
+    assert verdict.status == "rejected"
+    assert limit.words in verdict.reason and f"{limit.reject:g}" in verdict.reason and f"{beyond:.3g}" in verdict.reason
+    assert qa.verdict(GOOD).status == "accepted" and qa.verdict(GOOD).score == 1
+
+
+def test_a_low_score_rejects_and_names_the_weakest_measure():
+    middle = {name: (limit.reject + limit.good) / 2 for name, limit in qa.LIMITS.items()}
+    verdict = qa.verdict(middle | {"flicker": 0.11}, 0.6)
+    assert verdict.status == "rejected" and "score" in verdict.reason and "flicker" in verdict.reason
+    assert qa.verdict(middle, 0.4).score == pytest.approx(0.5)
+
+
+def test_area_jumps_and_visibility_are_shares_of_steps_and_frames():
+    frames, masks = scene([30, 30, None, 30, 30])
+    measures = qa.measure(frames, masks[None])
+    assert measures["visible_share"] == 0.8
+    assert measures["area_jump_share"] == 0.5
+    assert (
+        qa.measure(*[part[:1] if k == 0 else part[None, :1] for k, part in enumerate((frames, masks))])[
+            "area_jump_share"
+        ]
+        == 0
+    )
+
+
+def test_a_mask_off_its_object_loses_separability_and_edges():
+    frames, masks = scene([30, 30, 30])
+    right = qa.measure(frames, masks[None])
+    wrong = qa.measure(frames, np.roll(masks, (10, -50), (1, 2))[None])
+    assert right["separability"] > 0.9 and right["edge_support"] > 0.95
+    assert wrong["separability"] < 0.2 and wrong["edge_support"] < 0.8
+
+
+def test_masks_that_jump_about_lose_their_neighbours():
+    frames, masks = scene([30] * 6)
+    jumping = masks.copy()
+    jumping[1::2] = np.roll(masks[1::2], 30, 2)
+    steady, jumpy = qa.measure(frames, masks[None]), qa.measure(frames, jumping[None])
+    assert steady["neighbour_iou"] == 1 and steady["flicker"] == 0
+    assert jumpy["neighbour_iou"] == pytest.approx(10 / 70, abs=0.02)
+    assert jumpy["flicker"] > 1
+
+
+def test_a_ragged_contour_is_measured():
+    frames, masks = scene([30, 30])
+    ragged = masks.copy()
+    ragged[:, 30:70:2, 80:100] = False
+    assert qa.measure(frames, masks[None])["raggedness"] == pytest.approx(1, abs=0.1)
+    assert qa.measure(frames, ragged[None])["raggedness"] > 2
+
+
+def test_the_reduced_mask_keeps_what_is_half_covered():
+    mask = np.zeros((8, 8), bool)
+    mask[:4, :5] = True
+    assert qa.reduced_mask(mask, 4).tolist() == [[True, True, True, False]] * 2 + [[False] * 4] * 2
+    assert qa.reduced_mask(mask, 8) is mask

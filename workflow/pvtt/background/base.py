@@ -1,0 +1,57 @@
+"""What a background backend is: it removes the product from a clip and gives back the scene without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = np.ndarray
+Frames = Callable[[], Iterator[Array]]
+
+
+class RemovalError(ValueError):
+    """A clip whose product cannot be removed; the message is the reason in its record."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a backend can take; None is no limit."""
+
+    max_frames: int | None = None
+    size_multiple: int | None = None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What `Backend.remove` gives back.
+
+    `frames` yields as many uint8 (h, w, 3) RGB frames as came in, once. `region` is bool (n, h, w): outside it, a frame
+    equals its source bit for bit. `measures` are plain values for the record, complete when `frames` is exhausted.
+    """
+
+    frames: Iterator[Array]
+    region: Array
+    measures: dict[str, Any] = field(default_factory=dict)
+
+
+class BackgroundBackend(Protocol):
+    """Removes the product from a clip. RemovalError says why a clip cannot be done."""
+
+    name: str
+    version: str
+    needs: tuple[str, ...]
+    limits: Limits
+
+    def __init__(self, settings: Mapping[str, Any]) -> None: ...
+
+    def load(self, device: str = "cpu") -> None:
+        """Make ready to work on `device`."""
+
+    def remove(self, frames: Frames, masks: Array) -> Removal:
+        """Remove what `masks` (bool (n, h, w)) cover. `frames()` starts a new pass over uint8 (h, w, 3) RGB frames."""
+
+    def close(self) -> None:
+        """Release what `load` took."""

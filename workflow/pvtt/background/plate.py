@@ -1,0 +1,178 @@
+"""Background without weights: a temporal plate, inpainted where the scene was never seen, carried by the camera.
+
+The mask is grown over the shadow (`shadow`), the scene is gathered on one canvas from the frames that saw it
+(`temporal`), the rest is inpainted there once (`inpaint`), so the fill stands still in the scene. Each frame takes its
+hole from the canvas by the camera's motion; the difference on the hole's rim is spread over the hole by a membrane
+(Perez, Gangnet and Blake, Poisson image editing, SIGGRAPH 2003), which follows exposure and leaves no seam. Rim pixels
+that differ much belong to things in front and are left out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pvtt.background.base import Frames, Limits, Removal, RemovalError
+from pvtt.background.inpaint import fill, membrane
+from pvtt.background.measures import HoleMeter
+from pvtt.background.shadow import grow_masks
+from pvtt.background.temporal import (
+    Canvas,
+    Plate,
+    build_plate,
+    canvas_of,
+    full_size,
+    reduced_gray,
+    shut_masks,
+    to_canvas,
+)
+from pvtt.geometry import box_of, camera_motion, dilated, padded_box
+
+Array = np.ndarray
+
+_RIM_PX = 4
+_RIM_LIMIT = 24.0
+_SEED = 1
+
+
+class Backend:
+    """Temporal plate and image inpainting on the CPU."""
+
+    name = "plate"
+    version = "1"
+    needs: tuple[str, ...] = ()
+    limits = Limits()
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+
+    def load(self, device: str = "cpu") -> None:
+        """Nothing to load."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def remove(self, frames: Frames, masks: Array) -> Removal:
+        """See `base.BackgroundBackend.remove`."""
+        if not masks.any():
+            return Removal(frames(), np.zeros_like(masks), {"plate_share": 0.0, "inpainted_share": 0.0})
+        grown = grow_masks(frames(), masks, self.settings)
+        _check_coverage(grown, self.settings["max_coverage"])
+        reference = _reference(grown)
+        motion = _motion(frames, grown, reference)
+        height, width = grown.shape[1:]
+        canvas = canvas_of(motion, [box_of(mask) for mask in grown], width, height)
+        plate = build_plate(frames(), shut_masks(grown), canvas, reference)
+        holes = _holes(grown, canvas)
+        # The rim around a hole is compared with the frame, so it must be whole too.
+        unseen = dilated(holes, 2 * _RIM_PX + 4) & ~plate.known
+        image, filling = fill(plate.image, unseen, plate.known, self.settings["texture_level"], _SEED)
+        meter = HoleMeter()
+        measures = _measures(grown, masks, holes, plate, motion) | filling
+        return Removal(self._render(frames(), grown, canvas, image, meter, measures), grown, measures)
+
+    def _render(
+        self, frames: Iterator[Array], grown: Array, canvas: Canvas, plate: Array, meter: HoleMeter, measures: dict
+    ) -> Iterator[Array]:
+        # A wider transition than the growth would let the product itself shine through.
+        feather = min(self.settings["feather_px"], self.settings["grow_px"])
+        for index, frame in enumerate(frames):
+            box = box_of(grown[index])
+            if box is None:
+                yield frame
+                continue
+            result = frame.copy()
+            x0, y0, x1, y1 = padded_box(box, _RIM_PX + 2, frame.shape[1], frame.shape[0])
+            part = np.s_[y0:y1, x0:x1]
+            drawn = _from_canvas(plate, canvas, index, (x0, y0, x1, y1))
+            result[part] = blend_hole(frame[part], drawn, grown[index][part], feather)
+            meter.add(frame, result, grown[index])
+            yield result
+        measures.update(meter.measures())
+
+
+def blend_hole(source: Array, drawn: Array, hole: Array, feather_px: float) -> Array:
+    """Put `drawn` into the `hole` of `source` (uint8 (h, w, 3)) without a seam; outside, `source` bit for bit."""
+    difference = source.astype(np.float32) - drawn
+    rim = dilated(hole, _RIM_PX) & ~hole
+    size = np.abs(cv2.blur(difference, (3, 3))).max(2)
+    typical = float(np.median(size[rim])) if rim.any() else 0.0
+    rim &= ~dilated((size > max(_RIM_LIMIT, 2.5 * typical)) & rim, 2)
+    corrected = drawn + _spread(difference, rim) if rim.sum() >= 8 else drawn.astype(np.float32)
+    inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
+    alpha = np.clip(inside / max(feather_px, 1e-3), 0, 1)[..., None]
+    mixed = source + alpha * (corrected - source)
+    return np.where(hole[..., None], np.clip(np.rint(mixed), 0, 255).astype(np.uint8), source)
+
+
+def _spread(difference: Array, rim: Array, longest: int = 160) -> Array:
+    """Membrane over the rim's differences, solved on a reduced grid: it has no detail of its own."""
+    height, width = rim.shape
+    scale = min(1.0, longest / max(height, width))
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    weight = cv2.resize(rim.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(difference * rim[..., None], size, interpolation=cv2.INTER_AREA)
+    values = total / np.maximum(weight, 1e-6)[..., None]
+    return cv2.resize(membrane(values, weight > 1e-3), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _from_canvas(plate: Array, canvas: Canvas, index: int, box: tuple[int, int, int, int]) -> Array:
+    """The part of the plate that frame `index` sees in `box`, uint8 (h, w, 3)."""
+    shift = np.eye(3)
+    shift[:2, 2] = box[:2]
+    flags = cv2.INTER_NEAREST if canvas.still(index) else cv2.INTER_CUBIC
+    return cv2.warpPerspective(
+        plate,
+        canvas.to_canvas[index] @ shift,
+        (box[2] - box[0], box[3] - box[1]),
+        flags=flags | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _check_coverage(grown: Array, limit: float) -> None:
+    shares = grown.mean(axis=(1, 2))
+    worst = int(shares.argmax())
+    if shares[worst] > limit:
+        raise RemovalError(
+            f"the product and its shadow cover {shares[worst]:.0%} of frame {worst}, more than max_coverage {limit:.0%}"
+        )
+
+
+def _reference(grown: Array) -> int:
+    """The frame nearest to the clip's middle among those that show most of the scene."""
+    shares = grown.mean(axis=(1, 2))
+    middle = np.abs(np.arange(len(grown)) - (len(grown) - 1) / 2) / len(grown)
+    return int((shares + 0.5 * middle).argmin())
+
+
+def _motion(frames: Frames, grown: Array, reference: int) -> Array:
+    grays = [reduced_gray(frame) for frame in frames()]
+    height, width = grays[0].shape
+    covered = [cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA) > 0 for mask in grown]
+    motion = camera_motion(grays, covered, reference)
+    return full_size(motion, (width, height), (grown.shape[2], grown.shape[1]))
+
+
+def _holes(grown: Array, canvas: Canvas) -> Array:
+    """Union of all frames' holes on the canvas."""
+    union = np.zeros((canvas.height, canvas.width), np.uint8)
+    for index, mask in enumerate(grown):
+        if mask.any():
+            union |= to_canvas(mask.astype(np.uint8), canvas, index, cv2.INTER_LINEAR)
+    return union > 0
+
+
+def _measures(grown: Array, masks: Array, holes: Array, plate: Plate, motion: Array) -> dict[str, Any]:
+    seen = float((plate.known[holes]).mean())
+    return {
+        "plate_share": round(seen, 4),
+        "inpainted_share": round(1 - seen, 4),
+        "plate_spread": round(plate.spread, 3),
+        "coverage": round(float(grown.mean()), 4),
+        "shadow_share": round(1 - float(masks.sum()) / float(grown.sum()), 4),
+        "camera_moves": bool(not np.allclose(motion, np.eye(3))),
+    }

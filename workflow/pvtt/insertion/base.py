@@ -1,0 +1,80 @@
+"""What an insertion backend is: it puts a product's cut-out into a clip in the place of the clip's own product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = np.ndarray
+Frames = Callable[[], Iterator[Array]]
+Box = tuple[float, float, float, float]
+
+
+class InsertionError(ValueError):
+    """A pair that cannot be made; the message is the reason in its record."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a backend can take; None is no limit."""
+
+    max_frames: int | None = None
+    size_multiple: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One pair to make, of n frames of h x w pixels.
+
+    `source()` and `background()` each start a new pass over uint8 (h, w, 3) RGB frames, with and without the source's
+    product. `masks` is bool (n, h, w), all False in a clip without a product. `boxes` are the source product's
+    (x0, y0, x1, y1) in pixels, None where it is not to be seen. `points` is float (k, n, 2), key points of the
+    product as (x, y), NaN where lost. `cutout` is uint8 (h', w', 4) RGBA, not premultiplied. `fps` is in frames per
+    second.
+    """
+
+    source: Frames
+    background: Frames
+    masks: Array
+    boxes: list[Box | None]
+    points: Array
+    cutout: Array
+    fps: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Insertion:
+    """What `Backend.insert` gives back.
+
+    `frames` yields n pairs, once: the uint8 (h, w, 3) RGB frame and the bool (h, w) mask of where the new product is
+    seen. `boxes` holds the new product's box per frame, whole even where something hides it, None where it is absent.
+    `measures` are plain values for the record.
+    """
+
+    frames: Iterator[tuple[Array, Array]]
+    boxes: list[Box | None]
+    measures: dict[str, Any] = field(default_factory=dict)
+
+
+class InsertionBackend(Protocol):
+    """Puts a product into a clip. InsertionError says why a pair cannot be made."""
+
+    name: str
+    version: str
+    needs: tuple[str, ...]
+    limits: Limits
+
+    def __init__(self, settings: Mapping[str, Any]) -> None: ...
+
+    def load(self, device: str = "cpu") -> None:
+        """Make ready to work on `device`."""
+
+    def insert(self, request: Request) -> Insertion:
+        """Make one pair."""
+
+    def close(self) -> None:
+        """Release what `load` took."""

@@ -1,0 +1,95 @@
+"""The ground of a studio photo: a smooth colour surface seen along the photo's border.
+
+A polynomial of second degree per Lab channel is fitted to the border's pixels by iteratively re-weighted least squares
+with Tukey's biweight (Beaton & Tukey 1974), so that a product or a prop that touches the border does not bend it. This
+covers white sweeps, vignettes and light fall-off; a border that does not follow it is no uniform ground.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_BORDER_SHARE = 0.03
+_INLIER_DELTA_E = 6.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A fitted ground.
+
+    `distance`: float32 (h, w), CIE76 colour difference of each pixel from the ground; `lab`: float32 (h, w, 3), the
+    ground; `noise`: robust standard deviation of the border about it; `uniformity`: share of the border's pixels that
+    follow it, 0..1.
+    """
+
+    lab: np.ndarray
+    distance: np.ndarray
+    noise: float
+    uniformity: float
+
+
+def to_lab(image: np.ndarray) -> np.ndarray:
+    """CIE Lab (L 0..100), float32 (h, w, 3), of an uint8 sRGB image (h, w, 3) RGB."""
+    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
+def border_mask(height: int, width: int) -> np.ndarray:
+    """Bool (h, w): the frame of the image, 3 % of the short side wide, at least 2 pixels."""
+    depth = max(2, round(_BORDER_SHARE * min(height, width)))
+    mask = np.ones((height, width), bool)
+    mask[depth:-depth, depth:-depth] = False
+    return mask
+
+
+def fit_ground(image: np.ndarray) -> Ground:
+    """Fit the ground of an uint8 (h, w, 3) RGB photo."""
+    height, width = image.shape[:2]
+    lab = to_lab(image)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    border = border_mask(height, width)
+    step = max(1, int(border.sum()) // 20_000)
+    basis = _basis(x[border][::step], y[border][::step])
+    samples = lab[border][::step]
+    coefficients, weights = _robust_fit(basis, samples)
+    used = samples[weights > 0] if (weights > 0).any() else samples
+    low, high = used.min(0) - 2, used.max(0) + 2
+    surface = (_basis(x.ravel(), y.ravel()) @ coefficients).reshape(height, width, 3)
+    surface = np.clip(surface, low, high).astype(np.float32)
+    distance = np.linalg.norm(lab - surface, axis=2)
+    residual = distance[border]
+    inliers = residual < _INLIER_DELTA_E
+    noise = float(np.sqrt(np.mean(residual[inliers] ** 2))) if inliers.any() else _INLIER_DELTA_E
+    return Ground(surface, distance, noise, float(inliers.mean()))
+
+
+def _basis(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1)
+
+
+def _robust_fit(basis: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tukey's biweight from the constant surface of the median to the quadratic one; coefficients and weights."""
+    coefficients = np.zeros((basis.shape[1], 3), np.float32)
+    coefficients[0] = _mode(samples)
+    weights = np.ones(len(samples))
+    for terms, cut in ((1, 25.0), (3, 20.0), (3, 15.0), (6, 12.0), (6, 9.0), (6, 9.0)):
+        residual = np.linalg.norm(samples - basis @ coefficients, axis=1)
+        weights = np.clip(1 - (residual / cut) ** 2, 0, None) ** 2
+        if (weights > 0).mean() < 0.3:
+            break
+        root = np.sqrt(weights)[:, None]
+        ridge = 1e-3 * len(samples) * np.diag([0.0] + [1.0] * (terms - 1))
+        part = basis[:, :terms] * root
+        coefficients = np.zeros_like(coefficients)
+        coefficients[:terms] = np.linalg.solve(part.T @ part + ridge, part.T @ (samples * root))
+    return coefficients, weights
+
+
+def _mode(samples: np.ndarray) -> np.ndarray:
+    """The commonest colour: mean of the fullest cell of a coarse Lab grid and of its neighbours."""
+    cells = np.floor(samples / 8).astype(np.int64)
+    keys, counts = np.unique(cells, axis=0, return_counts=True)
+    near = (np.abs(cells - keys[counts.argmax()]) <= 1).all(axis=1)
+    return samples[near].mean(axis=0)

@@ -1,0 +1,119 @@
+"""Scoring: what can be measured of a pair, and a score only over what was measured.
+
+Identity and swap (`identity.py`), steadiness in time (`temporal.py`), fidelity of the background. `lighting` and
+`overall` are a vision-language judge's; without one they are null, and `quality_score` is the mean over the rest with
+the weights scaled up, its names in `basis`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pvtt.backends import backend_class
+from pvtt.files import read_json, write_json
+from pvtt.media import MediaError
+from pvtt.provenance import Stopwatch, provenance
+from pvtt.scoring.identity import cut_out_crops, identity_measures
+from pvtt.scoring.reading import InvalidPairError, PairFrames, read_pair
+from pvtt.scoring.temporal import box_drift, temporal_measures, temporal_score
+
+SCORES = ("identity", "temporal", "lighting", "overall")
+
+
+def score_pair(
+    clip_dir: Path,
+    pair_dir: Path,
+    target_cutouts: Sequence[Path],
+    source_cutouts: Sequence[Path],
+    settings: Mapping[str, Any],
+    device: str = "cpu",
+) -> None:
+    """Measure one pair and write `pair_dir/score.json`.
+
+    Reads video.mp4, masks.mkv and background.mp4 of the clip, insert.mp4, insert_mask.mkv and insert.json of the pair,
+    and RGBA cut-outs of both products (empty files are passed over). Status `scored`; `failed` when the insertion
+    failed, with its reason; `invalid` when the files do not belong together, with what differs.
+    """
+    watch = Stopwatch()
+    backend = backend_class("scoring", settings["backend"])(settings)
+    insert = read_json(pair_dir / "insert.json")
+    record: dict[str, Any] = {
+        "pair_id": insert["pair_id"],
+        "status": "failed",
+        "reason": insert.get("reason", ""),
+        "scores": dict.fromkeys(SCORES),
+        "quality_score": None,
+        "basis": [],
+        "measures": {},
+    }
+    if insert["status"] == "done":
+        record |= _score(backend, clip_dir, pair_dir, insert, (target_cutouts, source_cutouts), settings, device)
+    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "background.mp4")}
+    inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
+    inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
+    inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
+    write_json(pair_dir / "score.json", record | {"provenance": provenance(backend, settings, inputs, watch)})
+
+
+def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
+    """Weighted mean (0..1) over the scores that were measured, and their names; (None, []) when there are none."""
+    basis = [name for name in SCORES if scores.get(name) is not None and weights[name] > 0]
+    total = sum(weights[name] for name in basis)
+    if not basis:
+        return None, []
+    return round(sum(weights[name] * (scores[name] or 0.0) for name in basis) / total, 6), basis
+
+
+def _score(
+    backend: Any,
+    clip_dir: Path,
+    pair_dir: Path,
+    insert: Mapping[str, Any],
+    cutouts: tuple[Sequence[Path], Sequence[Path]],
+    settings: Mapping[str, Any],
+    device: str,
+) -> dict[str, Any]:
+    """The record's fields of a pair whose insertion was done."""
+    try:
+        pair = read_pair(clip_dir, pair_dir, settings)
+        target, source = (cut_out_crops(paths) for paths in cutouts)
+        if not target:
+            raise InvalidPairError("no accepted cut-out of the target to compare with")
+    except (InvalidPairError, MediaError) as error:
+        return {"status": "invalid", "reason": str(error)}
+    measures = _measure(backend, pair, insert, target, source, device)
+    scores = dict.fromkeys(SCORES) | {
+        "identity": measures["identity_median"],
+        "temporal": _rounded(temporal_score(measures)),
+    }
+    quality, basis = quality_score(scores, settings["weights"])
+    return {
+        "status": "scored",
+        "reason": "",
+        "scores": scores,
+        "quality_score": quality,
+        "basis": basis,
+        "measures": measures,
+    }
+
+
+def _measure(
+    backend: Any, pair: PairFrames, insert: Mapping[str, Any], target: list, source: list, device: str
+) -> dict[str, float | None]:
+    backend.load(device)
+    try:
+        measures = identity_measures(backend, pair.samples, target, source)
+    finally:
+        backend.close()
+    measures |= {"background_psnr": pair.background_psnr, "jitter": pair.jitter}
+    measures |= temporal_measures(pair.steps)
+    boxes = insert.get("boxes") or []
+    drift = box_drift(pair.source_boxes, boxes) if len(boxes) == len(pair.source_boxes) else None
+    measures |= {"box_drift": drift}
+    return {name: _rounded(value) for name, value in measures.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 5)

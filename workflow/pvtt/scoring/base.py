@@ -1,0 +1,40 @@
+"""What every identity backend offers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A product, cropped tightly: `image` uint8 (h, w, 3) RGB, grey (128) off the product; `mask` bool (h, w)."""
+
+    image: np.ndarray
+    mask: np.ndarray
+
+
+class IdentityBackend(Protocol):
+    """A backend of the scoring stage: class `Backend` in `pvtt/scoring/<name>.py`."""
+
+    name: str
+    version: str
+    needs: tuple[str, ...]
+    limits: Mapping[str, Any]
+
+    def __init__(self, settings: Mapping[str, Any]) -> None: ...
+
+    def load(self, device: str = "cpu") -> None:
+        """Make ready on `device`; RuntimeError says what is missing and what to do."""
+
+    def embed(self, crops: Sequence[Crop]) -> list[Any]:
+        """One feature per crop, of the backend's own kind."""
+
+    def similarity(self, a: Any, b: Any) -> float:
+        """Likeness of two features, 0..1: near 1 for one product seen twice, 0.5 or less for different products."""
+
+    def close(self) -> None:
+        """Free what `load` took."""

@@ -1,0 +1,219 @@
+"""Steadiness in time, measured against the source: warping error, motion, flicker, drift of the box.
+
+Optical flow is DIS (Kroeger et al., ECCV 2016) of the *source*; it warps the result's next frame onto the current one,
+and what is left over is the warping error (Lai et al., ECCV 2018), over pixels whose forward and backward flow agree
+(Sundaram, Brox & Keutzer 2010). A product of another form cannot follow the source's flow everywhere, so inside the
+product the error under the result's own flow counts as much. Such errors are lowest for a frozen video, so they are
+read together with the motion ratio: flow of the result's product over flow of the source's. It must be near 1; frozen
+(below) and jittering (above) both lose. Trembling too small for the ratio is seen in the path of the mask's centroid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_STILL_PX = 0.15
+_MIN_PIXELS = 24
+
+
+@dataclass(frozen=True)
+class Step:
+    """Two neighbouring frames of both videos at reduced size.
+
+    `source` and `result`: pairs of uint8 (h, w, 3) RGB; `source_mask`: bool (h, w), of the first frame; `insert_masks`:
+    pair of bool (h, w).
+    """
+
+    source: tuple[np.ndarray, np.ndarray]
+    result: tuple[np.ndarray, np.ndarray]
+    source_mask: np.ndarray
+    insert_masks: tuple[np.ndarray, np.ndarray]
+
+
+def temporal_measures(steps: Sequence[Step]) -> dict[str, float | None]:
+    """Figures over all steps; None where there was nothing to measure.
+
+    `warping_error_inside`, `warping_error_outside`: of the result, mean squared error in grey levels squared;
+    `source_warping_error_*`: the source's on the same pixels; `excess_*`: by how much the result's error over its own
+    contrast is above the source's, and `excess_own_inside` the same under the result's own flow; `valid_*`: share of
+    pixels that count; `motion_ratio`: of the product, `motion_ratio_outside`: of the rest; `flicker_*`: root mean
+    square change of brightness, in grey levels, that the source does not have (inside: along the result's own flow).
+    """
+    if not steps:
+        return {}
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    rows = [_step_measures(flow, step) for step in steps]
+    measures: dict[str, float | None] = {}
+    for part in ("inside", "outside"):
+        measures[f"warping_error_{part}"] = _mean(rows, f"error_{part}")
+        measures[f"source_warping_error_{part}"] = _mean(rows, f"source_error_{part}")
+        measures[f"excess_{part}"] = _mean(rows, f"excess_{part}")
+        measures[f"valid_{part}"] = _mean(rows, f"valid_{part}")
+        shift = "shift_own_inside" if part == "inside" else "shift_outside"
+        shifts = [row[shift] for row in rows if shift in row]
+        measures[f"flicker_{part}"] = float(np.sqrt(np.mean(np.square(shifts)))) if shifts else None
+        result, source = _mean(rows, f"motion_{part}"), _mean(rows, f"source_motion_{part}")
+        known = result is not None and source is not None
+        if part == "inside":
+            measures["excess_own_inside"] = _mean(rows, "excess_own_inside")
+        ratio = (result + _STILL_PX) / (source + _STILL_PX) if known else None  # type: ignore[operator]
+        measures["motion_ratio" if part == "inside" else "motion_ratio_outside"] = ratio
+    return measures
+
+
+def box_drift(source_boxes: Sequence[list[float] | None], insert_boxes: Sequence[list[float] | None]) -> float | None:
+    """Wander of the inserted box's centre against the source's: root mean square, relative to the source's diagonal.
+
+    Boxes are [x0, y0, x1, y1] or None per frame. None when fewer than two frames have both.
+    """
+    both = [(a, b) for a, b in zip(source_boxes, insert_boxes, strict=True) if a is not None and b is not None]
+    if len(both) < 2:
+        return None
+    a, b = (np.array([pair[i] for pair in both], float) for i in (0, 1))
+    offset = (b[:, :2] + b[:, 2:] - a[:, :2] - a[:, 2:]) / 2
+    diagonal = np.median(np.hypot(a[:, 2] - a[:, 0], a[:, 3] - a[:, 1]))
+    return float(np.sqrt(np.mean(np.sum((offset - np.median(offset, axis=0)) ** 2, axis=1))) / max(1.0, diagonal))
+
+
+def jitter(source_masks: Sequence[np.ndarray], insert_masks: Sequence[np.ndarray]) -> float | None:
+    """Tremble of the inserted mask's centroid beyond the source's: root mean square of the second difference.
+
+    Masks are bool (h, w) per frame; the result is relative to the square root of the inserted area, at least 0. None
+    when the product is nowhere visible in three frames on end. A source that is nowhere visible counts as still.
+    """
+    inserted, size = _tremble(insert_masks)
+    if inserted is None:
+        return None
+    return max(0.0, inserted - (_tremble(source_masks)[0] or 0.0)) / max(1.0, size)
+
+
+def _tremble(masks: Sequence[np.ndarray]) -> tuple[float | None, float]:
+    """Root mean square of the centroid's second difference in pixels, and the typical size in pixels."""
+    centres = np.full((len(masks), 2), np.nan)
+    areas = []
+    for index, mask in enumerate(masks):
+        moments = cv2.moments(mask.astype(np.uint8), binaryImage=True)
+        if moments["m00"]:
+            centres[index] = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+            areas.append(moments["m00"])
+    steps = np.linalg.norm(np.diff(centres, 2, axis=0), axis=1) if len(masks) > 2 else np.zeros(0)
+    steps = steps[np.isfinite(steps)]
+    return (float(np.sqrt(np.mean(steps**2))) if len(steps) else None), float(
+        np.sqrt(np.median(areas))
+    ) if areas else 0.0
+
+
+def temporal_score(measures: Mapping[str, float | None]) -> float | None:
+    """Score 0..1: product of what warping, motion and flicker leave; 1 when the result is as steady as its source.
+
+    None when nothing was measured inside the inserted product.
+    """
+    inside = measures.get("excess_inside")
+    if inside is None:
+        return None
+    own = measures.get("excess_own_inside")
+    own = inside if own is None else own
+    score = float(np.sqrt(_left(inside, 0.25, 1.5) * _left(own, 0.1, 1.5)))
+    for name, scale, power in (
+        ("excess_outside", 0.1, 1.0),
+        ("flicker_inside", 6.0, 2.0),
+        ("flicker_outside", 4.0, 2.0),
+        ("jitter", 0.02, 2.0),
+    ):
+        value = measures.get(name)
+        score *= 1.0 if value is None else _left(value, scale, power)
+    for name in ("motion_ratio", "motion_ratio_outside"):
+        value = measures.get(name)
+        score *= 1.0 if value is None else motion_gate(value)
+    return float(np.clip(score, 0, 1))
+
+
+def motion_gate(ratio: float, low: float = 0.6, high: float = 1.7) -> float:
+    """1 for a motion ratio from `low` to `high`; falls on both sides, to a half at 1.6 times beyond."""
+    beyond = max(np.log(low / max(ratio, 1e-6)), np.log(max(ratio, 1e-6) / high), 0.0)
+    return float(0.5 ** ((beyond / np.log(1.6)) ** 2))
+
+
+def _left(value: float, scale: float, power: float = 1.0) -> float:
+    return float(1 / (1 + (max(0.0, value) / scale) ** power))
+
+
+def _mean(rows: Sequence[Mapping[str, float]], name: str) -> float | None:
+    values = [row[name] for row in rows if name in row]
+    return float(np.mean(values)) if values else None
+
+
+def _step_measures(flow: cv2.DISOpticalFlow, step: Step) -> dict[str, float]:
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (*step.source, *step.result)]
+    forward, backward = flow.calc(grey[0], grey[1], None), flow.calc(grey[1], grey[0], None)
+    moved = flow.calc(grey[2], grey[3], None)
+    valid = _consistent(forward, backward)
+    warped_source, warped_result = _warp(step.source[1], forward), _warp(step.result[1], forward)
+    product = step.insert_masks[0] & (_warp(step.insert_masks[1].astype(np.uint8), forward) > 0)
+    either = (step.source_mask | step.insert_masks[0] | step.insert_masks[1]).astype(np.uint8)
+    rest = cv2.dilate(either, np.ones((9, 9), np.uint8)) == 0
+    row: dict[str, float] = {}
+    own_product = step.insert_masks[0] & (_warp(step.insert_masks[1].astype(np.uint8), moved) > 0)
+    own_pair = warped_source, _warp(step.result[1], moved)
+    by_own = _part_measures(step, "inside", _core(own_product), np.ones_like(valid), own_pair)
+    if "excess_inside" in by_own:
+        row |= {"excess_own_inside": by_own["excess_inside"], "shift_own_inside": by_own["shift_inside"]}
+    for part, region, own, moving in (
+        ("inside", _core(product), step.insert_masks[0], step.source_mask),
+        ("outside", rest, rest, rest),
+    ):
+        row |= _part_measures(step, part, region, valid, (warped_source, warped_result))
+        if moving.sum() >= _MIN_PIXELS and own.sum() >= _MIN_PIXELS:
+            row[f"motion_{part}"] = float(np.linalg.norm(moved[own], axis=1).mean())
+            row[f"source_motion_{part}"] = float(np.linalg.norm(forward[moving], axis=1).mean())
+    return row
+
+
+def _core(mask: np.ndarray) -> np.ndarray:
+    """`mask` without its edge pixels, which mix in the ground; as it is where nothing would be left."""
+    core = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return core if core.sum() >= _MIN_PIXELS else mask
+
+
+def _part_measures(
+    step: Step, part: str, region: np.ndarray, valid: np.ndarray, warped: tuple[np.ndarray, np.ndarray]
+) -> dict[str, float]:
+    if region.sum() < _MIN_PIXELS:
+        return {}
+    row = {f"valid_{part}": float(valid[region].mean())}
+    where = region & valid
+    if where.sum() < _MIN_PIXELS:
+        return row
+    now = [frame[0][where].astype(np.float32) for frame in (step.source, step.result)]
+    left = [frame - after[where] for frame, after in zip(now, warped, strict=True)]
+    errors = [float(np.mean(np.square(difference))) for difference in left]
+    contrast = [float(frame[::4].var(axis=0).mean()) + 100 for frame in now]
+    return row | {
+        f"error_{part}": errors[1],
+        f"source_error_{part}": errors[0],
+        f"excess_{part}": max(0.0, errors[1] / contrast[1] - errors[0] / contrast[0]),
+        f"shift_{part}": float(left[1].mean() - left[0].mean()),
+    }
+
+
+def _consistent(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Pixels, bool (h, w), where the flow there and back returns: neither occluded nor out of the frame."""
+    back = _warp(backward, forward)
+    gap = ((forward + back) ** 2).sum(2)
+    size = (forward**2).sum(2) + (back**2).sum(2)
+    height, width = gap.shape
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    end_x, end_y = x + forward[..., 0], y + forward[..., 1]
+    within = (end_x >= 0) & (end_y >= 0) & (end_x <= width - 1) & (end_y <= height - 1)
+    return np.asarray((gap <= 0.01 * size + 0.5) & within)
+
+
+def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """`image` sampled at each pixel's place plus its flow."""
+    height, width = flow.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return cv2.remap(image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

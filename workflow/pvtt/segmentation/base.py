@@ -1,0 +1,53 @@
+"""What a segmentation backend is and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The product's masks in a clip and what the backend itself knows about their worth.
+
+    masks: bool (k, n, h, w), one plane per object; a plane keeps its object over time; k = 0 when nothing was found.
+    confidence: float (n,) in [0, 1] per frame.
+    evidence: clip-level measures of the backend, name to number, judged by `qa.judge` where it knows the name.
+    note: why nothing was found, empty otherwise.
+    """
+
+    masks: Array
+    confidence: Array
+    evidence: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+class SegmentationBackend(Protocol):
+    """Protocol of the classes named `Backend` in this folder."""
+
+    name: str
+    version: str
+    needs: tuple[str, ...]
+
+    def load(self, device: str = "cpu") -> None:
+        """Make ready on a device; RuntimeError says what is missing."""
+
+    def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
+        """Find and follow the product.
+
+        frames: uint8 (n, h, w, 3) RGB. references: cut-outs of the same product, uint8 (h, w, 4) RGBA, may be empty.
+        prompt: words for the product, may be empty.
+        """
+
+    def close(self) -> None:
+        """Free what `load` took."""
+
+
+def nothing(frames: Array, note: str) -> Segmentation:
+    """Segmentation without an object, for frames (n, h, w, 3)."""
+    return Segmentation(np.zeros((0, *frames.shape[:3]), bool), np.zeros(len(frames)), note=note)

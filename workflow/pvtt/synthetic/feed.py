@@ -1,0 +1,213 @@
+"""A feed as shops export it, drawn by code: products.csv, videos, photos, and the truth of all of it.
+
+products.csv                    id, category, subcategory, title, platform, video, images, empty
+videos/<ID>.mp4, images/<ID>/<k>.jpg
+truth/cuts.json                 n_frames, hard: first frame of each new shot, gradual: []
+truth/shots.json                per shot: clip_id, frames, content_rect, product, box per frame, hand frames, files
+truth/masks/<clip_id>.mkv       the visible product, at the source video's size
+truth/backgrounds/<clip_id>.mp4 the same shot without product and shadow, hands kept
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pvtt import media
+from pvtt.files import write_json
+from pvtt.ids import clip_id
+from pvtt.synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
+
+Array = np.ndarray
+COLUMNS = ("id", "category", "subcategory", "title", "platform", "video", "images", "empty")
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of the feed: its shots, rate, size, and black bars of `bar` pixels left and right."""
+
+    shots: tuple[Shot, ...]
+    fps: Fraction = Fraction(24)
+    width: int = 640
+    height: int = 384
+    bar: int = 0
+
+
+@dataclass(frozen=True)
+class Product:
+    """A row of the feed; `video` None has none, "unreadable" is a file that no decoder takes."""
+
+    product_id: str
+    category: str
+    subcategory: str
+    title: str
+    sprite: str | None = None
+    photos: int = 0
+    video: Video | str | None = None
+    empty: bool = False
+
+
+def _demo() -> tuple[Product, ...]:
+    mug = Video(
+        (
+            Shot(60, "studio", "mug_teal", 0.58, Pose(0.38, 0.53), Pose(0.60, 0.56, 1.10, -3)),
+            Shot(22, "studio", "mug_teal", 1.5, Pose(0.50, 0.55), Pose(0.48, 0.52)),
+        )
+    )
+    bottle = Video(
+        (
+            Shot(54, "marble", "bottle", 0.86, Pose(0.58, 0.50, 1, -38), Pose(0.44, 0.50, 1.05, -22)),
+            Shot(56, "slate", "bottle", 0.80, Pose(0.36, 0.50, 1, 20), Pose(0.60, 0.50, 1, 34), pan=(60, 0)),
+        ),
+        Fraction(24000, 1001),
+        bar=56,
+    )
+    watch = Video(
+        (
+            Shot(56, "cloth", "watch", 0.74, Pose(0.44, 0.50, 1, -24), Pose(0.55, 0.50, 1, -14), pan=(-150, 24)),
+            Shot(25, "cloth", "watch", 1.7, Pose(0.5, 0.55, 1, 30), Pose(0.5, 0.50, 1.05, 30)),
+            Shot(64, "marble", "watch", 0.78, Pose(0.42, 0.46, 1, 12), Pose(0.46, 0.47, 1, 16), hand=(24, 50)),
+        ),
+        Fraction(25),
+        height=416,
+    )
+    beads = Video(
+        (
+            Shot(58, "slate", "beads", 0.60, Pose(0.62, 0.52), Pose(0.40, 0.47, 1.12, 32)),
+            Shot(20, "wood", "beads", 1.3, Pose(0.5, 0.5), Pose(0.5, 0.5, 1.1)),
+        ),
+        height=368,
+    )
+    coast = Video((Shot(56, "landscape", pan=(120, 0)), Shot(54, "studio", pan=(-40, 0))))
+    desk = Video((Shot(54, "wood", light_change=0.02),))
+    return (
+        Product("MUGS001", "home", "mug", "Teal stoneware mug, speckled, 350 ml", "mug_teal", 2, mug),
+        Product("MUGS002", "home", "mug", "Mustard mug with cream stripes", "mug_striped", 1),
+        Product("SERU001", "cosmetics", "bottle", "Amber face serum with pipette", "bottle", 2, bottle),
+        Product("WATC001", "watches", "watch", "Steel watch, navy dial, leather strap", "watch", 3, watch),
+        Product("BRAC001", "jewelry", "bracelet", "Bead bracelet, teal and coral", "beads", 0, beads),
+        Product("RING001", "jewelry", "ring", "Gold ring with a blue stone", "ring", 2),
+        Product("BAGS001", "bags", "handbag", "Small oxblood handbag", "bag", 2),
+        Product("VIEW001", "bags", "backpack", "Advertisement without a product", None, 0, coast),
+        Product("DESK001", "home", "background", "Empty wooden table", None, 0, desk, empty=True),
+        Product("LOST001", "home", "teapot", "Teapot, the video did not survive the export", None, 0, "unreadable"),
+    )
+
+
+def _tiny() -> tuple[Product, ...]:
+    size: dict[str, Any] = {"width": 320, "height": 192}
+    mug = Video((Shot(52, "studio", "mug_teal", 0.62, Pose(0.36, 0.52), Pose(0.62, 0.54)),), Fraction(24), **size)
+    watch = Video(
+        (
+            Shot(52, "cloth", "watch", 0.80, Pose(0.42, 0.5, 1, -20), Pose(0.58, 0.5, 1, -10), pan=(-70, 8)),
+            Shot(20, "slate", "watch", 1.4),
+        ),
+        Fraction(25),
+        **size,
+    )
+    return (
+        Product("MUGS001", "home", "mug", "Teal stoneware mug", "mug_teal", 1, mug),
+        Product("WATC001", "watches", "watch", "Steel watch", "watch", 1, watch),
+        Product("RING001", "jewelry", "ring", "Gold ring", "ring", 1),
+    )
+
+
+PLANS = {"demo": _demo, "tiny": _tiny}
+_PHOTO_SIZE = {"demo": 560, "tiny": 256}
+
+
+def make_feed(out_dir: str | Path, seed: int = 0, size: str = "demo") -> Path:
+    """Draw a feed into `out_dir` and return the path of its products.csv.
+
+    `size` is "demo" (10 rows, 4 product videos of 640 pixels width) or "tiny" (3 rows, 2 videos, for tests).
+    ValueError for another size. The same seed draws the same feed.
+    """
+    if size not in PLANS:
+        raise ValueError(f"size {size!r}: there are {', '.join(PLANS)}")
+    out_dir = Path(out_dir)
+    cuts: dict[str, Any] = {}
+    shots: list[dict[str, Any]] = []
+    rows = []
+    for product in PLANS[size]():
+        video = _write_video(out_dir, product, seed, cuts, shots)
+        photos = [f"images/{product.product_id}/{index}.jpg" for index in range(1, product.photos + 1)]
+        for index, photo in enumerate(photos, 1):
+            media.write_jpeg(out_dir / photo, draw_photo(str(product.sprite), index, _PHOTO_SIZE[size], seed), 88)
+        rows.append(
+            (
+                *(product.product_id, product.category, product.subcategory, product.title, "generated", video),
+                *(";".join(photos), "true" if product.empty else ""),
+            )
+        )
+    write_json(out_dir / "truth" / "cuts.json", cuts)
+    write_json(out_dir / "truth" / "shots.json", shots)
+    with open(out_dir / "products.csv", "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
+    return out_dir / "products.csv"
+
+
+def _write_video(out_dir: Path, product: Product, seed: int, cuts: dict[str, Any], shots: list[dict[str, Any]]) -> str:
+    """Draw a product's video and its truth; return its path in the feed, '' where it has none."""
+    if product.video is None:
+        return ""
+    name = f"videos/{product.product_id}.mp4"
+    if isinstance(product.video, str):
+        (out_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (out_dir / name).write_text("This is a text file: a row that must be rejected with a reason.\n")
+        return name
+    video = product.video
+    media.write_video(out_dir / name, _frames(out_dir, product, video, seed, shots), video.fps, crf=19)
+    ends = np.cumsum([shot.n_frames for shot in video.shots])
+    cuts[product.product_id] = {"n_frames": int(ends[-1]), "hard": [int(end) for end in ends[:-1]], "gradual": []}
+    return name
+
+
+def _frames(out_dir: Path, product: Product, video: Video, seed: int, records: list[dict[str, Any]]) -> Iterator[Array]:
+    """Yield a video's frames and write each shot's truth after its last frame."""
+    start = 0
+    content = video.width - 2 * video.bar
+    for number, shot in enumerate(video.shots, 1):
+        clip = clip_id(product.product_id, number)
+        masks, backgrounds, hands = [], [], []
+        for index, drawn in enumerate(draw_shot(shot, content, video.height, clip, seed)):
+            masks.append(np.pad(drawn.mask, ((0, 0), (video.bar, video.bar))))
+            backgrounds.append(_barred(drawn.background, video.bar))
+            if drawn.hand:
+                hands.append(index)
+            yield _barred(drawn.frame, video.bar)
+        records.append(
+            {
+                "clip_id": clip,
+                "product_id": product.product_id,
+                "video": f"videos/{product.product_id}.mp4",
+                "start_frame": start,
+                "end_frame": start + shot.n_frames,
+                "fps": media.rate_text(video.fps),
+                "content_rect": [video.bar, 0, content, video.height],
+                "product": shot.product,
+                "boxes": [mask_box(mask) for mask in masks],
+                "hand_frames": hands,
+            }
+            | _write_truth(out_dir, clip, np.stack(masks), backgrounds, video.fps)
+        )
+        start += shot.n_frames
+
+
+def _write_truth(out_dir: Path, clip: str, masks: Array, backgrounds: list[Array], fps: Fraction) -> dict[str, Any]:
+    """Write the masks and the background of a shot that shows a product; name them, None where there are none."""
+    if not masks.any():
+        return {"mean_area": 0.0, "masks": None, "background": None}
+    files = {"masks": f"truth/masks/{clip}.mkv", "background": f"truth/backgrounds/{clip}.mp4"}
+    media.write_masks(out_dir / files["masks"], masks, fps)
+    media.write_video(out_dir / files["background"], backgrounds, fps, crf=20)
+    return {"mean_area": round(float(masks.mean()), 5), **files}
+
+
+def _barred(image: Array, bar: int) -> Array:
+    return np.pad(image, ((0, 0), (bar, bar), (0, 0)))

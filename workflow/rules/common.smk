@@ -1,0 +1,164 @@
+"""Settings, the feed's rows and the functions that say which files there are; every rule file builds on this one."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from pvtt import backends, ids, settings
+from pvtt.catalogue import CatalogueError, read_catalogue
+
+try:
+    SETTINGS = settings.resolve(config)
+    ALL_ROWS = read_catalogue(SETTINGS["catalogue"])
+    ROWS = {row.product_id: row for row in ALL_ROWS if row.status == "accepted"}
+    BACKENDS = {
+        stage: backends.backend_class(stage, SETTINGS[stage]["backend"])
+        for stage in (
+            "shots",
+            "segmentation",
+            "background",
+            "products",
+            "insertion",
+            "scoring",
+        )
+    }
+    taxonomy_path = Path(workflow.basedir) / SETTINGS["pairs"]["taxonomy"]
+    TAXONOMY = yaml.safe_load(taxonomy_path.read_text(encoding="utf-8"))
+except (OSError, settings.SettingsError, CatalogueError, ValueError) as error:
+    raise WorkflowError(str(error))
+
+
+pathvars:
+    results=SETTINGS["results"],
+    logs=f"{SETTINGS['results']}/logs",
+
+
+wildcard_constraints:
+    product=ids.PRODUCT_PATTERN,
+    target=ids.PRODUCT_PATTERN,
+    clip=ids.CLIP_PATTERN,
+    image=r"[1-9]\d*",
+
+
+def row_of(wildcards):
+    """What a product's media are, as plain values."""
+    row = ROWS[wildcards.product]
+    return {
+        "product_id": row.product_id,
+        "video": str(row.video or ""),
+        "images": [str(image) for image in row.images],
+    }
+
+
+def has_video(product):
+    """Whether the product's video file is there; a missing one is the catalogue's to report."""
+    return ROWS[product].video is not None and ROWS[product].video.is_file()
+
+
+def video_of(wildcards):
+    """The source video of a product or of a clip."""
+    product = (
+        ids.clip_product(wildcards.clip)
+        if "clip" in wildcards.keys()
+        else wildcards.product
+    )
+    return ROWS[product].video
+
+
+def photos_of(product):
+    """Indices (from 1) of the photos whose files are there."""
+    return [
+        index for index, image in enumerate(ROWS[product].images, 1) if image.is_file()
+    ]
+
+
+def media_of(wildcards):
+    """All files of a product that are there."""
+    video = [ROWS[wildcards.product].video] if has_video(wildcards.product) else []
+    return video + [
+        ROWS[wildcards.product].images[index - 1]
+        for index in photos_of(wildcards.product)
+    ]
+
+
+def photo_of(wildcards):
+    """The photo behind a cut-out."""
+    return ROWS[wildcards.product].images[int(wildcards.image) - 1]
+
+
+def shots_of(wildcards):
+    """The shot record behind a clip."""
+    return f"<results>/shots/{ids.clip_product(wildcards.clip)}.json"
+
+
+def references_of(wildcards):
+    """The cut-outs that show segmentation what the product looks like."""
+    return cutouts_of(
+        ids.clip_product(wildcards.clip), SETTINGS["segmentation"]["references"]
+    )
+
+
+def cutout_records_of(product):
+    """Records of a product's cut-outs."""
+    return [
+        f"<results>/products/{product}/{index}.json" for index in photos_of(product)
+    ]
+
+
+def cutouts_of(product, count=None):
+    """Cut-outs of a product's first `count` photos (all when None); rejected photos have empty files."""
+    return [
+        f"<results>/products/{product}/{index}.png"
+        for index in photos_of(product)[:count]
+    ]
+
+
+def accepted_clips():
+    """Ids of the clips that passed shot detection."""
+    clips = pd.read_csv(
+        checkpoints.list_clips.get().output[0],
+        sep="\t",
+        dtype=str,
+        keep_default_na=False,
+    )
+    return list(clips.clip_id[clips.status == "accepted"])
+
+
+def planned_pairs():
+    """Rows of the planned pairs."""
+    pairs = pd.read_parquet(checkpoints.plan_pairs.get().output[0])
+    return pairs[pairs.status == "planned"]
+
+
+def scores_of_pairs(wildcards):
+    """Score records of all planned pairs."""
+    return [f"{pair_folder(pair)}/score.json" for pair in planned_pairs().itertuples()]
+
+
+def pair_folder(pair):
+    """Folder of a pair, a row of the plan."""
+    return f"<results>/pairs/{pair.clip_id}/{pair.target_id}_i{pair.image_index}"
+
+
+def results_of_clips(wildcards):
+    """What is kept of every accepted shot, so that a lost file is made again."""
+    return [
+        f"<results>/clips/{clip}/{name}"
+        for clip in accepted_clips()
+        for name in ("video.mp4", "masks.mkv", "track.json", "qa.json")
+    ]
+
+
+def results_of_pairs(wildcards):
+    """What is kept of every planned pair and of its clip, so that a lost file is made again."""
+    pairs = planned_pairs()
+    backgrounds = [
+        f"<results>/clips/{clip}/background.mp4" for clip in pairs.clip_id.unique()
+    ]
+    return backgrounds + [
+        f"{pair_folder(pair)}/{name}"
+        for pair in pairs.itertuples()
+        for name in ("insert.mp4", "insert.json", "score.json")
+    ]

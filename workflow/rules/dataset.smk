@@ -1,0 +1,19 @@
+rule publish_dataset:
+    input:
+        catalogue="<results>/catalogue.tsv",
+        clips="<results>/clips.tsv",
+        pairs="<results>/pairs.parquet",
+        filtered="<results>/filtered.parquet",
+    output:
+        "<results>/dataset/README.md",
+        "<results>/dataset/annotations/quality_scores.json",
+        "<results>/dataset/annotations/statistics.json",
+        pairs="<results>/dataset/annotations/pairs.json",
+    log:
+        "<logs>/publish_dataset.log",
+    params:
+        settings=SETTINGS["dataset"],
+    message:
+        "Publishing the dataset"
+    script:
+        "../scripts/publish_dataset.py"

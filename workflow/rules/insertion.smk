@@ -1,0 +1,21 @@
+rule insert_product:
+    input:
+        video="<results>/clips/{clip}/video.mp4",
+        masks="<results>/clips/{clip}/masks.mkv",
+        track="<results>/clips/{clip}/track.json",
+        background="<results>/clips/{clip}/background.mp4",
+        cutout="<results>/products/{target}/{image}.png",
+        cutout_record="<results>/products/{target}/{image}.json",
+    output:
+        video="<results>/pairs/{clip}/{target}_i{image}/insert.mp4",
+        mask="<results>/pairs/{clip}/{target}_i{image}/insert_mask.mkv",
+        record="<results>/pairs/{clip}/{target}_i{image}/insert.json",
+    log:
+        "<logs>/insert_product/{clip}__{target}_i{image}.log",
+    params:
+        settings=SETTINGS["insertion"],
+        version=BACKENDS["insertion"].version,
+    message:
+        "Inserting {wildcards.target} (photo {wildcards.image}) into {wildcards.clip}"
+    script:
+        "../scripts/insert_product.py"

@@ -1,0 +1,26 @@
+checkpoint plan_pairs:
+    input:
+        catalogue="<results>/catalogue.tsv",
+        clips="<results>/clips.tsv",
+        qa=lambda wildcards: [
+            f"<results>/clips/{clip}/qa.json" for clip in accepted_clips()
+        ],
+        tracks=lambda wildcards: [
+            f"<results>/clips/{clip}/track.json" for clip in accepted_clips()
+        ],
+        photos=[
+            record for product in sorted(ROWS) for record in cutout_records_of(product)
+        ],
+    output:
+        "<results>/pairs.parquet",
+    log:
+        "<logs>/plan_pairs.log",
+    params:
+        taxonomy=TAXONOMY,
+        settings=SETTINGS["pairs"],
+        max_pairs=SETTINGS["max_pairs"],
+        max_frames=BACKENDS["insertion"].limits.max_frames,
+    message:
+        "Planning the pairs"
+    script:
+        "../scripts/plan_pairs.py"

@@ -1,0 +1,16 @@
+rule write_report:
+    input:
+        catalogue="<results>/catalogue.tsv",
+        clips="<results>/clips.tsv",
+        pairs="<results>/pairs.parquet",
+        filtered="<results>/filtered.parquet",
+    output:
+        page="<results>/report/index.html",
+    log:
+        "<logs>/write_report.log",
+    params:
+        settings=SETTINGS["report"],
+    message:
+        "Writing the report"
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,38 @@
+rule score_pair:
+    input:
+        video="<results>/clips/{clip}/video.mp4",
+        masks="<results>/clips/{clip}/masks.mkv",
+        background="<results>/clips/{clip}/background.mp4",
+        result="<results>/pairs/{clip}/{target}_i{image}/insert.mp4",
+        result_mask="<results>/pairs/{clip}/{target}_i{image}/insert_mask.mkv",
+        record="<results>/pairs/{clip}/{target}_i{image}/insert.json",
+        target_cutouts=lambda wildcards: cutouts_of(wildcards.target),
+        source_cutouts=lambda wildcards: cutouts_of(ids.clip_product(wildcards.clip)),
+    output:
+        "<results>/pairs/{clip}/{target}_i{image}/score.json",
+    log:
+        "<logs>/score_pair/{clip}__{target}_i{image}.log",
+    params:
+        settings=SETTINGS["scoring"],
+        version=BACKENDS["scoring"].version,
+    message:
+        "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
+    script:
+        "../scripts/score_pair.py"
+
+
+rule filter_pairs:
+    input:
+        pairs="<results>/pairs.parquet",
+        scores=scores_of_pairs,
+    output:
+        "<results>/filtered.parquet",
+    log:
+        "<logs>/filter_pairs.log",
+    params:
+        settings=SETTINGS["filter"],
+        max_failure_rate=SETTINGS["max_failure_rate"],
+    message:
+        "Filtering the pairs by their scores"
+    script:
+        "../scripts/filter_pairs.py"

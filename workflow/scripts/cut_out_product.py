@@ -1,0 +1,16 @@
+"""Cut a product out of one photo."""
+
+from pathlib import Path
+
+from pvtt.jobs import job
+from pvtt.products import cut_out_product
+
+with job(snakemake):
+    cut_out_product(
+        Path(snakemake.input[0]),
+        snakemake.wildcards.product,
+        int(snakemake.wildcards.image),
+        Path(snakemake.output.image),
+        Path(snakemake.output.record),
+        snakemake.params.settings,
+    )

@@ -1,0 +1,28 @@
+"""Insert one target product into one clip."""
+
+from pathlib import Path
+
+from pvtt import ids
+from pvtt.files import read_json
+from pvtt.insertion import insert_product
+from pvtt.jobs import job
+
+with job(snakemake):
+    clip, target, image = snakemake.wildcards.clip, snakemake.wildcards.target, int(snakemake.wildcards.image)
+    pair_id = ids.pair_id(clip, target, image)
+    pair = {
+        "pair_id": pair_id,
+        "clip_id": clip,
+        "source_id": ids.clip_product(clip),
+        "target_id": target,
+        "image_index": image,
+        "seed": ids.seed_of(pair_id),
+    }
+    insert_product(
+        Path(snakemake.input.video).parent,
+        Path(snakemake.input.cutout),
+        read_json(snakemake.input.cutout_record),
+        Path(snakemake.output.record).parent,
+        pair,
+        snakemake.params.settings,
+    )

@@ -1,0 +1,23 @@
+"""Plan the pairs of the feed."""
+
+from pvtt.catalogue import read_table
+from pvtt.files import atomic_path, read_json
+from pvtt.jobs import job
+from pvtt.pairs import plan_feed
+from pvtt.pairs.taxonomy import Taxonomy
+
+with job(snakemake):
+    plan = plan_feed(
+        read_table(snakemake.input.catalogue),
+        Taxonomy(snakemake.params.taxonomy),
+        [
+            read_json(qa) | read_json(track)
+            for qa, track in zip(snakemake.input.qa, snakemake.input.tracks, strict=True)
+        ],
+        [read_json(path) for path in snakemake.input.photos],
+        snakemake.params.settings,
+        snakemake.params.max_pairs,
+        snakemake.params.max_frames,
+    )
+    with atomic_path(snakemake.output[0]) as aside:
+        plan.to_parquet(aside)

@@ -1,0 +1,15 @@
+"""Score one pair."""
+
+from pathlib import Path
+
+from pvtt.jobs import job
+from pvtt.scoring import score_pair
+
+with job(snakemake):
+    score_pair(
+        Path(snakemake.input.video).parent,
+        Path(snakemake.output[0]).parent,
+        [Path(path) for path in snakemake.input.target_cutouts],
+        [Path(path) for path in snakemake.input.source_cutouts],
+        snakemake.params.settings,
+    )

@@ -1,0 +1,14 @@
+"""Mask the product in one clip."""
+
+from pathlib import Path
+
+from pvtt.jobs import job
+from pvtt.segmentation import segment_clip
+
+with job(snakemake):
+    segment_clip(
+        Path(snakemake.output.qa).parent,
+        [Path(path) for path in snakemake.input.references],
+        snakemake.params.title,
+        snakemake.params.settings,
+    )
