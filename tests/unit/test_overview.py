@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from fabricated import tiny_run
+from pvtt.files import read_json, write_json
 from pvtt.overview import Stage, distribution, funnel, main_photo, read_run, reason_list, score_values
 
 
@@ -36,6 +40,18 @@ def test_the_funnel_counts_what_passed_of_what_came_in(run) -> None:
 def test_each_rejected_item_has_its_reason(run) -> None:
     shots = next(stage for stage in funnel(run) if stage.name == "shots")
     assert shots.rejected == {"WATC001_s02": ["too short: 20 frames, 50 are the least"]}
+
+
+def test_each_failed_check_of_a_mask_is_a_reason_of_its_own(tmp_path: Path) -> None:
+    made = tiny_run()
+    shutil.copytree(made.results, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "clips/MUGS001_s01/qa.json"
+    write_json(
+        path, read_json(path) | {"status": "rejected", "reason": "area jumps 0.4 (at most 0.2); touches the border"}
+    )
+    masks = funnel(read_run(tmp_path, made.catalogue, made.clips, made.pairs, made.filtered))[3]
+    assert masks.rejected == {"MUGS001_s01": ["area jumps 0.4 (at most 0.2)", "touches the border"]}
+    assert list(masks.reasons()) == ["area jumps # (at most #)", "touches the border"]
 
 
 def test_a_pair_that_was_skipped_is_not_planned() -> None:

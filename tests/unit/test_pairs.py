@@ -5,7 +5,7 @@ import copy
 import pandas as pd
 import pytest
 from pvtt.ids import pair_id, seed_of
-from pvtt.pairs import choose_photos, clip_facts, infeasible, plan_feed, plan_pairs
+from pvtt.pairs import choose_photos, clip_facts, infeasible, main_image, plan_feed, plan_pairs
 from pvtt.pairs.taxonomy import DIFFICULTIES, Taxonomy
 from pvtt.settings import stage_defaults
 
@@ -158,3 +158,14 @@ def test_feed_leaves_out_what_was_rejected():
     plan = plan_feed(catalogue, TAXONOMY, copy.deepcopy(clips), cutouts, settings())
     assert set(plan.pair_id) == {"A_s01__B_i1", "D_s01__A_i1", "D_s01__B_i1"}
     assert set(plan.difficulty[plan.clip_id == "D_s01"]) == {"easy"}
+
+
+def test_main_image_prefers_the_first_then_a_clean_ground():
+    def record(index, status, ground=0.0):
+        return {"image_index": index, "status": status, "measures": {"ground_uniformity": ground}}
+
+    assert main_image([]) is None
+    assert main_image([record(1, "rejected")]) is None
+    assert main_image([record(2, "accepted", 1.0), record(1, "accepted", 0.1)]) == 1
+    assert main_image([record(1, "rejected"), record(2, "accepted", 0.2), record(3, "accepted", 0.95)]) == 3
+    assert main_image([record(1, "rejected"), record(3, "accepted", 0.3), record(2, "accepted", 0.2)]) == 2

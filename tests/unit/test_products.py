@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pvtt.media import read_rgba, write_jpeg, write_png
 from pvtt.metrics import mask_iou
-from pvtt.products import cut_out_product, main_image
+from pvtt.products import cut_out_product
 from pvtt.products.base import NoCutOutError
 from pvtt.products.classical import Backend
 from pvtt.products.ground import fit_ground
@@ -239,17 +239,6 @@ def test_backend_limit_reduces_the_photo(tmp_path, monkeypatch):
     _, record = cut(photo_file(tmp_path, ring_photo()[0]), tmp_path)
     assert seen == [(100, 130, 3)] and record["status"] == "accepted"
     assert record["box"] == pytest.approx([58, 28, 203, 173], abs=4)
-
-
-def test_main_image_prefers_the_first_then_a_clean_ground():
-    def record(index, status, ground=0.0):
-        return {"image_index": index, "status": status, "measures": {"ground_uniformity": ground}}
-
-    assert main_image([]) is None
-    assert main_image([record(1, "rejected")]) is None
-    assert main_image([record(2, "accepted", 1.0), record(1, "accepted", 0.1)]) == 1
-    assert main_image([record(1, "rejected"), record(2, "accepted", 0.2), record(3, "accepted", 0.95)]) == 3
-    assert main_image([record(1, "rejected"), record(3, "accepted", 0.3), record(2, "accepted", 0.2)]) == 2
 
 
 def test_ground_of_a_quadratic_sweep_is_recovered():

@@ -6,7 +6,7 @@ The dataset's statistics and the report count by this one module, so they cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def funnel(run: Run) -> list[Stage]:
         _stage("rows of the feed", run.products, "product_id", lambda row: row),
         _stage("videos", videos, "product_id", lambda row: row),
         _stage("shots", run.shots, "clip_id", lambda shot: shot),
-        _stage("masks", cut, "clip_id", lambda shot: shot["qa"]),
+        _stage("masks", cut, "clip_id", lambda shot: shot["qa"], several=True),
         _stage("backgrounds", emptied, "clip_id", lambda shot: shot["background"]),
         Stage("photos", sum(p["status"] == "accepted" for p in run.photos), len(run.photos), _rejected_photos(run)),
         _stage("pairs planned", run.pairs, "pair_id", lambda pair: pair),
@@ -180,13 +180,17 @@ def provenances(run: Run) -> list[tuple[str, Record]]:
 _PASSED = {"accepted", "planned", "done", "scored"}
 
 
-def _stage(name: str, items: list[Record], key: str, verdict: Any) -> Stage:
+def _stage(
+    name: str, items: list[Record], key: str, verdict: Callable[[Record], Record], several: bool = False
+) -> Stage:
+    """A stage from its items' records; `several` says that a reason lists all that failed, with '; ' between."""
     rejected: dict[str, list[str]] = {}
     for number, item in enumerate(items, 1):
         record = verdict(item)
         if record.get("status") not in _PASSED:
             known = item[key] if item[key] not in rejected else f"{item[key]} (line {number})"
-            rejected[known or f"line {number}"] = [str(record.get("reason") or "no result")]
+            reason = str(record.get("reason") or "no result")
+            rejected[known or f"line {number}"] = reason.split("; ") if several else [reason]
     return Stage(name, len(items) - len(rejected), len(items), rejected)
 
 

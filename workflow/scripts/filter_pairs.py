@@ -1,11 +1,11 @@
 """Keep the good pairs."""
 
-from pvtt.files import read_json
+from pvtt.files import atomic_path, read_json
 from pvtt.jobs import job
-from pvtt.scoring.filter import check_failure_rate, filter_pairs, write_filtered
+from pvtt.scoring.filter import check_failure_rate, filter_pairs
 
 with job(snakemake):
-    scores = [read_json(path) for path in snakemake.input.scores]
-    filtered = filter_pairs(scores, snakemake.params.settings)
+    filtered = filter_pairs([read_json(path) for path in snakemake.input.scores], snakemake.params.settings)
     check_failure_rate(filtered, snakemake.params.max_failure_rate)
-    write_filtered(snakemake.output[0], filtered)
+    with atomic_path(snakemake.output[0]) as aside:
+        filtered.to_parquet(aside)

@@ -30,6 +30,9 @@ COLUMNS = [
     "reason",
 ]
 
+# Least share of a photo's border that is one ground (`ground_uniformity`) for a clean ground.
+_CLEAN_GROUND = 0.8
+
 
 def plan_feed(
     catalogue: pd.DataFrame,
@@ -47,10 +50,11 @@ def plan_feed(
     """
     accepted = catalogue[catalogue.status == "accepted"].set_index("product_id", drop=False)
     targets = set(accepted.index[accepted.roles.str.split(";").map(lambda roles: "target" in roles)])
-    photos: dict[str, list[int]] = {}
-    for cutout in sorted(cutouts, key=lambda record: (record["product_id"], record["image_index"])):
+    records: dict[str, list[Mapping[str, Any]]] = {}
+    for cutout in cutouts:
         if cutout["status"] == "accepted" and cutout["product_id"] in targets:
-            photos.setdefault(cutout["product_id"], []).append(cutout["image_index"])
+            records.setdefault(cutout["product_id"], []).append(cutout)
+    photos = {product: _main_first(accepted) for product, accepted in records.items()}
     usable = [
         {
             "clip_id": clip["clip_id"],
@@ -118,6 +122,25 @@ def _candidate(clip: Mapping[str, Any], target: str, image: int, level: str, blo
         "status": "skipped" if blocked else "planned",
         "reason": blocked,
     }
+
+
+def main_image(records: Iterable[Mapping[str, Any]]) -> int | None:
+    """Index (from 1) of a product's main photo among its records; None when no photo was accepted.
+
+    The first photo of the catalogue when it was accepted; else the first one on a clean ground; else the first.
+    """
+    accepted = sorted((r for r in records if r["status"] == "accepted"), key=lambda r: r["image_index"])
+    if not accepted:
+        return None
+    if accepted[0]["image_index"] == 1:
+        return 1
+    clean = [r for r in accepted if r.get("measures", {}).get("ground_uniformity", 0) >= _CLEAN_GROUND]
+    return int((clean or accepted)[0]["image_index"])
+
+
+def _main_first(records: Sequence[Mapping[str, Any]]) -> list[int]:
+    indices = sorted(record["image_index"] for record in records)
+    return sorted(indices, key=lambda index: (index != main_image(records), index))
 
 
 def choose_photos(target: str, accepted: Sequence[int], settings: Mapping[str, Any]) -> list[int]:

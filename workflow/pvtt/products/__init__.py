@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from pvtt.products.presence import alpha_measures, reason_against
 from pvtt.provenance import Stopwatch, provenance
 
 _MARGIN_PX = 2
-_CLEAN_GROUND = 0.8
 
 
 def cut_out_product(
@@ -64,20 +63,6 @@ def cut_out_product(
     else:
         write_png(out_png, cut_out)
     write_json(out_json, record | {"provenance": provenance(backend, settings, {"photo": photo}, watch)})
-
-
-def main_image(records: Iterable[Mapping[str, Any]]) -> int | None:
-    """Index (from 1) of a product's main photo among its records; None when no photo was accepted.
-
-    The first photo of the catalogue when it was accepted; else the first one on a clean ground; else the first.
-    """
-    accepted = sorted((r for r in records if r["status"] == "accepted"), key=lambda r: r["image_index"])
-    if not accepted:
-        return None
-    if accepted[0]["image_index"] == 1:
-        return 1
-    clean = [r for r in accepted if r.get("measures", {}).get("ground_uniformity", 0) >= _CLEAN_GROUND]
-    return int((clean or accepted)[0]["image_index"])
 
 
 def _cut_out(

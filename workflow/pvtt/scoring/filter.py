@@ -43,6 +43,10 @@ _MEASURES = (
 COLUMNS = ("pair_id", "kept", "reasons", "quality_score", *_SCORES, "basis", "status", *_MEASURES)
 
 
+class FailureRateError(RuntimeError):
+    """More pairs failed than the configuration allows."""
+
+
 def filter_pairs(scores: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> pd.DataFrame:
     """Decide on each pair from its score.json record; one row per record, ordered by pair_id.
 
@@ -57,6 +61,17 @@ def filter_pairs(scores: Sequence[Mapping[str, Any]], settings: Mapping[str, Any
     table = pd.DataFrame(sorted(rows, key=lambda row: row["pair_id"]), columns=list(COLUMNS))
     figures = ["quality_score", *_SCORES, *_MEASURES]
     return table.astype(dict.fromkeys(figures, "float64") | {"kept": bool})
+
+
+def check_failure_rate(table: pd.DataFrame, limit: float) -> None:
+    """Raise FailureRateError when more than `limit` (0 to 1) of the pairs failed or were invalid."""
+    bad = table[table.status != "scored"]
+    if len(table) and len(bad) / len(table) > limit:
+        common = bad.reasons.value_counts().index[0]
+        raise FailureRateError(
+            f"{len(bad)} of {len(table)} pairs failed or are invalid, more than max_failure_rate {limit:g} allows; "
+            f"most often: {common}. Mend the cause, or raise max_failure_rate to go on with the rest"
+        )
 
 
 def failed_rules(record: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:

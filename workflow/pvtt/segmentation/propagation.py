@@ -23,6 +23,7 @@ Array = np.ndarray
 
 _BAND = 4.0  # px over which the warped contour is in doubt
 _REACH = 40  # px around the mask whose colours are its surroundings
+_NEAR = 10.0  # px over which their weight falls
 _SKIN_SHARE = 0.1
 _ADAPT = 0.08
 
@@ -109,7 +110,9 @@ def stability(probability: Array) -> float:
 
 def _surroundings(index: Array, mask: Array, skin: Array) -> Array:
     distance = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 5)
-    local = appearance.histogram(index, (distance > 3) & (distance <= _REACH))
+    # Near pixels weigh most: they share the product's edges, so that texture there does not pull the contour outwards.
+    weights = np.where((distance > 1.5) & (distance <= _REACH), np.exp(-distance / _NEAR), 0)
+    local = appearance.histogram(index, weights)
     if not skin.any():
         return local
     return (1 - _SKIN_SHARE) * local + _SKIN_SHARE * appearance.histogram(index, skin & ~mask)
