@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from pvtt import media
 from pvtt.background import remove_product
 from pvtt.files import read_json, write_json

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+
 from pvtt.ids import clip_id
 from pvtt.pairs import plan_pairs
 from pvtt.pairs.taxonomy import Taxonomy

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pandas as pd
 import pytest
+
 from pvtt import media
 from pvtt.settings import load_schema
 

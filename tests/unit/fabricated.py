@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pandas as pd
+
 from pvtt import ids, media
 from pvtt.files import read_json, write_empty, write_json
 from pvtt.synthetic import make_feed

@@ -6,6 +6,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+
 from pvtt.background import remove_product
 from pvtt.background.base import RemovalError
 from pvtt.background.plate import Backend, blend_hole

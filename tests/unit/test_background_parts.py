@@ -1,6 +1,7 @@
 """Membrane, patches, plate and shadow against known answers."""
 
 import numpy as np
+
 from pvtt.background.inpaint import fill, ground_texture, membrane, patches, shading
 from pvtt.background.measures import HoleMeter
 from pvtt.background.shadow import shadow_of

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+
 from pvtt import media
 from pvtt.catalogue import (
     CATALOGUE_COLUMNS,

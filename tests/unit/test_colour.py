@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from pvtt.colour import luminance, to_lab, to_linear, to_srgb, white_point
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import tiny_run
+
 from pvtt import media
 from pvtt.dataset import publish
 from pvtt.dataset.annotations import split_of

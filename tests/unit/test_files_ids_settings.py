@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+
 from pvtt import backends, files, ids, settings
 from pvtt.settings import SettingsError
 

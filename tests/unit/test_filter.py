@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from pvtt.scoring.filter import COLUMNS, failed_rules, filter_pairs
 from pvtt.settings import stage_defaults
 

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from pvtt.frames import Replay
 from pvtt.media import write_video
 

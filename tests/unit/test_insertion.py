@@ -6,6 +6,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+
 from pvtt.colour import to_linear, to_srgb
 from pvtt.geometry import box_of
 from pvtt.insertion import insert_product

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from pvtt.geometry import apply, similarity
 from pvtt.insertion.base import InsertionError
 from pvtt.insertion.control import follow, follow_boxes, follow_ends, follow_points, point_steps, select_points, smooth

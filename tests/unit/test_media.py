@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+
 from pvtt import media
 from pvtt.media import MediaError
 

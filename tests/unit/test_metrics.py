@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from pvtt.metrics import mask_iou, psnr
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import tiny_run
+
 from pvtt.files import read_json, write_json
 from pvtt.overview import Stage, distribution, funnel, main_photo, read_run, reason_list, score_values
 

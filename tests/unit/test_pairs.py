@@ -4,6 +4,7 @@ import copy
 
 import pandas as pd
 import pytest
+
 from pvtt.ids import pair_id, seed_of
 from pvtt.pairs import choose_photos, clip_facts, infeasible, main_image, plan_feed, plan_pairs
 from pvtt.pairs.taxonomy import DIFFICULTIES, Taxonomy
@@ -55,6 +56,7 @@ def test_difficulty_follows_category_and_form():
     levels = [TAXONOMY.difficulty(ring, other) for other in [*others, {"category": "bags", "subcategory": "tote"}]]
     assert levels == list(DIFFICULTIES)
     assert TAXONOMY.difficulty(ring, {"category": "unheard", "subcategory": "of"}) == "expert"
+    assert TAXONOMY.difficulty({"category": "a", "subcategory": "b"}, {"category": "c", "subcategory": "d"}) == "expert"
 
 
 def test_shipped_taxonomy_reads_and_rates():

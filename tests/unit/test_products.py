@@ -5,6 +5,8 @@ import json
 import cv2
 import numpy as np
 import pytest
+
+from pvtt.backends import Limits
 from pvtt.media import read_rgba, write_jpeg, write_png
 from pvtt.metrics import mask_iou
 from pvtt.products import cut_out_product
@@ -234,7 +236,7 @@ def test_same_photo_same_bytes(tmp_path):
 def test_backend_limit_reduces_the_photo(tmp_path, monkeypatch):
     seen = []
     plain = Backend.cut_out
-    monkeypatch.setattr(Backend, "limits", {"max_side_px": 130})
+    monkeypatch.setattr(Backend, "limits", Limits(max_side_px=130))
     monkeypatch.setattr(Backend, "cut_out", lambda self, image: seen.append(image.shape) or plain(self, image))
     _, record = cut(photo_file(tmp_path, ring_photo()[0]), tmp_path)
     assert seen == [(100, 130, 3)] and record["status"] == "accepted"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fabricated import tiny_run
+
 from pvtt import media
 from pvtt.files import read_json, write_json
 from pvtt.overview import Stage

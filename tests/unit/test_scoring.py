@@ -6,6 +6,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+
 from pvtt.files import write_empty, write_json
 from pvtt.media import write_masks, write_png, write_video
 from pvtt.metrics import psnr

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from pvtt.segmentation import appearance, labelling, motion
 from pvtt.segmentation.discovery import border_contact, border_skin, ring
 from pvtt.segmentation.objects import separate

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from pvtt.segmentation import qa
 from pvtt.segmentation.base import Segmentation
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
+
 from pvtt import media
 from pvtt.segmentation import segment_clip
 from pvtt.segmentation.classical import Backend, hull_fill, sample_numbers

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+
 from pvtt import content, media
 from pvtt.files import read_json
 from pvtt.settings import stage_defaults

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fabricated import tiny_run
+
 from pvtt import media
 from pvtt.files import file_digest, read_json
 from pvtt.synthetic import make_feed

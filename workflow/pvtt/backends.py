@@ -7,8 +7,18 @@ elsewhere is given as `package.module:Class`. Adding one is adding that file.
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a backend can take; None is no limit. What exceeds it is left out before any work, or reduced."""
+
+    max_frames: int | None = None
+    size_multiple: int | None = None
+    max_side_px: int | None = None
 
 
 def available(stage: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from pvtt.media import read_frames
+
+# Calling it starts a new pass over a video's uint8 (h, w, 3) RGB frames.
+Frames = Callable[[], Iterator[np.ndarray]]
 
 
 class Replay:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+def share_library() -> None:
+    """Let scripts import this library in whichever environment their rule runs: put it on their PYTHONPATH."""
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
 
 
 @contextmanager

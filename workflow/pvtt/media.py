@@ -23,7 +23,8 @@ from pvtt.files import atomic_path
 Array = np.ndarray
 
 # Fixed thread counts keep x264 and FFV1 output identical on machines with other numbers of cores.
-_X264 = {"preset": "veryfast", "threads": "1"}
+# x264's macroblock tree reads uninitialised memory, so it is off.
+_X264 = {"preset": "veryfast", "threads": "1", "x264-params": "no-mbtree=1"}
 _MAX_RATE = 60
 # swscale: bicubic | full chroma interpolation and input | accurate rounding; its default is biased by a grey level.
 _EXACT = 4 | 0x2000 | 0x4000 | 0x40000

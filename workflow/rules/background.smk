@@ -9,6 +9,8 @@ rule remove_product:
         record="<results>/clips/{clip}/background.json",
     log:
         "<logs>/remove_product/{clip}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["background"],
         version=BACKENDS["background"].version,

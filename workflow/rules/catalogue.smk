@@ -5,6 +5,8 @@ rule probe_product:
         "<results>/catalogue/{product}.json",
     log:
         "<logs>/probe_product/{product}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         row=row_of,
         settings=SETTINGS["checks"],
@@ -21,6 +23,8 @@ rule build_catalogue:
         "<results>/catalogue.tsv",
     log:
         "<logs>/build_catalogue.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         catalogue=SETTINGS["catalogue"],
         rows=ids.stable_hash(*ALL_ROWS),

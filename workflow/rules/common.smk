@@ -8,6 +8,9 @@ from snakemake.exceptions import WorkflowError
 
 from pvtt import backends, ids, settings
 from pvtt.catalogue import CatalogueError, read_catalogue
+from pvtt.jobs import share_library
+
+share_library()
 
 try:
     SETTINGS = settings.resolve(config)

@@ -11,6 +11,8 @@ rule publish_dataset:
         pairs="<results>/dataset/annotations/pairs.json",
     log:
         "<logs>/publish_dataset.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["dataset"],
     message:

@@ -12,6 +12,8 @@ rule insert_product:
         record="<results>/pairs/{clip}/{target}_i{image}/insert.json",
     log:
         "<logs>/insert_product/{clip}__{target}_i{image}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["insertion"],
         version=BACKENDS["insertion"].version,

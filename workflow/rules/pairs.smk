@@ -15,6 +15,8 @@ checkpoint plan_pairs:
         "<results>/pairs.parquet",
     log:
         "<logs>/plan_pairs.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         taxonomy=TAXONOMY,
         settings=SETTINGS["pairs"],

@@ -6,6 +6,8 @@ rule cut_out_product:
         record="<results>/products/{product}/{image}.json",
     log:
         "<logs>/cut_out_product/{product}_{image}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["products"],
         version=BACKENDS["products"].version,

@@ -8,8 +8,11 @@ rule write_report:
         page="<results>/report/index.html",
     log:
         "<logs>/write_report.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["report"],
+        thresholds=SETTINGS["filter"],
     message:
         "Writing the report"
     script:

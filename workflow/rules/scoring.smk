@@ -12,6 +12,8 @@ rule score_pair:
         "<results>/pairs/{clip}/{target}_i{image}/score.json",
     log:
         "<logs>/score_pair/{clip}__{target}_i{image}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["scoring"],
         version=BACKENDS["scoring"].version,
@@ -29,6 +31,8 @@ rule filter_pairs:
         "<results>/filtered.parquet",
     log:
         "<logs>/filter_pairs.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["filter"],
         max_failure_rate=SETTINGS["max_failure_rate"],

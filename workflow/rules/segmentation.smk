@@ -9,6 +9,8 @@ rule segment_clip:
         qa="<results>/clips/{clip}/qa.json",
     log:
         "<logs>/segment_clip/{clip}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         title=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].title,
         settings=SETTINGS["segmentation"],

@@ -5,6 +5,8 @@ rule detect_shots:
         "<results>/shots/{product}.json",
     log:
         "<logs>/detect_shots/{product}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         settings=SETTINGS["shots"],
         version=BACKENDS["shots"].version,
@@ -24,6 +26,8 @@ checkpoint list_clips:
         "<results>/clips.tsv",
     log:
         "<logs>/list_clips.log",
+    conda:
+        "../../envs/core.yaml"
     message:
         "Listing the clips of all videos"
     script:
@@ -39,6 +43,8 @@ rule cut_clip:
         record="<results>/clips/{clip}/clip.json",
     log:
         "<logs>/cut_clip/{clip}.log",
+    conda:
+        "../../envs/core.yaml"
     params:
         empty=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].empty,
     message:

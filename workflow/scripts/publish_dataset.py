@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from pvtt.catalogue import read_table
 from pvtt.dataset import publish
 from pvtt.jobs import job

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from pvtt.catalogue import read_table
 from pvtt.jobs import job
 from pvtt.report import write_report
@@ -16,4 +17,5 @@ with job(snakemake):
         pd.read_parquet(snakemake.input.filtered),
         Path(snakemake.output.page).parent,
         snakemake.params.settings,
+        snakemake.params.thresholds,
     )

@@ -15,7 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.background.base import Frames, Limits, Removal, RemovalError
+from pvtt.backends import Limits
+from pvtt.background.base import Frames, Removal, RemovalError
 from pvtt.background.inpaint import fill, membrane
 from pvtt.background.measures import HoleMeter
 from pvtt.background.shadow import grow_masks

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pvtt.backends import Limits
+
 Array = np.ndarray
 
 
@@ -16,7 +18,7 @@ class Fingerprinter(Protocol):
     name: str
     version: str
     needs: tuple[str, ...]
-    limits: Mapping[str, Any]
+    limits: Limits
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the stage's settings; nothing is loaded yet."""

@@ -7,12 +7,13 @@ Luma alone takes colour variants of a product, filmed alike, for one: 4 x 4 mean
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
+
+from pvtt.backends import Limits
 
 Array = np.ndarray
 
@@ -27,7 +28,7 @@ class Backend:
     name = "perceptual_hash"
     version = "1"
     needs: tuple[str, ...] = ()
-    limits: Mapping[str, Any] = types.MappingProxyType({})
+    limits = Limits()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._bits = float(settings["duplicate_bits"])

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from pvtt.backends import Limits
+from pvtt.frames import Frames
+
 Array = np.ndarray
-Frames = Callable[[], Iterator[Array]]
 Box = tuple[float, float, float, float]
 
 
 class InsertionError(ValueError):
     """A pair that cannot be made; the message is the reason in its record."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a backend can take; None is no limit."""
-
-    max_frames: int | None = None
-    size_multiple: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pvtt.backends import Limits
 from pvtt.colour import to_linear, to_srgb
 from pvtt.geometry import box_of, dilated, padded_box
 from pvtt.insertion import light as lighting
-from pvtt.insertion.base import Box, Insertion, Limits, Request
+from pvtt.insertion.base import Box, Insertion, Request
 from pvtt.insertion.control import Path, follow
 from pvtt.insertion.cutout import Cutout, draw, prepare, turned_box
 from pvtt.insertion.occlusion import find_occluders

@@ -49,5 +49,5 @@ class Taxonomy:
             same = source["subcategory"] == target["subcategory"]
             return DIFFICULTIES[0] if same else DIFFICULTIES[1]
         forms = {self.form(source), self.form(target)}
-        alike = len(forms) == 1 or any(forms <= group for group in self._groups)
+        alike = (len(forms) == 1 and self._default not in forms) or any(forms <= group for group in self._groups)
         return DIFFICULTIES[2] if alike else DIFFICULTIES[3]

@@ -96,7 +96,7 @@ def _cut_out(
 def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
     """Alpha from a backend, at the photo's size though the backend may have a limit."""
     height, width = image.shape[:2]
-    reduced = _at_most(image, backend.limits.get("max_side_px") or max(height, width))
+    reduced = _at_most(image, backend.limits.max_side_px or max(height, width))
     backend.load(device)
     try:
         alpha = backend.cut_out(reduced)

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pvtt.backends import Limits
+
 
 class NoCutOutError(ValueError):
     """The backend sees that it cannot separate the product of this photo; the message says why, with the number.
@@ -22,13 +24,13 @@ class NoCutOutError(ValueError):
 class CutOutBackend(Protocol):
     """A backend of the products stage: class `Backend` in `pvtt/products/<name>.py`.
 
-    `limits` may hold `max_side_px`; a longer photo is reduced to it before `cut_out` and the alpha enlarged after.
+    A photo longer than `limits.max_side_px` is reduced to it before `cut_out` and the alpha enlarged after.
     """
 
     name: str
     version: str
     needs: tuple[str, ...]
-    limits: Mapping[str, Any]
+    limits: Limits
 
     def __init__(self, settings: Mapping[str, Any]) -> None: ...
 

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pvtt.backends import Limits
 from pvtt.products.base import NoCutOutError
 from pvtt.products.ground import Ground, border_mask, fit_ground, to_lab
 from pvtt.products.matting import guided_alpha, known_ground_alpha
@@ -36,7 +37,7 @@ class Backend:
     name = "classical"
     version = "1"
     needs: tuple[str, ...] = ()
-    limits: Mapping[str, Any] = {}
+    limits = Limits()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pvtt.backends import Limits
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -23,7 +25,7 @@ class IdentityBackend(Protocol):
     name: str
     version: str
     needs: tuple[str, ...]
-    limits: Mapping[str, Any]
+    limits: Limits
 
     def __init__(self, settings: Mapping[str, Any]) -> None: ...
 

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from skimage.feature import local_binary_pattern
 
+from pvtt.backends import Limits
 from pvtt.scoring.base import Crop
 
 _SIDE = 64
@@ -44,7 +45,7 @@ class Backend:
     name = "classical"
     version = "1"
     needs: tuple[str, ...] = ()
-    limits: Mapping[str, Any] = {}
+    limits = Limits()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._settings = settings

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pvtt.backends import Limits
+
 Array = np.ndarray
 
 
@@ -30,7 +32,7 @@ class ShotDetector(Protocol):
     name: str
     version: str
     needs: tuple[str, ...]
-    limits: Mapping[str, Any]
+    limits: Limits
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the stage's settings; nothing is loaded yet."""

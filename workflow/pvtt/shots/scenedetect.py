@@ -9,7 +9,6 @@ picture in place is an overlay and no cut; a cut inside a dissolve or fade belon
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -19,6 +18,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetector
 from scenedetect.stats_manager import StatsManager
 
+from pvtt.backends import Limits
 from pvtt.shots.base import Transitions
 from pvtt.shots.transitions import find_gradual, persistence, thumbnail
 
@@ -41,7 +41,7 @@ class Backend:
     name = "scenedetect"
     version = "1"
     needs: tuple[str, ...] = ()
-    limits: Mapping[str, Any] = types.MappingProxyType({})
+    limits = Limits()
     licence = "BSD-3-Clause"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
