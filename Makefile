@@ -49,7 +49,10 @@ format: $(VENV)/.dev ## apply formatters
 	$(BIN)/snakefmt Snakefile workflow/rules
 
 dag: $(VENV)/.core ## draw the pipeline as docs/dag.svg
-	@$(BIN)/python -m pvtt.dag docs/dag.svg
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	$(BIN)/python tests/dag/fabricate.py "$$scratch" && \
+	$(BIN)/snakemake --directory "$$scratch" --config catalogue=feed/products.csv --rulegraph dot --quiet all \
+	| $(BIN)/python -m pvtt.dag docs/dag.svg
 
 clean: ## remove the demo's results, keep the environment
 	rm -rf $(RESULTS) .snakemake

@@ -1,0 +1,112 @@
+"""What keeps the project's own files in step, and the small tools around the workflow."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+
+from conftest import ROOT
+from pvtt import dag, jobs, profile, settings
+from pvtt.scoring.filter import FailureRateError, check_failure_rate
+
+
+def pins(name):
+    lines = (ROOT / "envs" / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "-r"))]
+
+
+def test_conda_and_pip_have_the_same_pins():
+    conda = yaml.safe_load((ROOT / "envs/core.yaml").read_text())
+    assert conda["dependencies"][-1]["pip"] == pins("core.txt")
+    assert all("==" in pin for name in ("core.txt", "dev.txt") for pin in pins(name))
+
+
+def test_configuration_reference_is_current():
+    assert (ROOT / "config/README.md").read_text() == settings.describe()
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "presets/poc.yaml", "presets/small.yaml", "presets/medium.yaml"])
+def test_shipped_configurations_are_valid(name):
+    config = yaml.safe_load((ROOT / "config" / name).read_text())
+    assert settings.resolve(config)["pairs"]["strategy"] in ("single", "sample")
+
+
+def test_library_imports_neither_snakemake_nor_torch():
+    code = (
+        "import pkgutil, importlib, sys, pvtt\n"
+        "for m in pkgutil.walk_packages(pvtt.__path__, 'pvtt.'):\n"
+        "    if not m.name.endswith('__main__'): importlib.import_module(m.name)\n"
+        "print(sorted({'snakemake', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_stages_do_not_import_each_other():
+    stages = set(settings.STAGES.values()) - {"filter"}
+    for stage in stages:
+        for path in (ROOT / "workflow/pvtt" / stage).rglob("*.py"):
+            others = [other for other in stages - {stage} if f"pvtt.{other}" in path.read_text()]
+            assert not others, f"{path.name} of {stage} imports {others}"
+
+
+def test_every_rule_has_its_script_and_no_script_is_long():
+    scripts = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
+    text = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    rules = {line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith(("rule ", "checkpoint "))}
+    assert scripts == rules
+    assert all(len(path.read_text().splitlines()) <= 40 for path in (ROOT / "workflow/scripts").glob("*.py"))
+    assert len((ROOT / "Snakefile").read_text().splitlines()) < 60
+
+
+def test_profile_is_linked_once_and_never_overwrites(tmp_path):
+    ours, home = tmp_path / "profiles" / "slurm", tmp_path / "home"
+    ours.mkdir(parents=True)
+    assert "linked" in profile.link_profile(ours, home)
+    assert (home / "slurm").resolve() == ours
+    assert "already" in profile.link_profile(ours, home)
+    (home / "slurm").unlink()
+    (home / "slurm").mkdir()
+    (home / "slurm" / "config.yaml").write_text("theirs")
+    assert "left alone" in profile.link_profile(ours, home)
+    assert (home / "slurm" / "config.yaml").read_text() == "theirs"
+
+
+def test_profile_replaces_a_dangling_link(tmp_path):
+    ours = tmp_path / "new" / "slurm"
+    ours.mkdir(parents=True)
+    (tmp_path / "slurm").symlink_to(tmp_path / "gone")
+    profile.link_profile(ours, tmp_path)
+    assert (tmp_path / "slurm").resolve() == ours
+
+
+def test_a_failed_job_leaves_its_traceback_in_the_log(tmp_path, capsys):
+    fake = SimpleNamespace(threads=1, log=[str(tmp_path / "logs" / "job.log")], rule="cut_clip", wildcards=["A_s01"])
+    before = logging.getLogger().handlers[:]
+    try:
+        with pytest.raises(ValueError, match="no such shot"), jobs.job(fake):
+            raise ValueError("no such shot")
+    finally:
+        logging.getLogger().handlers[:] = before
+    assert "Traceback" in Path(fake.log[0]).read_text()
+    assert "cut_clip (A_s01): no such shot" in capsys.readouterr().err
+
+
+def test_rule_graph_is_drawn(tmp_path):
+    dot = 'noise\ndigraph x { 0 [label="all"]; 1 [label="plan_pairs"]; 2 [label="insert_product"]; 1 -> 0; 2 -> 0; }'
+    dag.draw(dot, tmp_path / "dag.svg")
+    svg = (tmp_path / "dag.svg").read_text()
+    assert "plan pairs" in svg and "stroke-dasharray" in svg
+
+
+def test_failure_limit():
+    table = pd.DataFrame({"status": ["scored", "failed", "invalid", "scored"], "reasons": ["", "x", "x", ""]})
+    check_failure_rate(table, 0.5)
+    check_failure_rate(table[:0], 0.0)
+    with pytest.raises(FailureRateError, match=r"2 of 4 .* most often: x"):
+        check_failure_rate(table, 0.4)
