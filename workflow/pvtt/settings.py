@@ -78,6 +78,9 @@ def _filled(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, An
             result[key] = _filled(result.get(key, {}), part)
         elif key not in result and "default" in part:
             result[key] = copy.deepcopy(part["default"])
+        elif isinstance(result.get(key), str) and "type" in part and "string" not in part["type"]:
+            # Snakemake hands on the numbers of a nested --config value as text.
+            result[key] = yaml.safe_load(result[key])
     return result
 
 

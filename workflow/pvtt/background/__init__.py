@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pvtt import backends, files
 from pvtt.background.base import RemovalError
 from pvtt.frames import Replay
-from pvtt.media import read_masks, video_fps, write_video
+from pvtt.media import MediaError, read_masks, video_fps, write_video
 from pvtt.provenance import Stopwatch, provenance
 
 __all__ = ["remove_product"]
@@ -27,7 +28,9 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str = "c
     backend = backends.backend_class("background", settings["backend"])(settings)
     record: dict[str, Any] = {"clip_id": clip["clip_id"], "status": "done", "reason": "", "measures": {}}
     if clip["empty"]:
-        files.link_or_copy(video, output)
+        # A copy, not a link: a link would keep the video's time and look older than what it was made from.
+        with files.atomic_path(output) as aside:
+            shutil.copyfile(video, aside)
     else:
         try:
             backend.load(device)
@@ -37,7 +40,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str = "c
             removal = backend.remove(frames, masks)
             write_video(output, removal.frames, video_fps(video))
             record["measures"] = removal.measures
-        except RemovalError as error:
+        except (RemovalError, MediaError) as error:
             files.write_empty(output)
             record |= {"status": "failed", "reason": str(error)}
         finally:

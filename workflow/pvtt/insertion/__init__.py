@@ -12,6 +12,7 @@ from pvtt import backends, files
 from pvtt.frames import Replay
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.media import (
+    MediaError,
     read_masks,
     read_rgba,
     video_fps,
@@ -54,7 +55,7 @@ def insert_product(
         insertion = backend.insert(_request(clip_dir, cutout, track, int(pair["seed"])))
         _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
-    except InsertionError as error:
+    except (InsertionError, MediaError) as error:
         files.write_empty(video)
         files.write_empty(masks_path)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}

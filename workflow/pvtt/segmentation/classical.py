@@ -84,7 +84,9 @@ def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str
         agreement.append((mask & carried).sum() / union if union else 1.0)
         fill.append(hull_fill(masks[number]))
     evidence = {"ambiguity": found.ambiguity, "agreement": float(np.median(agreement))}
-    if found.likeness is not None:
+    if found.likeness is None:
+        evidence["skin_share"] = found.skin_share
+    else:
         evidence["likeness"] = found.likeness
     if _OPEN_FORM.search(prompt):
         evidence["open_form_fill"] = float(np.median(fill))

@@ -61,6 +61,7 @@ class Discovery:
     ground: Array
     ambiguity: float
     likeness: float | None
+    skin_share: float
     placed: int
 
     @property
@@ -258,7 +259,15 @@ def _refine(
         scores.append(sum(region.score for region in regions) * separable * (2 if view.place is not None else 1))
     likeness = None if known is None else appearance.overlap(product, known)
     placed = sum(view.place is not None for view in views)
-    return Discovery([v.number for v in views], masks, scores, product, ground, ambiguity, likeness, placed)
+    skin = _skin_share(views, masks)
+    return Discovery([v.number for v in views], masks, scores, product, ground, ambiguity, likeness, skin, placed)
+
+
+def _skin_share(views: Sequence[View], masks: Sequence[Array]) -> float:
+    shares = [
+        (appearance.skin_probability(v.image)[m] > 0.5).mean() for v, m in zip(views, masks, strict=True) if m.any()
+    ]
+    return float(np.median(shares)) if shares else 0.0
 
 
 def ring(mask: Array, inner: int = 3, outer: int = 12) -> Array:

@@ -16,8 +16,9 @@ Array = np.ndarray
 
 _JUMP, _STEADY = 30, 12  # grey levels
 _LEAST_WIDTH = 5  # px at 240 px short side; moving contours change narrower strips
-_LEAST_AREA = 0.005  # of the frame
+_LEAST_AREA = 0.01  # of the frame
 _SUDDEN = 3  # times the changed area of the steps before and after: hands and cameras move for several frames
+_GAP = 0.15  # of the width: letters and bars run on over what has their own colour
 _LOOK = 8  # frames before and after the change
 
 
@@ -33,6 +34,7 @@ def overlays(frames: Sequence[Array]) -> Array:
         zone = _wide((steps[number] > _JUMP) & steady)
         if zone.mean() < _LEAST_AREA:
             continue
+        zone = _joined(zone)
         before = np.mean([step[zone].mean() for step in steps[max(0, number - _LOOK) : number]])
         after = np.mean([step[zone].mean() for step in steps[number + 1 : number + 1 + _LOOK]])
         if before < 0.7 * after:
@@ -51,3 +53,9 @@ def _wide(change: Array) -> Array:
     kernel = np.ones((_LEAST_WIDTH, _LEAST_WIDTH), np.uint8)
     opened = cv2.morphologyEx(change.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     return cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0
+
+
+def _joined(zone: Array) -> Array:
+    """The zone closed along lines of text."""
+    line = np.ones((1, max(9, int(_GAP * zone.shape[1]) | 1)), np.uint8)
+    return cv2.morphologyEx(zone.astype(np.uint8), cv2.MORPH_CLOSE, line) > 0

@@ -9,7 +9,7 @@ border belongs to the ground, so hands in front of the product are cut out of th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -68,7 +68,7 @@ def propagate(frames: Iterator[tuple[Array, Array]], mask: Array, models: Models
     """
     flow = Flow()
     previous, _ = next(frames)
-    models = Models(models.product, models.product, models.ground)
+    models = replace(models, recent=models.product)
     for frame, covered in frames:
         warped = warp(mask.astype(np.float32), flow(frame, previous))
         mask, confidence = _step(frame, warped, models, covered)
@@ -85,7 +85,7 @@ def _step(frame: Array, warped: Array, models: Models, covered: Array) -> tuple[
     image, inside = np.ascontiguousarray(frame[window]), expected[window]
     index = appearance.features(image)
     overlaid = resized(covered, frame.shape[:2])[window]
-    foreign = _skin(frame)[window] | overlaid
+    foreign = _strange_skin(index, _skin(frame)[window], inside, models) | overlaid
     distance = signed_distance(inside)
     place = np.clip(distance / _BAND, -8, 1.5)
     ratio = appearance.evidence(models.ratio(_surroundings(index, inside, foreign)), index)
@@ -126,6 +126,15 @@ def _window(mask: Array) -> tuple[slice, slice]:
 
 def _skin(frame: Array) -> Array:
     return resized(border_skin(reduced(frame, 240)), frame.shape[:2])
+
+
+def _strange_skin(index: Array, skin: Array, expected: Array, models: Models) -> Array:
+    """Skin that is far more like the skin outside the expected mask than like the product, which may be skin-coloured."""
+    outside = skin & ~expected
+    if outside.sum() < 20:
+        return outside
+    ratio = appearance.log_ratio(models.product, appearance.histogram(index, outside))
+    return skin & (outside | (ratio[index[..., 0]] < -2))
 
 
 def resized(mask: Array, shape: tuple[int, ...]) -> Array:

@@ -52,10 +52,11 @@ LIMITS: dict[str, Limit] = {
     "border_contact": Limit("share of the contour on the frame's border", 0.25, 0.05),
     "separability": Limit("difference in colour from the surroundings", 0.4, 0.75),
     "edge_support": Limit("strength of the edges under the contour", 0.35, 0.7),
-    "raggedness": Limit("contour length relative to that of the smoothed mask", 2.0, 1.2),
+    "raggedness": Limit("contour length relative to that of the smoothed mask", 1.3, 1.1),
     "confidence": Limit("mean confidence of the backend", 0.75, 0.92),
-    "agreement": Limit("IoU of independent detections with the carried masks, median", 0.7, 0.9),
+    "agreement": Limit("IoU of independent detections with the carried masks, median", 0.8, 0.9),
     "ambiguity": Limit("score of the best rival relative to the product's", 0.5, 0.1),
+    "skin_share": Limit("share of the mask that is skin-coloured, with no photo to tell it from a hand", 0.4, 0.2),
     "open_form_fill": Limit("share of its convex hull that a product of open form fills", 0.7, 0.55),
     "likeness": Limit("likeness in colour to the product's photos", 0.6, 0.85),
 }
