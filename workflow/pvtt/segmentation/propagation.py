@@ -129,7 +129,7 @@ def _skin(frame: Array) -> Array:
 
 
 def _strange_skin(index: Array, skin: Array, expected: Array, models: Models) -> Array:
-    """Skin that is far more like the skin outside the expected mask than like the product, which may be skin-coloured."""
+    """Skin outside the expected mask, and inside it where the product, which may be skin-coloured, explains it less."""
     outside = skin & ~expected
     if outside.sum() < 20:
         return outside
