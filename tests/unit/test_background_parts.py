@@ -4,7 +4,7 @@ import numpy as np
 
 from pvtt.background.inpaint import fill, ground_texture, membrane, patches, shading
 from pvtt.background.measures import HoleMeter
-from pvtt.background.shadow import shadow_of
+from pvtt.background.shadow import _without_gaps, shadow_of
 from pvtt.background.temporal import build_plate, canvas_of, full_size, shut_masks
 from pvtt.colour import to_linear, to_srgb
 
@@ -128,3 +128,23 @@ def test_meter_sees_flicker_and_seam():
         still.add(source, source, hole)
     assert meter.measures() == {"flicker": 10.0, "flicker_beside": 0.0, "seam": 4.0}
     assert still.measures() == {"flicker": 0.0, "flicker_beside": 0.0, "seam": 0.0}
+
+
+def test_a_thin_gap_between_product_and_shadow_is_closed():
+    mask = np.zeros((60, 120), bool)
+    mask[10:50, 10:40] = mask[10:50, 46:60] = mask[10:50, 100:110] = True
+    closed = _without_gaps(mask, 10)
+    assert closed[10:50, 40:46].all()
+    assert not closed[:, 70:90].any() and (closed | ~mask).all()
+
+
+def test_a_small_dark_shadow_with_a_steep_rim_is_found():
+    ground = np.full((240, 320, 3), 200, np.float32)
+    rows, columns = np.mgrid[:240, :320]
+    depth = np.exp(-(((columns - 192) / 14.0) ** 2 + ((rows - 150) / 7.0) ** 2))
+    image = (ground * (1 - 0.5 * depth)[..., None]).astype(np.uint8)
+    product = np.zeros((240, 320), bool)
+    product[80:155, 100:180] = True
+    found = shadow_of(image, product, 0.5)
+    core = (depth > 0.3) & ~product
+    assert found[core].mean() > 0.95

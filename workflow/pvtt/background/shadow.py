@@ -24,7 +24,7 @@ _SHORT_SIDE = 240
 _CHROMATICITY = 0.035
 _DARKEST = 0.2
 _FAINTEST = 0.04
-_STEEPEST = 0.06
+_STEEPEST = 0.15
 
 
 def grow_masks(frames: Iterable[Array], masks: Array, settings: Mapping[str, Any]) -> Array:
@@ -48,8 +48,14 @@ def grow_masks(frames: Iterable[Array], masks: Array, settings: Mapping[str, Any
     for index, shadow in enumerate(_steady(shadows)):
         if masks[index].any():
             full = cv2.resize(shadow, (width, height), interpolation=cv2.INTER_LINEAR)
-            grown[index] |= full > 0.5
+            grown[index] = _without_gaps(grown[index] | (full > 0.5), settings["grow_px"])
     return grown
+
+
+def _without_gaps(mask: Array, width: int) -> Array:
+    """Close what the product and its shadow leave open between them: a thin strip would stay as an outline."""
+    padded = np.pad(mask.astype(np.uint8), width + 1, mode="edge")
+    return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc(width))[width + 1 : -width - 1, width + 1 : -width - 1] > 0
 
 
 def shadow_of(image: Array, mask: Array, extent: float) -> Array:
