@@ -306,3 +306,15 @@ def test_measures_and_their_reasons():
     assert "min_main_part 80%" in reason_against(measures, SETTINGS | {"min_main_part": 0.8})
     full = alpha_measures(np.full((9, 9), 255, np.uint8))
     assert "no ground found: the cut-out covers 100.00%" in reason_against(full, SETTINGS)
+
+
+def test_a_shadow_inside_a_ring_is_not_part_of_it():
+    rows, columns = np.mgrid[:300, :300].astype(np.float32)
+    radius = np.hypot(columns - 150, rows - 150)
+    shade = np.exp(-(((np.hypot(columns - 160, rows - 162) - 95) / 16) ** 2))
+    image = np.full((300, 300, 3), 248.0) * (1 - 0.25 * shade)[..., None]
+    ring = np.abs(radius - 95) < 12
+    image[ring] = (190, 140, 40)
+    alpha = Backend(stage_defaults("products")).cut_out(image.astype(np.uint8))
+    assert alpha[np.abs(radius - 95) < 9].min() > 200
+    assert (alpha[radius < 78] > 25).mean() < 0.02

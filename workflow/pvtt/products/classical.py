@@ -26,6 +26,8 @@ from pvtt.products.saliency import saliency_map
 _SHADOW_DEPTH = 40.0
 _SHADED_GROUND = 14.0
 _PLAIN_RESIDUAL = 1.8
+# Share of the product's area from which bare ground inside it is an opening and not a highlight.
+_LEAST_OPENING = 0.05
 _MAX_PALE_SHARE = 0.2
 _MAX_GROUND_NOISE = 2.5
 _GRABCUT_ITERATIONS = 4
@@ -83,11 +85,14 @@ def _cut_by_ground(ground: Ground, lab: np.ndarray) -> np.ndarray:
     """Alpha, float32 0..1, of a photo (Lab, (h, w, 3)) on its fitted ground."""
     low, high = max(2.5, 2.5 * ground.noise), max(9.0, 6 * ground.noise)
     mask = _hysteresis(ground.distance, low, high)
-    shadow = mask & _soft_shadow(ground, lab, low)
+    exact = max(1.2, 1.5 * ground.noise)
+    openings = _ground_patches(ground.distance <= exact, _LEAST_OPENING * float(mask.sum()))
+    outer = mask & _soft_shadow(ground, lab, low, np.zeros_like(mask))
+    shadow = mask & _soft_shadow(ground, lab, low, openings)
     mask = _without_weak_rim(mask & ~shadow, ground.distance, high)
-    mask = _close_false_holes(mask, ground, max(1.2, 1.5 * ground.noise))
+    mask = _close_false_holes(mask, ground, exact)
     mask = _open_true_holes(_main_parts(mask), ground, lab)
-    _check_pale_parts(mask, shadow)
+    _check_pale_parts(mask, outer)
     return known_ground_alpha(lab, ground.lab, mask, band_px=3)
 
 
@@ -116,8 +121,19 @@ def _hysteresis(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return strong[labels]
 
 
-def _soft_shadow(ground: Ground, lab: np.ndarray, low: float) -> np.ndarray:
-    """Darker ground of the same chromaticity, reached from the ground without crossing an edge."""
+def _ground_patches(exact: np.ndarray, least: float) -> np.ndarray:
+    """Regions of exactly the ground's colour with at least `least` pixels, also those that a ring encloses."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(exact.astype(np.uint8), connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large[0] = False
+    return large[labels] if count > 1 else np.zeros_like(exact)
+
+
+def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
+    """Darker ground of the same chromaticity, reached from bare ground without crossing an edge.
+
+    Bare ground is what the photo's border shows and the `openings`, ground that the product encloses.
+    """
     change = lab - ground.lab
     darker = (change[..., 0] < 0) & (change[..., 0] > -_SHADOW_DEPTH)
     tinted = np.hypot(change[..., 1], change[..., 2])
@@ -128,7 +144,7 @@ def _soft_shadow(ground: Ground, lab: np.ndarray, low: float) -> np.ndarray:
     plain = ground.distance <= low
     count, labels = cv2.connectedComponents((soft | plain).astype(np.uint8), connectivity=4)
     reached = np.zeros(count, bool)
-    reached[np.unique(labels[border_mask(*plain.shape) & plain])] = True
+    reached[np.unique(labels[(border_mask(*plain.shape) & plain) | openings])] = True
     reached[0] = False
     return reached[labels] & soft
 
@@ -149,7 +165,9 @@ def _close_false_holes(mask: np.ndarray, ground: Ground, exact: float) -> np.nda
     least = max(12.0, 0.0004 * float(mask.sum()))
     filled = mask.copy()
     for window, inside in _holes(mask):
-        if inside.sum() < least or float(np.median(ground.distance[window][inside])) > exact:
+        # A quarter of a large opening is enough: the rest may lie in the product's own shadow.
+        share = 25 if inside.sum() > _LEAST_OPENING * float(mask.sum()) else 50
+        if inside.sum() < least or float(np.percentile(ground.distance[window][inside], share)) > exact:
             filled[window] |= inside
     return filled
 
