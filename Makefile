@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`; both need python3 >= 3.11 and nothing else.
 PYTHON ?= python3
-CORES ?= $(shell nproc)
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 RESULTS ?= results
 # All 43 pairs of the demo feed take three times as long; empty for all.
 DEMO_PAIRS ?= 16
