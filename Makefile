@@ -15,22 +15,22 @@ install: $(VENV)/.dev ## make .venv and link the SLURM profile
 	@$(BIN)/python -m pvtt.profile profiles/slurm
 
 # Re-used while the pins are unchanged; made anew beside the old one's stamp when they are not.
-$(VENV)/.core: envs/core.txt pyproject.toml
+$(VENV)/.core: envs/core.txt envs/constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python3 >= 3.11 is needed, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the core environment into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/core.txt -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -r envs/core.txt -e .
 	@$(BIN)/python -m compileall -q $(VENV)/lib workflow || true
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core envs/dev.txt
 	@echo "Installing what checks and tests need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -r envs/dev.txt
 	@$(BIN)/python -m compileall -q $(VENV)/lib || true
 	@touch $@
 
 demo: $(VENV)/.core ## run the whole pipeline on the generated feed
-	@$(BIN)/snakemake --cores $(CORES) --config results=$(RESULTS) max_pairs=$(DEMO_PAIRS)
+	@$(BIN)/snakemake --cores $(CORES) --config results=$(RESULTS) $(if $(DEMO_PAIRS),max_pairs=$(DEMO_PAIRS))
 	@echo
 	@echo "dataset: $(abspath $(RESULTS))/dataset"
 	@echo "report:  $(abspath $(RESULTS))/report/index.html"

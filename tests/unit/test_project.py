@@ -110,3 +110,8 @@ def test_failure_limit():
     check_failure_rate(table[:0], 0.0)
     with pytest.raises(FailureRateError, match=r"2 of 4 .* most often: x"):
         check_failure_rate(table, 0.4)
+
+
+def test_constraints_agree_with_the_pins():
+    constraints = set(pins("constraints.txt"))
+    assert {pin.lower() for name in ("core.txt", "dev.txt") for pin in pins(name)} <= {c.lower() for c in constraints}
