@@ -7,9 +7,10 @@ elsewhere is given as `package.module:Class`. Adding one is adding that file.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,40 @@ class Limits:
     max_frames: int | None = None
     size_multiple: int | None = None
     max_side_px: int | None = None
+
+
+class AnyBackend(Protocol):
+    """What the backends of all stages have in common; each stage's `base.py` adds its one method."""
+
+    name: str
+    version: str
+    needs: tuple[str, ...]
+    limits: Limits
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Take the stage's settings; nothing is loaded yet."""
+
+    def load(self, device: str = "cpu") -> None:
+        """Make ready to work on `device`; RuntimeError says what is missing and what to do."""
+
+    def close(self) -> None:
+        """Release what `load` took."""
+
+
+class Embedded:
+    """Base of the backends that need no weights and load nothing: they run on the CPU, whatever `device` is."""
+
+    needs: tuple[str, ...] = ()
+    limits = Limits()
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+
+    def load(self, device: str = "cpu") -> None:
+        """Nothing to load."""
+
+    def close(self) -> None:
+        """Nothing to release."""
 
 
 def available(stage: str) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import AnyBackend
 from pvtt.frames import Frames
 
 Array = np.ndarray
@@ -31,21 +31,8 @@ class Removal:
     measures: dict[str, Any] = field(default_factory=dict)
 
 
-class BackgroundBackend(Protocol):
+class BackgroundBackend(AnyBackend, Protocol):
     """Removes the product from a clip. RemovalError says why a clip cannot be done."""
-
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    limits: Limits
-
-    def __init__(self, settings: Mapping[str, Any]) -> None: ...
-
-    def load(self, device: str = "cpu") -> None:
-        """Make ready to work on `device`."""
 
     def remove(self, frames: Frames, masks: Array) -> Removal:
         """Remove what `masks` (bool (n, h, w)) cover. `frames()` starts a new pass over uint8 (h, w, 3) RGB frames."""
-
-    def close(self) -> None:
-        """Release what `load` took."""

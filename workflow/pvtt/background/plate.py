@@ -9,13 +9,13 @@ that differ much belong to things in front and are left out of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 from pvtt.background.base import Frames, Removal, RemovalError
 from pvtt.background.inpaint import fill, membrane
 from pvtt.background.measures import HoleMeter
@@ -39,22 +39,11 @@ _RIM_LIMIT = 24.0
 _SEED = 1
 
 
-class Backend:
+class Backend(Embedded):
     """Temporal plate and image inpainting on the CPU."""
 
     name = "plate"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits = Limits()
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.settings = settings
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load."""
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def remove(self, frames: Frames, masks: Array) -> Removal:
         """See `base.BackgroundBackend.remove`."""

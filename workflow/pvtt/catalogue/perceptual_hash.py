@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 
 Array = np.ndarray
 
@@ -22,23 +22,16 @@ _THUMB_SIDE = 4
 _BITS_HEX = _HASH_SIDE**2 // 4
 
 
-class Backend:
+class Backend(Embedded):
     """64-bit pHash and mean colours; same within `duplicate_bits` and `duplicate_levels`."""
 
     name = "perceptual_hash"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits = Limits()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
         self._bits = float(settings["duplicate_bits"])
         self._levels = float(settings["duplicate_levels"])
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load."""
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def fingerprint(self, image: Array) -> str:
         """16 hexadecimal digits of pHash and 96 of colours, from uint8 (h, w, 3) RGB."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import AnyBackend
 from pvtt.frames import Frames
 
 Array = np.ndarray
@@ -54,21 +54,8 @@ class Insertion:
     measures: dict[str, Any] = field(default_factory=dict)
 
 
-class InsertionBackend(Protocol):
+class InsertionBackend(AnyBackend, Protocol):
     """Puts a product into a clip. InsertionError says why a pair cannot be made."""
-
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    limits: Limits
-
-    def __init__(self, settings: Mapping[str, Any]) -> None: ...
-
-    def load(self, device: str = "cpu") -> None:
-        """Make ready to work on `device`."""
 
     def insert(self, request: Request) -> Insertion:
         """Make one pair."""
-
-    def close(self) -> None:
-        """Release what `load` took."""

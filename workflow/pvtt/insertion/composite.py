@@ -7,14 +7,13 @@ the cut-out over it, and what is in front over all. Elsewhere the frame is the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 from pvtt.colour import to_linear, to_srgb
 from pvtt.geometry import box_of, dilated, padded_box
 from pvtt.insertion import light as lighting
@@ -37,22 +36,11 @@ class ClipModel:
     occluders: Array
 
 
-class Backend:
+class Backend(Embedded):
     """Tracked, lit and shadowed compositing on the CPU."""
 
     name = "composite"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits = Limits()
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.settings = settings
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load."""
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""

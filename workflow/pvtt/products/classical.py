@@ -11,13 +11,12 @@ leaves much salient area out, when its edge does not lie on edges of the photo, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 from pvtt.products.base import NoCutOutError
 from pvtt.products.ground import Ground, border_mask, fit_ground, to_lab
 from pvtt.products.matting import guided_alpha, known_ground_alpha
@@ -33,27 +32,16 @@ _MAX_GROUND_NOISE = 2.5
 _GRABCUT_ITERATIONS = 4
 
 
-class Backend:
+class Backend(Embedded):
     """Classical cut-out; see the module."""
 
     name = "classical"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits = Limits()
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = settings
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load; runs on the CPU whatever `device` is."""
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def cut_out(self, image: np.ndarray) -> np.ndarray:
         """Alpha, uint8 (h, w), of an uint8 (h, w, 3) RGB photo; NoCutOutError when the ground is too cluttered."""
         ground = fit_ground(image)
-        if ground.uniformity >= self._settings["min_ground_uniformity"] and ground.noise <= _MAX_GROUND_NOISE:
+        if ground.uniformity >= self.settings["min_ground_uniformity"] and ground.noise <= _MAX_GROUND_NOISE:
             alpha = _cut_by_ground(ground, to_lab(image))
         else:
             alpha = self._cut_by_grabcut(image, ground)
@@ -61,7 +49,7 @@ class Backend:
 
     def _cut_by_grabcut(self, image: np.ndarray, ground: Ground) -> np.ndarray:
         height, width = image.shape[:2]
-        scale = min(1.0, self._settings["work_px"] / max(height, width))
+        scale = min(1.0, self.settings["work_px"] / max(height, width))
         small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
         saliency = saliency_map(small)
         level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
@@ -69,7 +57,7 @@ class Backend:
         parts = _confidence_parts(small, saliency, masks)
         confidence = float(np.prod(list(parts.values())))
         measures = {key: round(float(value), 4) for key, value in (parts | {"confidence": confidence}).items()}
-        least = self._settings["min_confidence"]
+        least = self.settings["min_confidence"]
         if confidence < least:
             detail = ", ".join(f"{key} {value:.2f}" for key, value in measures.items() if key != "confidence")
             raise NoCutOutError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import AnyBackend
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,11 @@ class Crop:
     mask: np.ndarray
 
 
-class IdentityBackend(Protocol):
+class IdentityBackend(AnyBackend, Protocol):
     """A backend of the scoring stage: class `Backend` in `pvtt/scoring/<name>.py`."""
-
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    limits: Limits
-
-    def __init__(self, settings: Mapping[str, Any]) -> None: ...
-
-    def load(self, device: str = "cpu") -> None:
-        """Make ready on `device`; RuntimeError says what is missing and what to do."""
 
     def embed(self, crops: Sequence[Crop]) -> list[Any]:
         """One feature per crop, of the backend's own kind."""
 
     def similarity(self, a: Any, b: Any) -> float:
         """Likeness of two features, 0..1: near 1 for one product seen twice, 0.5 or less for different products."""
-
-    def close(self) -> None:
-        """Free what `load` took."""

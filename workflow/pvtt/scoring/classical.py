@@ -10,15 +10,14 @@ the others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from skimage.feature import local_binary_pattern
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 from pvtt.scoring.base import Crop
 
 _SIDE = 64
@@ -39,22 +38,11 @@ class Features:
     gradients: np.ndarray
 
 
-class Backend:
+class Backend(Embedded):
     """Classical identity features; see the module."""
 
     name = "classical"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits = Limits()
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self._settings = settings
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load; runs on the CPU whatever `device` is."""
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def embed(self, crops: Sequence[Crop]) -> list[Features]:
         """Features of each crop; a crop needs at least one pixel of product."""

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from pvtt.backends import AnyBackend
+
 Array = np.ndarray
 
 
@@ -27,15 +29,8 @@ class Segmentation:
     note: str = ""
 
 
-class SegmentationBackend(Protocol):
+class SegmentationBackend(AnyBackend, Protocol):
     """Protocol of the classes named `Backend` in this folder."""
-
-    name: str
-    version: str
-    needs: tuple[str, ...]
-
-    def load(self, device: str = "cpu") -> None:
-        """Make ready on a device; RuntimeError says what is missing."""
 
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
         """Find and follow the product.
@@ -43,9 +38,6 @@ class SegmentationBackend(Protocol):
         frames: uint8 (n, h, w, 3) RGB. references: cut-outs of the same product, uint8 (h, w, 4) RGBA, may be empty.
         prompt: words for the product, may be empty.
         """
-
-    def close(self) -> None:
-        """Free what `load` took."""
 
 
 def nothing(frames: Array, note: str) -> Segmentation:

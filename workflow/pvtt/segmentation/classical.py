@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pvtt.backends import Embedded
 from pvtt.segmentation.base import Segmentation, nothing
 from pvtt.segmentation.discovery import SHORT_SIDE, Discovery, discover, reduced
 from pvtt.segmentation.objects import separate
@@ -26,23 +27,16 @@ Array = np.ndarray
 _OPEN_FORM = re.compile(r"\b(necklaces?|bracelets?|chains?|anklets?)\b", re.IGNORECASE)
 
 
-class Backend:
+class Backend(Embedded):
     """Saliency, colour models and optical flow; see the module's text."""
 
     name = "classical"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits: Mapping[str, int | None] = {"max_frames": None, "size_multiple": 1}
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
         self._work_side = int(settings["work_short_side_px"])
         self._samples = int(settings["sampled_frames"])
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load; any device will do."""
-
-    def close(self) -> None:
-        """Nothing to free."""
 
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
         """Find and follow the product; see `base.SegmentationBackend.segment`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from pvtt.backends import Limits
+from pvtt.backends import AnyBackend
 
 Array = np.ndarray
 
@@ -26,22 +26,8 @@ class Transitions:
     gradual: tuple[tuple[int, int], ...] = ()
 
 
-class ShotDetector(Protocol):
+class ShotDetector(AnyBackend, Protocol):
     """Protocol of the backends of the shots stage."""
-
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    limits: Limits
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """Take the stage's settings; nothing is loaded yet."""
-
-    def load(self, device: str = "cpu") -> None:
-        """Make the backend ready to run."""
 
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
         """Transitions of a whole video, from its frames in order, uint8 (h, w, 3) RGB without baked-in bars."""
-
-    def close(self) -> None:
-        """Release what `load` took."""

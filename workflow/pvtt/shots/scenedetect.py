@@ -18,7 +18,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetector
 from scenedetect.stats_manager import StatsManager
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 from pvtt.shots.base import Transitions
 from pvtt.shots.transitions import find_gradual, persistence, thumbnail
 
@@ -35,25 +35,18 @@ _SAME_EVENT_S = 0.25
 DEFAULT_THRESHOLDS = {"adaptive": 3.0, "content": 27.0, "hash": 0.35}
 
 
-class Backend:
+class Backend(Embedded):
     """PySceneDetect's detectors by config: `detector` (adaptive, content, hash) and `threshold` (None: its own)."""
 
     name = "scenedetect"
     version = "1"
-    needs: tuple[str, ...] = ()
-    limits = Limits()
     licence = "BSD-3-Clause"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
         self._detector = str(settings["detector"])
         threshold = settings.get("threshold")
         self._threshold = float(DEFAULT_THRESHOLDS[self._detector] if threshold is None else threshold)
-
-    def load(self, device: str = "cpu") -> None:
-        """Nothing to load."""
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
         """Transitions of a whole video, from its frames in order, uint8 (h, w, 3) RGB without baked-in bars."""
