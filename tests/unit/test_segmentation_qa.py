@@ -99,3 +99,12 @@ def test_the_reduced_mask_keeps_what_is_half_covered():
     mask[:4, :5] = True
     assert qa.reduced_mask(mask, 4).tolist() == [[True, True, True, False]] * 2 + [[False] * 4] * 2
     assert qa.reduced_mask(mask, 8) is mask
+
+
+def test_a_band_from_side_to_side_is_no_product():
+    frames, masks = scene([30, 31, 32, 33])
+    masks[:, 50:70, :] = True
+    frames[masks] = (200, 30, 30)
+    verdict = qa.judge(frames, Segmentation(masks[None], np.ones(4), {"agreement": 0.95}), 0.3)
+    assert verdict.status == "rejected" and verdict.measures["side_to_side"] == 1.0
+    assert "from left to right" in verdict.reason

@@ -50,6 +50,7 @@ LIMITS: dict[str, Limit] = {
     "neighbour_iou": Limit("IoU of neighbouring masks carried by flow, 10th percentile", 0.6, 0.85),
     "flicker": Limit("pixels that flicker, share of the area", 0.12, 0.02),
     "border_contact": Limit("share of the contour on the frame's border", 0.25, 0.05),
+    "side_to_side": Limit("share of the frames that a part crosses from left to right, as a horizon does", 0.5, 0.1),
     "separability": Limit("difference in colour from the surroundings", 0.4, 0.75),
     "edge_support": Limit("strength of the edges under the contour", 0.35, 0.7),
     "raggedness": Limit("contour length relative to that of the smoothed mask", 1.3, 1.1),
@@ -160,15 +161,21 @@ def _iou(first: Array, second: Array) -> float:
 def _of_stills(frames: list[Array], masks: list[Array], shown: Array) -> dict[str, float]:
     chosen = shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), 24)).round().astype(int))]
     rows = [_still(frames[number], masks[number]) for number in chosen]
-    names = ("border_contact", "separability", "edge_support", "raggedness")
+    names = ("border_contact", "side_to_side", "separability", "edge_support", "raggedness")
     return {name: float(np.mean(values)) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def _still(frame: Array, mask: Array) -> tuple[float, float, float, float]:
+def _still(frame: Array, mask: Array) -> tuple[float, float, float, float, float]:
     index = appearance.features(frame)
     around = ring(mask, 2, 12)
     apart = 1 - appearance.overlap(appearance.histogram(index, mask), appearance.histogram(index, around))
-    return border_contact(mask), apart, _edge_support(frame, mask), _raggedness(mask)
+    return border_contact(mask), _side_to_side(mask), apart, _edge_support(frame, mask), _raggedness(mask)
+
+
+def _side_to_side(mask: Array) -> float:
+    """1 where one part touches the left and the right border, else 0: land or a table rather than a product."""
+    labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[1]
+    return float(bool((set(labels[:, 0]) & set(labels[:, -1])) - {0}))
 
 
 def _edge_support(frame: Array, mask: Array) -> float:
