@@ -234,6 +234,7 @@ class TestTable:
     def test_photos_of_two_products(self, feed):
         table = table_of(feed, ("a", None, ["a.png", "a_again.jpg"]), ("b", None, ["b.png", "a_again.jpg"]))
         assert table.reason.to_dict() == {"a": "", "b": "photo 2 is also photo 1 of a"}
+        assert table.same_as.to_dict() == {"a": "", "b": "a"}
 
     def test_rejected_rows_keep_their_line(self):
         rows = [Row("row-2", line=2, status="rejected", reason="line 2: id"), Row("X", line=3)]

@@ -138,14 +138,16 @@ def test_infeasible_says_why(changes, words):
     assert words in reason and bool(reason) == bool(words)
 
 
-def test_feed_leaves_out_what_was_rejected():
-    roles = {"A": "source;target", "B": "target", "C": "source", "D": "source;target"}
-    catalogue = pd.DataFrame(
-        [
-            {"product_id": key, "category": "x", "subcategory": "y", "status": "accepted", "roles": value}
-            for key, value in roles.items()
-        ]
+def catalogue_of(roles, same_as=None):
+    fields = {"category": "x", "subcategory": "y", "status": "accepted"}
+    same_as = same_as or {}
+    return pd.DataFrame(
+        [{"product_id": key, "roles": value, "same_as": same_as.get(key, ""), **fields} for key, value in roles.items()]
     )
+
+
+def test_feed_leaves_out_what_was_rejected():
+    catalogue = catalogue_of({"A": "source;target", "B": "target", "C": "source", "D": "source;target"})
     frames = [{"visible": True, "box": [0, 0, 10, 10]}] * 60
     track = {"width": 100, "height": 100, "n_frames": 60, "frames": frames, "measures": {}}
     clips = [
@@ -171,3 +173,17 @@ def test_main_image_prefers_the_first_then_a_clean_ground():
     assert main_image([record(2, "accepted", 1.0), record(1, "accepted", 0.1)]) == 1
     assert main_image([record(1, "rejected"), record(2, "accepted", 0.2), record(3, "accepted", 0.95)]) == 3
     assert main_image([record(1, "rejected"), record(3, "accepted", 0.3), record(2, "accepted", 0.2)]) == 2
+
+
+def test_a_product_is_not_inserted_in_place_of_itself_under_another_id():
+    both = "source;target"
+    same_as = {"C": "A", "D": "B;C"}
+    frames = [{"visible": True, "box": [0, 0, 10, 10]}] * 60
+    track = {"width": 100, "height": 100, "n_frames": 60, "frames": frames, "measures": {}, "status": "accepted"}
+    cutouts = [{"product_id": key, "image_index": 1, "status": "accepted"} for key in "ABCDE"]
+    catalogue = catalogue_of(dict.fromkeys("ABCDE", both), same_as)
+    plan = plan_feed(catalogue, TAXONOMY, [track | {"clip_id": "A_s01"}], cutouts, settings())
+    assert list(plan.target_id[plan.status == "planned"]) == ["E"]
+    assert set(plan.reason[plan.status == "skipped"]) == {
+        "source and target are one product: they share photos or a video"
+    }

@@ -33,6 +33,7 @@ CATALOGUE_COLUMNS = (
     "n_frames",
     "video_digest",
     "duplicate_of",
+    "same_as",
 )
 # Re-encoding may drop or add a frame or two; another cut of the same material is another video.
 _SAME_LENGTH = 0.03
@@ -53,7 +54,8 @@ def build_catalogue(
 
     `records` are those of `probe_product`, in any order. Roles: `source` for a readable video that is no duplicate of
     an earlier one (and, unless the row is marked empty, `target` for at least one readable photo). A row without a role
-    is rejected. The reason of an accepted row says what of it cannot be used.
+    is rejected. The reason of an accepted row says what of it cannot be used. `same_as` names the earlier products that
+    share a photo or the video with it.
     """
     import pandas as pd
 
@@ -81,6 +83,7 @@ def _line(row: Row, record: Mapping[str, Any] | None, seen: _Seen, backend: Fing
         "fps": "",
         "video_digest": "",
         "duplicate_of": "",
+        "same_as": "",
     }
     if row.status == "rejected" or record is None:
         reason = row.reason or "it was not probed: its record is missing; run the catalogue stage again"
@@ -93,7 +96,10 @@ def _line(row: Row, record: Mapping[str, Any] | None, seen: _Seen, backend: Fing
         roles += [] if problem else ["source"]
     good = [image for image in record["images"] if image["status"] == "accepted"]
     notes += [image["reason"] for image in record["images"] if image["status"] != "accepted"]
-    notes += _repeated(row.product_id, good, seen, backend)
+    repeated = _repeated(row.product_id, good, seen, backend)
+    notes += [f"photo {index} is also photo {there} of {other}" for index, other, there in repeated]
+    others = {other for _, other, _ in repeated} | {line["duplicate_of"]}
+    line["same_as"] = ";".join(sorted(others - {""}))
     line["n_images"] = len(good)
     if good and not row.empty:
         roles.append("target")
@@ -129,14 +135,16 @@ def _same_video(first: Mapping[str, Any], second: Mapping[str, Any], backend: Fi
     return bool(alike and backend.same(first["fingerprint"], second["fingerprint"]))
 
 
-def _repeated(product_id: str, images: Sequence[Mapping[str, Any]], seen: _Seen, backend: Fingerprinter) -> list[str]:
-    """Notes on photos that another product has too; the photos are added to those seen."""
-    notes = []
+def _repeated(
+    product_id: str, images: Sequence[Mapping[str, Any]], seen: _Seen, backend: Fingerprinter
+) -> list[tuple[int, str, int]]:
+    """(photo, earlier product, its photo) where one picture serves both; the photos are added to those seen."""
+    found = []
     for image in images:
         for other, earlier in seen.images:
             same = image["digest"] == earlier["digest"] or backend.same(image["fingerprint"], earlier["fingerprint"])
             if same and other != product_id:
-                notes.append(f"photo {image['index']} is also photo {earlier['index']} of {other}")
+                found.append((image["index"], other, earlier["index"]))
                 break
     seen.images += [(product_id, image) for image in images]
-    return notes
+    return found

@@ -32,6 +32,7 @@ COLUMNS = [
 
 # Least share of a photo's border that is one ground (`ground_uniformity`) for a clean ground.
 _CLEAN_GROUND = 0.8
+_SAME_PRODUCT = "source and target are one product: they share photos or a video"
 
 
 def plan_feed(
@@ -66,9 +67,20 @@ def plan_feed(
         for clip in clips
         if clip["status"] == "accepted"
     ]
+    accepted["group"] = _groups(accepted)
     return plan_pairs(
         usable, accepted.to_dict("index"), photos, taxonomy, settings, max_pairs=max_pairs, max_frames=max_frames
     )
+
+
+def _groups(catalogue: pd.DataFrame) -> list[str]:
+    """Name of the group of products that share photos or a video (`same_as`), for each row in order."""
+    group: dict[str, str] = {}
+    for product, same_as in zip(catalogue.product_id, catalogue.same_as, strict=True):
+        joined = {group[other] for other in same_as.split(";") if other in group}
+        name = min(joined, default=product)
+        group = {member: name if old in joined else old for member, old in group.items()} | {product: name}
+    return list(group.values())
 
 
 def plan_pairs(
@@ -83,7 +95,7 @@ def plan_pairs(
     """Plan all pairs; one row per candidate with `status` planned or skipped and, when skipped, the `reason`.
 
     clips: records with clip_id, product_id, empty, n_frames and the facts of `clip_facts`, of accepted clips only.
-    products: product_id -> category, subcategory, of every product of the feed.
+    products: product_id -> category, subcategory and, if known, the group of products that are one, of the whole feed.
     photos: product_id -> indices (from 1) of the accepted photos, main photo first, of products that may be targets.
     settings: the stage's. max_pairs: cap on planned pairs, None for no cap. max_frames: the insertion backend's limit.
     Rows are sorted by clip, target and photo; `rank` is the hash by which the cap chooses.
@@ -98,10 +110,11 @@ def plan_pairs(
             if target == clip["product_id"] or not _wanted({target}, settings, "targets"):
                 continue
             source, level = products[clip["product_id"]], DIFFICULTIES[0]
+            same = "group" in source and source["group"] == products[target]["group"]
             if not clip["empty"]:
                 level = taxonomy.difficulty(source, products[target])
             rows.extend(
-                _candidate(clip, target, image, level, blocked)
+                _candidate(clip, target, image, level, _SAME_PRODUCT if same else blocked)
                 for image in choose_photos(target, photos[target], settings)
             )
     plan = pd.DataFrame(rows, columns=COLUMNS).astype({"image_index": "int64", "seed": "int64", "rank": "int64"})
