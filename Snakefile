@@ -31,6 +31,9 @@ localrules:
 rule all:
     default_target: True
     input:
+        "<results>/catalogue.tsv",
+        "<results>/clips.tsv",
+        "<results>/pairs.parquet",
         "<results>/dataset/annotations/pairs.json",
         "<results>/report/index.html",
         results_of_clips,
