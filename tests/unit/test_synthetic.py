@@ -65,11 +65,7 @@ def test_the_same_seed_draws_the_same_feed_and_another_does_not(feed: Path, tmp_
     files = sorted(path.relative_to(feed) for path in feed.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     for file in files:
-        if file.suffix == ".mp4":
-            steps = np.abs(media.read_video(feed / file).astype(np.int16) - media.read_video(again / file))
-            assert steps.mean() < 2
-        else:
-            assert file_digest(feed / file) == file_digest(again / file), file
+        assert file_digest(feed / file) == file_digest(again / file), file
     first = next(iter(draw_shot(Shot(1, "cloth"), 64, 48, "x", 0))).frame
     assert not np.array_equal(first, next(iter(draw_shot(Shot(1, "cloth"), 64, 48, "x", 1))).frame)
 

@@ -162,7 +162,7 @@ def _write_video(out_dir: Path, product: Product, seed: int, cuts: dict[str, Any
         (out_dir / name).write_text("This is a text file: a row that must be rejected with a reason.\n")
         return name
     video = product.video
-    media.write_video(out_dir / name, _frames(out_dir, product, video, seed, shots), video.fps, crf=19)
+    media.write_video(out_dir / name, _frames(out_dir, product, video, seed, shots), video.fps, crf=23)
     ends = np.cumsum([shot.n_frames for shot in video.shots])
     cuts[product.product_id] = {"n_frames": int(ends[-1]), "hard": [int(end) for end in ends[:-1]], "gradual": []}
     return name
@@ -205,7 +205,7 @@ def _write_truth(out_dir: Path, clip: str, masks: Array, backgrounds: list[Array
         return {"mean_area": 0.0, "masks": None, "background": None}
     files = {"masks": f"truth/masks/{clip}.mkv", "background": f"truth/backgrounds/{clip}.mp4"}
     media.write_masks(out_dir / files["masks"], masks, fps)
-    media.write_video(out_dir / files["background"], backgrounds, fps, crf=20)
+    media.write_video(out_dir / files["background"], backgrounds, fps, crf=24)
     return {"mean_area": round(float(masks.mean()), 5), **files}
 
 
