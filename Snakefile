@@ -36,6 +36,7 @@ rule all:
         "<results>/pairs.parquet",
         "<results>/dataset/annotations/pairs.json",
         "<results>/report/index.html",
+        results_of_products,
         results_of_clips,
         results_of_pairs,
 

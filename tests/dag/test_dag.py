@@ -85,6 +85,22 @@ def test_a_lost_result_is_made_again_alone(finished, lost, expected):
     assert dry_run(finished) == AGGREGATES | expected
 
 
+@pytest.mark.parametrize(
+    ("lost", "rule"),
+    [
+        ("products/A/1.png", "cut_out_product"),
+        ("shots/A.json", "detect_shots"),
+        ("catalogue/A.json", "probe_product"),
+        ("catalogue.tsv", "build_catalogue"),
+        ("clips.tsv", "list_clips"),
+        ("clips/A_s01/masks.mkv", "segment_clip"),
+    ],
+)
+def test_any_lost_result_is_asked_for(finished, lost, rule):
+    (finished.results / lost).unlink()
+    assert dry_run(finished)[rule] == 1
+
+
 def test_a_lost_report_is_written_again_alone(finished):
     (finished.results / "report/index.html").unlink()
     assert dry_run(finished) == {"write_report": 1, "all": 1}

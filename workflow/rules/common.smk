@@ -145,6 +145,17 @@ def pair_folder(pair):
     return f"<results>/pairs/{pair.clip_id}/{pair.target_id}_i{pair.image_index}"
 
 
+def results_of_products(wildcards):
+    """What is kept of every product, so that a lost file is made again."""
+    shots = [f"<results>/shots/{product}.json" for product in filter(has_video, ROWS)]
+    cutouts = [
+        path
+        for product in ROWS
+        for path in cutouts_of(product) + cutout_records_of(product)
+    ]
+    return [f"<results>/catalogue/{product}.json" for product in ROWS] + shots + cutouts
+
+
 def results_of_clips(wildcards):
     """What is kept of every accepted shot, so that a lost file is made again."""
     return [
