@@ -48,11 +48,6 @@ class VideoInfo:
     pixel_aspect: Fraction
     variable_rate: bool
 
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return float(self.n_frames / self.fps)
-
     def record(self) -> dict[str, Any]:
         """As plain JSON values; rates as 'numerator/denominator'."""
         fields = asdict(self)
