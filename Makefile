@@ -2,14 +2,18 @@
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 RESULTS ?= results
-# All 43 pairs of the demo feed take three times as long; empty for all.
+# What make world renders: tiny, demo, bench or large, and its seed.
+SIZE ?= bench
+SEED ?= 0
+WORLD ?= worlds/$(SIZE)-$(SEED)
+# All pairs of the demo feed take three times as long; empty for all.
 DEMO_PAIRS ?= 16
 VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test check format dag clean
+.PHONY: install demo world bench test check format dag clean
 
 install: $(VENV)/.dev ## make .venv and link the SLURM profile
 	@$(BIN)/python -m pvtt.profile profiles/slurm
@@ -29,11 +33,19 @@ $(VENV)/.dev: $(VENV)/.core envs/dev.txt
 	@$(BIN)/python -m compileall -q $(VENV)/lib || true
 	@touch $@
 
+$(VENV)/.world: $(VENV)/.core envs/world.txt
+	@echo "Installing the renderer ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -r envs/world.txt
+	@touch $@
+
 demo: $(VENV)/.core ## run the whole pipeline on the generated feed
 	@$(BIN)/snakemake --cores $(CORES) --config results=$(RESULTS) $(if $(DEMO_PAIRS),max_pairs=$(DEMO_PAIRS))
 	@echo
 	@echo "dataset: $(abspath $(RESULTS))/dataset"
 	@echo "report:  $(abspath $(RESULTS))/report/index.html"
+
+world: $(VENV)/.world ## render product videos with their truth: SIZE=tiny|demo|bench|large SEED=n WORLD=folder
+	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED)
 
 test: $(VENV)/.dev ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup

@@ -45,10 +45,10 @@ class Workflow:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """The tiny generated feed, run to the end once for all tests that look at a finished run; do not change it."""
-    from pvtt.synthetic.feed import make_feed
+    from synthetic.feed import make_feed
 
     workflow = Workflow(tmp_path_factory.mktemp("run"))
-    make_feed(workflow.catalogue.parent, seed=0, size="tiny")
+    make_feed(workflow.catalogue.parent, seed=0)
     workflow.jobs = workflow.run()
     return workflow
 

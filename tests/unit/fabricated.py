@@ -18,9 +18,9 @@ import pandas as pd
 
 from pvtt import ids, media
 from pvtt.files import read_json, write_empty, write_json
-from pvtt.synthetic import make_feed
-from pvtt.synthetic.feed import PLANS
-from pvtt.synthetic.sprites import draw_sprite
+from synthetic import make_feed
+from synthetic.feed import products
+from synthetic.sprites import draw_sprite
 
 PROVENANCE = {
     "pvtt": "0",
@@ -41,16 +41,16 @@ def tiny_run() -> SimpleNamespace:
     """Results of the tiny feed in a temporary folder, made once; tests must not change them."""
     folder = Path(tempfile.mkdtemp(prefix="pvtt-fabricated-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    make_feed(folder / "feed", size="tiny")
-    return fabricate(folder / "feed", folder / "results", "tiny")
+    make_feed(folder / "feed")
+    return fabricate(folder / "feed", folder / "results")
 
 
-def fabricate(feed: Path, results: Path, size: str) -> SimpleNamespace:
+def fabricate(feed: Path, results: Path) -> SimpleNamespace:
     """Write results below `results`; return results, catalogue, clips, pairs and filtered, as the stages take them."""
     with open(feed / "products.csv", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     shots = read_json(feed / "truth" / "shots.json")
-    sprites = {product.product_id: product.sprite for product in PLANS[size]()}
+    sprites = {product.product_id: product.sprite for product in products()}
     catalogue = pd.DataFrame([_catalogue_row(feed, row) for row in rows])
     clips = pd.DataFrame([_clip_row(shot) for shot in shots])
     for shot in shots:

@@ -12,11 +12,11 @@ from fabricated import tiny_run
 
 from pvtt import media
 from pvtt.files import file_digest, read_json
-from pvtt.synthetic import make_feed
-from pvtt.synthetic.feed import COLUMNS, PLANS
-from pvtt.synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
-from pvtt.synthetic.sprites import PRODUCTS, draw_sprite
-from pvtt.synthetic.textures import GROUNDS, ground
+from synthetic import make_feed
+from synthetic.feed import COLUMNS
+from synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
+from synthetic.sprites import PRODUCTS, draw_sprite
+from world.textures import GROUNDS, ground
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_outside_product_and_shadow_video_and_true_background_agree(feed: Path) 
 
 
 def test_the_same_seed_draws_the_same_feed_and_another_does_not(feed: Path, tmp_path: Path) -> None:
-    again = make_feed(tmp_path / "again", size="tiny").parent
+    again = make_feed(tmp_path / "again").parent
     files = sorted(path.relative_to(feed) for path in feed.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
     for file in files:
@@ -114,21 +114,3 @@ def test_photos_differ_and_stand_on_white() -> None:
     first, second = draw_photo("bag", 1, 96, 0), draw_photo("bag", 2, 96, 0)
     assert not np.array_equal(first, second)
     assert first[0].min() > 245
-
-
-def test_the_demo_feed_in_the_repository_is_what_the_code_draws(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2] / "resources" / "demo"
-    with open(root / "products.csv", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    assert [row["id"] for row in rows] == [product.product_id for product in PLANS["demo"]()]
-    photo = tmp_path / "1.jpg"
-    media.write_jpeg(photo, draw_photo("ring", 1, 560, 0), 88)
-    assert photo.read_bytes() == (root / "images" / "RING001" / "1.jpg").read_bytes()
-    shots = {shot["clip_id"]: shot for shot in read_json(root / "truth" / "shots.json")}
-    assert shots["SERU001_s01"]["content_rect"] == [56, 0, 528, 384]
-    assert sum(path.stat().st_size for path in root.rglob("*") if path.is_file()) < 4_000_000
-
-
-def test_an_unknown_size_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there are demo, tiny"):
-        make_feed(tmp_path, size="huge")

@@ -293,15 +293,27 @@ def write_masks(path: str | Path, masks: Array, fps: Fraction) -> None:
     masks = masks[None] if masks.ndim == 3 else masks
     if masks.shape[0] == 0:
         masks = np.zeros((1, *masks.shape[1:]), bool)
+    _write_planes(path, masks, fps)
+
+
+def write_grey(path: str | Path, planes: Array, fps: Fraction) -> None:
+    """Write graded planes, uint8 or uint16 (n, h, w), as one lossless FFV1 grey stream in Matroska."""
+    _write_planes(path, planes[None], fps)
+
+
+def _write_planes(path: str | Path, planes: Array, fps: Fraction) -> None:
+    """Write planes (k, n, h, w) of bool (as 0/255), uint8 or uint16, one FFV1 stream per k."""
+    layout = "gray16le" if planes.dtype == np.uint16 else "gray"
     with atomic_path(path) as aside, av.open(str(aside), "w", format="matroska") as container:
         container.flags |= 0x0400
         streams = [
-            _add_stream(container, "ffv1", "gray", masks[0, 0], fps, {"threads": "1", "level": "3", "slices": "4"})
-            for _ in range(masks.shape[0])
+            _add_stream(container, "ffv1", layout, planes[0, 0], fps, {"threads": "1", "level": "3", "slices": "4"})
+            for _ in range(planes.shape[0])
         ]
-        for index in range(masks.shape[1]):
-            for stream, plane in zip(streams, masks[:, index], strict=True):
-                frame = av.VideoFrame.from_ndarray(plane.astype(np.uint8) * 255, format="gray")
+        for index in range(planes.shape[1]):
+            for stream, plane in zip(streams, planes[:, index], strict=True):
+                values = plane.astype(np.uint8) * 255 if plane.dtype == bool else np.ascontiguousarray(plane)
+                frame = av.VideoFrame.from_ndarray(values, format=layout)
                 frame.pts, frame.time_base = index, 1 / fps
                 container.mux(stream.encode(frame))
         for stream in streams:
@@ -310,18 +322,27 @@ def write_masks(path: str | Path, masks: Array, fps: Fraction) -> None:
 
 def read_masks(path: str | Path) -> Array:
     """Masks of a clip as bool (k, n, h, w), one plane per object. `read_masks(p).any(0)` is the product's mask."""
-    path = Path(path)
+    return np.stack([np.stack([plane > 127 for plane in planes]) for planes in _read_planes(Path(path))])
+
+
+def read_grey(path: str | Path) -> Array:
+    """Graded planes of `write_grey`, uint8 or uint16 (n, h, w)."""
+    return np.stack(_read_planes(Path(path))[0])
+
+
+def _read_planes(path: Path) -> list[list[Array]]:
     with _open(path) as container:
         planes: list[list[Array]] = [[] for _ in container.streams.video]
         try:
             for packet in container.demux(video=tuple(range(len(planes)))):
                 for frame in packet.decode():
-                    planes[packet.stream.index].append(frame.to_ndarray(format="gray") > 127)
+                    layout = "gray16le" if frame.format.name == "gray16le" else "gray"
+                    planes[packet.stream.index].append(frame.to_ndarray(format=layout))
         except (av.error.FFmpegError, OSError) as error:
             raise MediaError(f"{path.name}: cannot be decoded ({_short(error)})") from error
     if len({len(plane) for plane in planes}) != 1:
         raise MediaError(f"{path.name}: the objects' masks have different lengths")
-    return np.stack([np.stack(plane) for plane in planes])
+    return planes
 
 
 def _add_stream(container: Any, codec: str, pixel_format: str, image: Array, fps: Fraction, options: dict) -> Any:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from pvtt.ids import stable_hash
-from pvtt.synthetic.textures import noise
+from world.textures import noise
 
 Array = np.ndarray
 Colour = tuple[float, float, float]

@@ -22,7 +22,7 @@ import numpy as np
 from pvtt import media
 from pvtt.files import write_json
 from pvtt.ids import clip_id
-from pvtt.synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
+from synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
 
 Array = np.ndarray
 COLUMNS = ("id", "category", "subcategory", "title", "platform", "video", "images", "empty")
@@ -53,54 +53,8 @@ class Product:
     empty: bool = False
 
 
-def _demo() -> tuple[Product, ...]:
-    mug = Video(
-        (
-            Shot(60, "studio", "mug_teal", 0.58, Pose(0.38, 0.53), Pose(0.60, 0.56, 1.10, -3)),
-            Shot(22, "studio", "mug_teal", 1.5, Pose(0.50, 0.55), Pose(0.48, 0.52)),
-        )
-    )
-    bottle = Video(
-        (
-            Shot(54, "marble", "bottle", 0.86, Pose(0.58, 0.50, 1, -38), Pose(0.44, 0.50, 1.05, -22)),
-            Shot(56, "slate", "bottle", 0.80, Pose(0.36, 0.50, 1, 20), Pose(0.60, 0.50, 1, 34), pan=(60, 0)),
-        ),
-        Fraction(24000, 1001),
-        bar=56,
-    )
-    watch = Video(
-        (
-            Shot(56, "cloth", "watch", 0.74, Pose(0.44, 0.50, 1, -24), Pose(0.55, 0.50, 1, -14), pan=(-150, 24)),
-            Shot(25, "cloth", "watch", 1.7, Pose(0.5, 0.55, 1, 30), Pose(0.5, 0.50, 1.05, 30)),
-            Shot(64, "marble", "watch", 0.78, Pose(0.42, 0.46, 1, 12), Pose(0.46, 0.47, 1, 16), hand=(24, 50)),
-        ),
-        Fraction(25),
-        height=416,
-    )
-    beads = Video(
-        (
-            Shot(58, "slate", "beads", 0.60, Pose(0.62, 0.52), Pose(0.40, 0.47, 1.12, 32)),
-            Shot(20, "wood", "beads", 1.3, Pose(0.5, 0.5), Pose(0.5, 0.5, 1.1)),
-        ),
-        height=368,
-    )
-    coast = Video((Shot(56, "landscape", pan=(120, 0)), Shot(54, "studio", pan=(-40, 0))))
-    desk = Video((Shot(54, "wood", light_change=0.02),))
-    return (
-        Product("MUGS001", "home", "mug", "Teal stoneware mug, speckled, 350 ml", "mug_teal", 2, mug),
-        Product("MUGS002", "home", "mug", "Mustard mug with cream stripes", "mug_striped", 1),
-        Product("SERU001", "cosmetics", "bottle", "Amber face serum with pipette", "bottle", 2, bottle),
-        Product("WATC001", "watches", "watch", "Steel watch, navy dial, leather strap", "watch", 3, watch),
-        Product("BRAC001", "jewelry", "bracelet", "Bead bracelet, teal and coral", "beads", 0, beads),
-        Product("RING001", "jewelry", "ring", "Gold ring with a blue stone", "ring", 2),
-        Product("BAGS001", "bags", "handbag", "Small oxblood handbag", "bag", 2),
-        Product("VIEW001", "bags", "backpack", "Advertisement without a product", None, 0, coast),
-        Product("DESK001", "home", "background", "Empty wooden table", None, 0, desk, empty=True),
-        Product("LOST001", "home", "teapot", "Teapot, the video did not survive the export", None, 0, "unreadable"),
-    )
-
-
-def _tiny() -> tuple[Product, ...]:
+def products() -> tuple[Product, ...]:
+    """The rows of the feed: two product videos and a product with a photo only."""
     size: dict[str, Any] = {"width": 320, "height": 192}
     mug = Video((Shot(52, "studio", "mug_teal", 0.62, Pose(0.36, 0.52), Pose(0.62, 0.54)),), Fraction(24), **size)
     watch = Video(
@@ -118,27 +72,20 @@ def _tiny() -> tuple[Product, ...]:
     )
 
 
-PLANS = {"demo": _demo, "tiny": _tiny}
-_PHOTO_SIZE = {"demo": 560, "tiny": 256}
+_PHOTO_SIZE = 256
 
 
-def make_feed(out_dir: str | Path, seed: int = 0, size: str = "demo") -> Path:
-    """Draw a feed into `out_dir` and return the path of its products.csv.
-
-    `size` is "demo" (10 rows, 4 product videos of 640 pixels width) or "tiny" (3 rows, 2 videos, for tests).
-    ValueError for another size. The same seed draws the same feed.
-    """
-    if size not in PLANS:
-        raise ValueError(f"size {size!r}: there are {', '.join(PLANS)}")
+def make_feed(out_dir: str | Path, seed: int = 0) -> Path:
+    """Draw 3 rows and 2 videos into `out_dir`, the same for a seed; return the path of products.csv."""
     out_dir = Path(out_dir)
     cuts: dict[str, Any] = {}
     shots: list[dict[str, Any]] = []
     rows = []
-    for product in PLANS[size]():
+    for product in products():
         video = _write_video(out_dir, product, seed, cuts, shots)
         photos = [f"images/{product.product_id}/{index}.jpg" for index in range(1, product.photos + 1)]
         for index, photo in enumerate(photos, 1):
-            media.write_jpeg(out_dir / photo, draw_photo(str(product.sprite), index, _PHOTO_SIZE[size], seed), 88)
+            media.write_jpeg(out_dir / photo, draw_photo(str(product.sprite), index, _PHOTO_SIZE, seed), 88)
         rows.append(
             (
                 *(product.product_id, product.category, product.subcategory, product.title, "generated", video),

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from pvtt.ids import stable_hash
-from pvtt.synthetic.sprites import STANDING, draw_sprite
-from pvtt.synthetic.textures import ground
+from synthetic.sprites import STANDING, draw_sprite
+from world.textures import ground
 
 Array = np.ndarray
 _WHITE_LIGHTS = ((-0.5, -0.65, 0.75), (0.55, -0.55, 0.8), (-0.1, -0.8, 0.7))
