@@ -6,6 +6,9 @@ RESULTS ?= results
 SIZE ?= bench
 SEED ?= 0
 WORLD ?= worlds/$(SIZE)-$(SEED)
+# What make bench measures besides the world: a feed of real videos with truth/, where there is one; more arguments.
+FEED ?= $(wildcard ../shared/data/feed)
+BENCH ?=
 # All pairs of the demo feed take three times as long; empty for all.
 DEMO_PAIRS ?= 16
 VENV := .venv
@@ -27,7 +30,7 @@ $(VENV)/.core: envs/core.txt envs/constraints.txt pyproject.toml
 	@$(BIN)/python -m compileall -q $(VENV)/lib workflow || true
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core envs/dev.txt
+$(VENV)/.dev: $(VENV)/.core envs/dev.txt envs/world.txt
 	@echo "Installing what checks and tests need ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -r envs/dev.txt
 	@$(BIN)/python -m compileall -q $(VENV)/lib || true
@@ -46,6 +49,12 @@ demo: $(VENV)/.core ## run the whole pipeline on the generated feed
 
 world: $(VENV)/.world ## render product videos with their truth: SIZE=tiny|demo|bench|large SEED=n WORLD=folder
 	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED)
+
+$(WORLD)/products.csv: $(VENV)/.world
+	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED) --no-depth
+
+bench: $(WORLD)/products.csv ## measure every stage on the world: WORLD=folder FEED=folder BENCH="more arguments"
+	@$(BIN)/python benchmarks/bench.py --world $(WORLD) $(if $(FEED),--feed $(FEED)) --out $(WORLD)/bench --jobs $(CORES) $(BENCH)
 
 test: $(VENV)/.dev ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup

@@ -25,7 +25,7 @@ from pvtt.ids import clip_id
 from pvtt.progress import progress
 from world.editing import Video, assemble
 from world.photos import draw_photo
-from world.plans import SIZES, montage, product_videos, scenery
+from world.plans import SIZES, Size, montage, product_videos, scenery
 from world.products import PRODUCTS, product
 from world.render import Renderer
 from world.scene import Frame, Stage
@@ -34,7 +34,7 @@ Array = np.ndarray
 VERSION = "1"
 COLUMNS = ("id", "category", "subcategory", "title", "platform", "video", "images", "empty")
 _SHORTEST = 50
-_CRF = {"video": 20, "truth": 18}
+_VIDEO_CRF = 20
 
 
 def make_world(out_dir: str | Path, seed: int = 0, size: str = "demo", jobs: int = 2, depth: bool = True) -> Path:
@@ -54,7 +54,7 @@ def make_world(out_dir: str | Path, seed: int = 0, size: str = "demo", jobs: int
     clips: dict[str, Any] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         photos = [pool.submit(_photos, out_dir, name, plan.photos, plan.photo_px, seed) for name in known]
-        waiting = [pool.submit(_video, out_dir, video, known, plan.swaps, seed, depth) for video in order]
+        waiting = [pool.submit(_video, out_dir, video, known, plan, seed, depth) for video in order]
         for done in progress(iter([*photos, *waiting]), "world", len(photos) + len(waiting)):
             clips |= done.result()
     write_json(out_dir / "truth/cuts.json", {video.product_id: video.truth() for video in videos})
@@ -97,7 +97,7 @@ def _photos(out_dir: Path, name: str, count: int, side: int, seed: int) -> dict[
     return {}
 
 
-def _video(out_dir: Path, video: Video, known: Sequence[str], swaps: int, seed: int, depth: bool) -> dict[str, Any]:
+def _video(out_dir: Path, video: Video, known: Sequence[str], plan: Size, seed: int, depth: bool) -> dict[str, Any]:
     """Render a video and its truth; the records of its clips by id."""
     renderer = Renderer(video.width, video.height)
     parts = {name: list(product(name).parts) for name in known}
@@ -106,8 +106,8 @@ def _video(out_dir: Path, video: Video, known: Sequence[str], swaps: int, seed: 
         stage = Stage(shot, renderer, parts)
         clip = clip_id(video.product_id, number)
         begin, start, end = span
-        others = _others(shot.product, known, swaps, clip) if end - start >= _SHORTEST else []
-        take, truth = [], _Truth(out_dir / "truth/clips" / clip, video, others, depth)
+        others = _others(shot.product, known, plan.swaps, clip) if end - start >= _SHORTEST else []
+        take, truth = [], _Truth(out_dir / "truth/clips" / clip, video, others, plan.crf, depth)
         for index in range(shot.n_frames):
             base = stage.base(index)
             drawn = stage.frame(index, base, shot.product)
@@ -119,9 +119,7 @@ def _video(out_dir: Path, video: Video, known: Sequence[str], swaps: int, seed: 
         takes.append(np.stack(take))
         if end - start >= _SHORTEST:
             records[clip] = _record(video, number, (start, end), others) | truth.write()
-    media.write_video(
-        out_dir / f"videos/{video.product_id}.mp4", assemble(video, takes, seed), video.fps, _CRF["video"]
-    )
+    media.write_video(out_dir / f"videos/{video.product_id}.mp4", assemble(video, takes, seed), video.fps, _VIDEO_CRF)
     return records
 
 
@@ -160,8 +158,8 @@ def _record(video: Video, number: int, span: tuple[int, int], others: list[str])
 class _Truth:
     """Collects the truth of one clip and writes its files."""
 
-    def __init__(self, folder: Path, video: Video, others: Sequence[str], depth: bool) -> None:
-        self._folder, self._video, self._depth = folder, video, depth
+    def __init__(self, folder: Path, video: Video, others: Sequence[str], crf: int, depth: bool) -> None:
+        self._folder, self._video, self._crf, self._depth = folder, video, crf, depth
         self._own: list[Frame] = []
         self._bare: list[Array] = []
         self._hands: list[Array] = []
@@ -191,12 +189,12 @@ class _Truth:
         media.write_masks(folder / "masks.mkv", masks, fps)
         media.write_masks(folder / "occluder.mkv", np.stack(self._hands), fps)
         media.write_grey(folder / "shadow.mkv", _graded(self._own), fps)
-        media.write_video(folder / "background.mp4", self._bare, fps, _CRF["truth"])
+        media.write_video(folder / "background.mp4", self._bare, fps, self._crf)
         if self._depth:
             depth = np.stack([np.clip(np.nan_to_num(f.depth, posinf=0) * 1000, 0, 65535) for f in self._own])
             media.write_grey(folder / "depth.mkv", depth.astype(np.uint16), fps)
         for other, frames in self._swaps.items():
-            media.write_video(folder / f"swaps/{other}.mp4", [frame.image for frame in frames], fps, _CRF["truth"])
+            media.write_video(folder / f"swaps/{other}.mp4", [frame.image for frame in frames], fps, self._crf)
             media.write_masks(folder / f"swaps/{other}.mkv", np.stack([frame.mask for frame in frames]), fps)
             media.write_grey(folder / f"swaps/{other}_shadow.mkv", _graded(frames), fps)
         write_json(folder / "track.json", _track(self._own, masks))
@@ -221,7 +219,7 @@ def _track(frames: Sequence[Frame], masks: Array) -> dict[str, Any]:
         boxes.append(None if box is None else [int(side) for side in box])
     points = np.stack([frame.points for frame in frames], axis=1)
     visible = np.stack([frame.visible for frame in frames], axis=1)
-    return {"boxes": boxes, "points": points.round(2).tolist(), "visible": visible.tolist()}
+    return {"boxes": boxes, "points": points.round(1).tolist(), "visible": visible.tolist()}
 
 
 def default_jobs() -> int:

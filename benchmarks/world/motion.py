@@ -96,7 +96,7 @@ class ProductPath:
 
 @dataclass(frozen=True)
 class HandPath:
-    """A hand-like shape: it `passes` in front of the product, or `carries` it; `side` is 1 (right) or -1."""
+    """A hand-like shape: it `passes` in front of the product and back, or `carries` it; `side` is 1 (right) or -1."""
 
     kind: str
     size: float
@@ -106,10 +106,10 @@ class HandPath:
     def at(self, t: float, product: Array) -> Array | None:
         """Matrix 4x4 of the hand (fingers along -x at side 1, wrist outwards), None while it is away."""
         if self.kind == "passes":
-            along = 2.6 - 5.2 * ease((t - 0.2) / 0.62)
-            if not 0.16 < t < 0.86:
+            there = ease((t - 0.14) / 0.3) * ease((0.9 - t) / 0.3)
+            if there == 0:
                 return None
-            place = _place(self.side * along * self.size, -0.62 * self.size, 0.42 * self.size)
+            place = _place(self.side * (2.7 - (2.7 + 0.4 * self.size) * there), -0.62 * self.size, 0.42 * self.size)
         elif self.kind == "carries":
             away = 3.2 * (1 - ease(t / 0.16)) + 3.2 * ease((t - 0.86) / 0.14)
             centre = product[:3, 3] + product[:3, :3] @ np.array([0, 0, 0.5])

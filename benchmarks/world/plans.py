@@ -29,6 +29,7 @@ class Size:
     swaps: int
     photos: int
     photo_px: int
+    crf: int = 18
 
     def choose(self, names: Sequence[str], seed: int) -> tuple[list[str], list[str]]:
         """The filmed products and all products, by id."""
@@ -42,14 +43,15 @@ class Size:
 SIZES = {
     "tiny": Size(160, ("mug_blue", "watch"), ("duck",), takes=1, montages=0, swaps=1, photos=1, photo_px=256),
     "demo": Size(
-        288,
+        240,
         ("mug_blue", "serum", "watch", "handbag"),
         ("mug_orange", "duck"),
         takes=2,
         montages=0,
-        swaps=0,
+        swaps=2,
         photos=2,
         photo_px=480,
+        crf=24,
     ),
     "bench": Size(288, 12, 7, takes=2, montages=3, swaps=2, photos=3, photo_px=640),
     "large": Size(720, 19, 0, takes=4, montages=6, swaps=3, photos=4, photo_px=1024),

@@ -24,7 +24,7 @@ GROUNDS = ("studio", "cloth", "wood", "marble", "slate", "paper")
 _TEXTURE_PX, _TEXTURE_UNITS = 2048, 9.0
 _TABLE_EDGE = 2.6
 _SURFACE_POINTS = 16_000
-_TRACKED_POINTS = 40
+_TRACKED_POINTS = 32
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Stage:
         self._key_share = key / self._ground_light
         self._points: dict[str, Array] = {}
         self._shadows: dict[tuple, ShadowMap] = {}
+        self._still: tuple[Array, Array, Array, Array] | None = None
         rng = np.random.default_rng((shot.seed, 1))
         self._texture = _ground_texture(shot.ground, rng)
         self._backdrop = _backdrop(shot.ground, rng)
@@ -98,7 +99,9 @@ class Stage:
         t = index / max(1, shot.n_frames - 1)
         position, target = shot.camera.at(t)
         camera = Camera(tuple(position), tuple(target), shot.camera.fov_y)
-        scene, depth, ground_xy, on_ground = self._empty(camera)
+        if self._still is None or shot.camera.kind != "still":
+            self._still = self._empty(camera)
+        scene, depth, ground_xy, on_ground = self._still
         if self._clutter_shadow is not None:
             scene = scene * (1 - self._in_view(self._clutter_shadow, ground_xy) * on_ground)[..., None]
         open_ground = on_ground
@@ -133,7 +136,9 @@ class Stage:
         image, depth = _over_hand(lit * (1 - shade)[..., None], base.depth, layer, base.hand)
         seen = layer.alpha * (1 - _hidden(layer, base.hand))
         clear = (1 - layer.alpha) * (1 - (base.hand.alpha if base.hand is not None else 0))
-        points, visible = self._track(product, pose, base.camera, layer, seen)
+        points, visible = np.zeros((0, 2)), np.zeros(0, bool)
+        if product == self.shot.product:
+            points, visible = self._track(product, pose, base.camera, layer, seen)
         return Frame(
             _encoded(image * base.gain), seen > 0.5, (shade * clear).astype(np.float32), depth, points, visible
         )

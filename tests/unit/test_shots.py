@@ -99,6 +99,37 @@ class TestGradual:
         assert abs(fade_out[0] - 30) <= 2 and abs(fade_out[1] - 39) <= 2
         assert abs(fade_in[0] - 55) <= 2 and abs(fade_in[1] - 64) <= 2
 
+    @pytest.mark.parametrize("speeds", [(0.5, 0.5), (1.0, 1.0), (2.0, 0.5)])
+    def test_a_dissolve_between_moving_shots(self, speeds):
+        length = 10
+        frames = dissolve(scene(1, 40, speed=speeds[0]), scene(2, 40, speed=speeds[1]), length)
+        transitions = found(frames)
+        assert transitions.cuts == ()
+        ((first, last),) = transitions.gradual
+        assert first <= 40 - length + 1 and last >= 38
+        assert first >= 40 - length - 5 and last <= 44
+
+    def test_a_fade_through_white_is_covered(self):
+        first, second = scene(1, 40, speed=0.5), scene(2, 40, speed=0.5)
+        out = [np.rint(f + (255.0 - f) * ((k + 1) / 6)).astype(np.uint8) for k, f in enumerate(first[-6:])]
+        back = [np.rint(255.0 + (f - 255.0) * (k / 6)).astype(np.uint8) for k, f in enumerate(second[:6])]
+        transitions = found([*first[:-6], *out, *back, *second[6:]])
+        mixed = {frame for a, b in transitions.gradual for frame in range(a, b + 1)}
+        assert transitions.cuts == () and mixed >= set(range(35, 45)) and mixed <= set(range(31, 50))
+
+    def test_a_hard_cut_beside_a_dissolve_stays(self):
+        frames = [*dissolve(scene(1, 40, speed=0.5), scene(2, 40, speed=0.5), 10), *scene(3, 30)]
+        transitions = found(frames)
+        assert transitions.cuts == (70,) and len(transitions.gradual) == 1
+
+    def test_motion_blur_is_no_dissolve(self):
+        wide = np.concatenate([scene(1, 1, width=512)[0], scene(2, 1, width=512)[0]], axis=1)
+        places = 700 * np.clip((np.arange(60) - 25) / 8, 0, 1)
+        frames = [wide[:, round(x) : round(x) + 256].copy() for x in places]
+        for k in range(25, 34):
+            frames[k] = cv2.blur(frames[k], (87, 1))
+        assert find_gradual([thumbnail(frame) for frame in frames], [], 16.0) == []
+
     @pytest.mark.parametrize("speed", [0.5, 1.0, 2.0, 4.0])
     def test_none_in_moving_pictures(self, speed):
         frames = [thumbnail(frame) for frame in scene(1, 60, speed=speed)]

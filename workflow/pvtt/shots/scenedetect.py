@@ -1,8 +1,9 @@
-"""Hard cuts by PySceneDetect, gradual transitions by the linear-blend test of `pvtt.shots.transitions`.
+"""Hard cuts by PySceneDetect, gradual transitions by the blend test of `pvtt.shots.blends`.
 
 `detector` chooses PySceneDetect's AdaptiveDetector (change of HSV against its rolling mean, robust to camera moves),
 ContentDetector (change of HSV against a fixed limit) or HashDetector (perceptual hash of neighbouring frames). Its
-frames are this project's constant grid, so indices need no translation. Three things are added: the adaptive ratio is
+frames are this project's constant grid, so indices need no translation. Four things are added: changes that
+stand out although movement around them is fast are cuts; the adaptive ratio is
 also taken for the first and last frames, for which the rolling window is one-sided; a change that leaves most of the
 picture in place is an overlay and no cut; a cut inside a dissolve or fade belongs to it.
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
+import cv2
 import numpy as np
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetector
@@ -29,6 +32,8 @@ _DETECTION_PX = 256
 _WINDOW = 2
 _MIN_CHANGE = 15.0
 _OVERLAY_PERSISTENCE = 0.5
+# Of mean absolute differences of thumbnails, in grey levels.
+_CLEAR_CHANGE, _CLEAR_RATIO, _CLEAR_WINDOW, _CLEAR_PERSISTENCE = 20.0, 2.0, 3, 0.3
 # Two cuts closer than this are one event: a flash, or a cut through a few mixed frames.
 _SAME_EVENT_S = 0.25
 
@@ -39,7 +44,7 @@ class Backend(Embedded):
     """PySceneDetect's detectors by config: `detector` (adaptive, content, hash) and `threshold` (None: its own)."""
 
     name = "scenedetect"
-    version = "1"
+    version = "2"
     licence = "BSD-3-Clause"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -94,7 +99,20 @@ def _metric(stats: StatsManager, index: int, fps: Fraction) -> float:
 
 def _settle(cuts: Sequence[int], thumbs: Sequence[Array], fps: Fraction) -> Transitions:
     """Drop overlays from the cuts, find gradual transitions between them, and give these the cuts inside them."""
+    cuts = sorted({*cuts, *_clear_cuts(thumbs)})
     real = [cut for cut in cuts if persistence(thumbs[cut - 1], thumbs[cut]) < _OVERLAY_PERSISTENCE]
     gradual = find_gradual(thumbs, real, float(fps))
-    outside = [cut for cut in real if not any(first - 1 <= cut <= last + 2 for first, last in gradual)]
+    outside = [cut for cut in real if not any(first < cut <= last for first, last in gradual)]
     return Transitions(tuple(outside), tuple(gradual))
+
+
+def _clear_cuts(thumbs: Sequence[Array]) -> list[int]:
+    """Changes that stand out from those around them although fast movement keeps the adaptive ratio low."""
+    steps = [float(np.mean(cv2.absdiff(first, second))) for first, second in pairwise(thumbs)]
+    cuts = []
+    for index, step in enumerate(steps):
+        around = [*steps[max(0, index - _CLEAR_WINDOW) : index], *steps[index + 1 : index + 1 + _CLEAR_WINDOW]]
+        stands_out = step >= _CLEAR_CHANGE and step >= _CLEAR_RATIO * max(around, default=step)
+        if stands_out and persistence(thumbs[index], thumbs[index + 1]) < _CLEAR_PERSISTENCE:
+            cuts.append(index + 1)
+    return cuts

@@ -1,11 +1,7 @@
 """Transitions that a frame-difference detector gets wrong: dissolves and fades it misses, overlays it takes for cuts.
 
-A dissolve or fade is a linear blend, frame = (1 - a) A + a B with `a` rising from 0 to 1 (Lienhart, "Comparison of
-automatic shot boundary detection algorithms", SPIE 1999). Every frame is tested as a blend of the frames `reach`
-before and after it: the part that no blend explains must be small beside the frame's distance to both (in a move,
-something is elsewhere, not half there), and the two must differ in structure, in place (which keeps changes of light
-apart) and displaced (which keeps slow moves over fine texture apart), unless one has lost its contrast. The extent is
-the ramp that fits the blend factors best.
+Dissolves and fades are windows of frames that `pvtt.shots.blends` scores as blends, whose ends do not show the same
+scene displaced. The extent is the ramp that fits the blend factors best.
 
 An overlay (title, subtitle, arrow) leaves the picture beside it in place. As in the edge change ratio of Zabih, Miller
 and Mai (Multimedia Systems 1999), structure is compared after a search for the best displacement, here per block.
@@ -17,19 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
 
+from pvtt.shots.blends import REACHES, Pictures, Windows
+
 Array = np.ndarray
 
 THUMB_PX = 96
-_MAX_RESIDUAL = 0.22
-_MIN_DISTANCE = 8.0
-_MAX_SAME_STRUCTURE = 0.5
+_MIN_SCORE = 2.0
+_MAX_SHARED = 0.35
+_MARGIN = 1
 _MAX_DISPLACED = 0.4
-_FADED_CONTRAST = 0.35
 _TEXTURE_VARIANCE = 16.0
 _SAME_BLOCK = 0.8
 
@@ -85,109 +81,111 @@ def _blocks(image: Array, block: int) -> Array:
 # ---------------------------------------------------------------- dissolves and fades
 
 
-@dataclass(frozen=True)
-class _Blend:
-    """Frame `centre` is a blend of the frames `reach` before and after it, which lie `distance` grey levels apart."""
+def find_gradual(thumbs: Sequence[Array], cuts: Sequence[int], fps: float) -> list[tuple[int, int]]:
+    """Dissolves and fades of a video as (first, last) mixed frame, both included, ascending.
 
+    Transitions of 3 frames to about 2 seconds are found. Of the hard `cuts`, none
+    lies in an extent unless it lies in the window that shows the blend.
+    """
+    if len(thumbs) < 5:
+        return []
+    pictures = Pictures(thumbs)
+    found: list[tuple[int, int]] = []
+    for window in _candidates(pictures, max(2, round(fps))):
+        if any(_shared(window, extent) > _MAX_SHARED for extent in found):
+            continue
+        if not window.faded and _same_scene(thumbs[window.first], thumbs[window.last]):
+            continue
+        found.append(_extent(pictures.colours, window, cuts))
+    return _joined(found)
+
+
+def _joined(extents: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Extents in order, those that overlap as one: a fade out and the fade in after it."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(extents):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return joined
+
+
+@dataclass(frozen=True, order=True)
+class _Candidate:
+    """A window that looks like a transition; `distance` of its ends in grey levels, `faded` when one lost contrast."""
+
+    score: float
     centre: int
     reach: int
     distance: float
+    faded: bool
+
+    @property
+    def first(self) -> int:
+        """First frame of the window."""
+        return self.centre - self.reach
+
+    @property
+    def last(self) -> int:
+        """Last frame of the window."""
+        return self.centre + self.reach
 
 
-def find_gradual(thumbs: Sequence[Array], cuts: Sequence[int], fps: float) -> list[tuple[int, int]]:
-    """Dissolves and fades of a video as (first, last) mixed frame, both included, between the given hard cuts.
-
-    Transitions of 3 frames to about 2 seconds are found. Between two moving shots some stay unfound: motion is not a
-    blend, and a false find would cost a good clip its end.
-    """
-    found: list[tuple[int, int]] = []
-    bounds = [0, *cuts, len(thumbs)]
-    for start, end in pairwise(bounds):
-        shot = np.stack(thumbs[start:end]).astype(np.float32) if end - start >= 5 else np.zeros((0, 1, 1, 3))
-        blends = _find_blends(shot, max(2, round(fps)))
-        while blends:
-            widest = max(blends, key=lambda blend: blend.distance)
-            first, last = _extent(shot, widest)
-            found.append((start + first, start + last))
-            blends = [b for b in blends if b.centre + b.reach < first or b.centre - b.reach > last]
-    return sorted(found)
+def _shared(window: _Candidate, extent: tuple[int, int]) -> float:
+    """Share of a window's frames that an extent holds already."""
+    return (min(window.last, extent[1]) - max(window.first, extent[0]) + 1) / (2 * window.reach + 1)
 
 
-def _find_blends(shot: Array, longest: int) -> list[_Blend]:
-    reaches = sorted({reach for reach in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48) if reach <= longest})
-    blends = []
-    for reach in reaches:
-        for centre in range(reach, len(shot) - reach):
-            distance = _blend_distance(shot[centre - reach], shot[centre], shot[centre + reach])
-            if distance is not None:
-                blends.append(_Blend(centre, reach, distance))
-    return blends
-
-
-def _blend_distance(before: Array, frame: Array, after: Array) -> float | None:
-    """Distance in grey levels (RMS) between two frames whose blend a third is; None when it is not."""
-    step = after - before
-    energy = float(np.mean(step * step))
-    if energy < _MIN_DISTANCE**2:
-        return None
-    moved = frame - before
-    factor = float(np.mean(moved * step)) / energy
-    if not 0.25 < factor < 0.75:
-        return None
-    moved_energy = float(np.mean(moved * moved))
-    residual = moved_energy - factor**2 * energy
-    nearest = min(moved_energy, float(np.mean((frame - after) ** 2)))
-    if residual > _MAX_RESIDUAL * nearest:
-        return None
-    return energy**0.5 if _is_fade(before, after) or not _same_scene(before, after) else None
-
-
-def _is_fade(first: Array, second: Array) -> bool:
-    """Whether nearly all contrast of one frame is gone in the other: light that changes does not do that."""
-    contrasts = sorted(float(image.mean(axis=2).std()) for image in (first, second))
-    return contrasts[0] < _FADED_CONTRAST * contrasts[1]
+def _candidates(pictures: Pictures, longest: int) -> list[_Candidate]:
+    """Windows that look like a transition, best first."""
+    candidates = []
+    for reach in REACHES:
+        if reach <= longest and pictures.count > 2 * reach:
+            windows = Windows(pictures, reach)
+            scores = windows.scores()
+            for index in np.flatnonzero(scores > _MIN_SCORE):
+                distance, faded = float(windows.distances[index]), bool(windows.faded[index])
+                candidates.append(_Candidate(float(scores[index]), int(index) + reach, reach, distance, faded))
+    return sorted(candidates, reverse=True)
 
 
 def _same_scene(first: Array, second: Array) -> bool:
-    """Whether two frames have the same structure, in place or displaced by a slow move."""
-    if _same_structure(first, second) > _MAX_SAME_STRUCTURE:
-        return True
+    """Whether two frames show the same in most places, displaced by a slow move."""
     small = THUMB_PX // 2
     return persistence(thumbnail(first, small), thumbnail(second, small), search=3) > _MAX_DISPLACED
 
 
-def _same_structure(first: Array, second: Array) -> float:
-    """Correlation of two frames' luma gradients, -1..1."""
-    gradients = []
-    for image in (first, second):
-        luma = image.mean(axis=2, dtype=np.float32)
-        gradients.append(np.stack([cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)]))
-    norm = float(np.sum(gradients[0] ** 2)) * float(np.sum(gradients[1] ** 2))
-    return float(np.sum(gradients[0] * gradients[1])) / (norm**0.5 + 1e-6)
+def _extent(frames: Array, window: _Candidate, cuts: Sequence[int]) -> tuple[int, int]:
+    """First and last mixed frame: the ramp that fits the blend factors around a window, then around that ramp."""
+    low = max([0, *(cut for cut in cuts if cut <= window.first)])
+    high = min([len(frames), *(cut for cut in cuts if cut > window.last)])
+    margin = window.reach + 2
+    first, last = _ramp(
+        frames, (window.first, window.last), max(low, window.first - margin), min(high, window.last + margin + 1)
+    )
+    margin = max(4, (last - first) // 2)
+    first, last = _ramp(frames, (first, last), max(low, first - margin), min(high, last + margin + 1))
+    reach = window.reach + window.reach // 2 + 2
+    low, high = max(low, window.centre - reach), min(high, window.centre + reach + 1)
+    return max(low, first - _MARGIN), min(high - 1, last + _MARGIN)
 
 
-def _extent(shot: Array, blend: _Blend) -> tuple[int, int]:
-    """First and last mixed frame: the ramp that fits the blend factors around a transition, and a frame each side."""
-    low = max(0, blend.centre - 2 * blend.reach - 2)
-    high = min(len(shot), blend.centre + 2 * blend.reach + 3)
-    before, after = shot[blend.centre - blend.reach], shot[blend.centre + blend.reach]
-    step = after - before
-    factors = np.array([float(np.mean((frame - before) * step)) for frame in shot[low:high]])
-    factors /= float(np.mean(step * step))
-    times = np.arange(len(factors), dtype=float)
-    best = (np.inf, 0, len(factors) - 1)
-    for first in range(len(factors) - 1):
-        for last in range(first + 2, len(factors)):
-            ramp = np.clip((times - first) / (last - first), 0, 1)
-            error = _fit_error(ramp, factors)
-            if error < best[0] - 1e-12:
-                best = (error, first, last)
-    # `first` and `last` are the frames at 0 and 1: pure, but for easing, which starts slower than a straight ramp.
-    return max(0, low + best[1]), min(len(shot) - 1, low + best[2])
+def _ramp(frames: Array, ends: tuple[int, int], low: int, high: int) -> tuple[int, int]:
+    """The ramp from 0 to 1 that fits the blend factors of the frames low to high (excluded) best, start and end.
 
-
-def _fit_error(ramp: Array, values: Array) -> float:
-    """Squared error of the best straight line from a ramp to values."""
-    spread = float(np.var(ramp))
-    slope = float(np.mean((ramp - ramp.mean()) * (values - values.mean()))) / spread if spread else 0.0
-    return float(np.sum((values - values.mean() - slope * (ramp - ramp.mean())) ** 2))
+    Both frames are pure, but for easing, which starts slower than a straight ramp.
+    """
+    before, step = frames[ends[0]], frames[ends[1]] - frames[ends[0]]
+    factors = ((frames[low:high] - before) * step).mean(axis=(1, 2, 3)) / max(float(np.mean(step * step)), 1e-6)
+    count = len(factors)
+    times = np.arange(count, dtype=float)
+    starts, stops = (index.ravel() for index in np.meshgrid(times, times, indexing="ij"))
+    fits = stops >= starts + 2
+    starts, stops = starts[fits], stops[fits]
+    ramps = np.clip((times - starts[:, None]) / (stops - starts)[:, None], 0, 1)
+    ramps -= ramps.mean(axis=1, keepdims=True)
+    factors = factors - factors.mean()
+    gains = (ramps @ factors) ** 2 / np.maximum((ramps * ramps).sum(axis=1), 1e-9)
+    best = int(np.argmax(gains))
+    return low + int(starts[best]), low + int(stops[best])

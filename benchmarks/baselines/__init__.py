@@ -1,0 +1,1 @@
+"""Naive methods, measured beside the backends so that a figure has something to stand against."""

@@ -1,0 +1,1 @@
+"""One module per stage: what it makes on true inputs and in the chain, and how that is measured."""

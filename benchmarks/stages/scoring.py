@@ -1,0 +1,83 @@
+"""Scoring and filter: do the scores rank results as the true error does, and does the filter keep the good ones?
+
+The true error of a result is 1 - coarse SSIM (`pvtt.metrics.coarse_ssim`) against the true swap inside the union of
+both masks: form, place and colour, not the last pixel of a texture. It is "small" up to `SMALL_ERROR`, near where the
+masks' IoU passes one half. The AUROC says how well a score separates small from large errors, whatever the limits are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pvtt.files import read_json
+from pvtt.metrics import auroc, precision_recall, spearman
+from pvtt.scoring import score_pair
+from pvtt.scoring.filter import failed_rules
+from pvtt.settings import stage_defaults
+from stages.common import Options, Outcome, backend_name, cutout_paths
+
+SMALL_ERROR = 0.65
+CONTROLS = ("true_swap", "unchanged")  # see `controls`
+
+
+def measure_pair(options: Options, clip_dir: Path, pair_dir: Path, insertion: Outcome) -> Outcome:
+    """Score one result of insertion; its outcome carries the true error and the filter's decision."""
+    settings = options.settings("scoring")[0]
+    target = insertion.facts["target_id"]
+    source = insertion.facts["clip_id"].rsplit("_s", 1)[0]
+    score_pair(clip_dir, pair_dir, cutout_paths(options, target), cutout_paths(options, source), settings)
+    record = read_json(pair_dir / "score.json")
+    reasons = failed_rules(record, stage_defaults("filter"))
+    similarity = insertion.figures["ssim_coarse"]
+    facts: dict[str, Any] = {"insertion": insertion.backend, "status": record["status"], "reasons": reasons}
+    facts |= {"kept": not reasons, "true_error": None if similarity is None else 1 - similarity}
+    facts["scores"] = {"quality_score": record["quality_score"]} | record["scores"] | record["measures"]
+    figures: dict[str, float | None] = {"s_per_pair": record["provenance"]["seconds"]}
+    if insertion.backend not in CONTROLS:
+        figures["kept"] = float(not reasons)
+    name, mode = backend_name("scoring", settings), insertion.mode
+    return Outcome("scoring", name, mode, f"{insertion.item}/{insertion.backend}", figures, facts)
+
+
+def pooled(outcomes: Iterable[Outcome]) -> dict[str, tuple[float | None, int]]:
+    """Correlations with the true error, and precision and recall of the filter, with the number of results.
+
+    `spearman <score>` is signed so that +1 is a score that falls exactly as the true error rises; figures that are
+    errors themselves come out negative.
+    """
+    every = [o for o in outcomes if o.facts["status"] == "scored"]
+    chosen = [o for o in every if o.facts["insertion"] not in CONTROLS and o.facts["true_error"] is not None]
+    if not chosen:
+        return {}
+    errors = np.array([o.facts["true_error"] for o in chosen])
+    good = errors <= SMALL_ERROR
+    precision, recall = precision_recall([o.facts["kept"] for o in chosen], good)
+    figures: dict[str, tuple[float | None, int]] = {
+        "filter_precision": (precision, int(sum(o.facts["kept"] for o in chosen))),
+        "filter_recall": (recall, int(good.sum())),
+    }
+    for name in sorted({name for o in chosen for name in o.facts["scores"]}):
+        values = [o.facts["scores"].get(name) for o in chosen]
+        known = np.array([value is not None for value in values])
+        if known.sum() < 3:
+            continue
+        measured = np.array([value for value in values if value is not None], float)
+        figures[f"spearman {name}"] = spearman(measured, -errors[known]), int(known.sum())
+        if name in ("quality_score", "identity", "temporal"):
+            figures[f"auroc {name}"] = auroc(measured, good[known]), int(known.sum())
+    return figures | _controls(every)
+
+
+def _controls(outcomes: list[Outcome]) -> dict[str, tuple[float | None, int]]:
+    """Share kept of the true swaps and of the unchanged sources, and how far the quality score tells them apart."""
+    of = {name: [o for o in outcomes if o.facts["insertion"] == name] for name in CONTROLS}
+    if not all(of.values()):
+        return {}
+    shares = {f"kept [{name}]": (float(np.mean([o.facts["kept"] for o in of[name]])), len(of[name])) for name in of}
+    both = [o for name in CONTROLS for o in of[name] if o.facts["scores"]["quality_score"] is not None]
+    real = [o.facts["insertion"] == CONTROLS[0] for o in both]
+    return shares | {"auroc [controls]": (auroc([o.facts["scores"]["quality_score"] for o in both], real), len(both))}
