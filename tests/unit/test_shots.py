@@ -252,6 +252,29 @@ class TestContent:
             content.working_size((0, 0, 12, 40), 720, 16)
 
 
+def quiet(seed, count, contrast):
+    """A still shot of little contrast, with grain."""
+    rng = np.random.default_rng(seed)
+    picture = scene(seed, 1)[0].astype(float)
+    picture = 120 + contrast * (picture - picture.mean())
+    return [np.clip(picture + rng.normal(0, 1, picture.shape), 0, 255).astype(np.uint8) for _ in range(count)]
+
+
+def test_a_small_change_that_stands_alone_is_a_cut():
+    shots = [quiet(3, 40, 0.25), quiet(9, 40, 0.25)]
+    step = float(np.abs(shots[0][-1].astype(int) - shots[1][0]).mean())
+    assert 8 < step < 20  # below the change that fast movement needs
+    assert found(shots[0] + shots[1]).cuts == (40,)
+
+
+def test_no_dissolve_reaches_over_a_certain_cut():
+    first, second = scene(3, 40), scene(9, 40)
+    thumbs = [thumbnail(frame) for frame in dissolve(first, second, 12)]
+    (extent,) = find_gradual(thumbs, [], 24.0)
+    middle = sum(extent) // 2
+    assert find_gradual(thumbs, [middle], 24.0, [middle]) == []
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """Side bars; shots of 60, 20 and 176 frames at 16 a second, then 12 black ones."""

@@ -32,8 +32,9 @@ _DETECTION_PX = 256
 _WINDOW = 2
 _MIN_CHANGE = 15.0
 _OVERLAY_PERSISTENCE = 0.5
-# Of mean absolute differences of thumbnails, in grey levels.
-_CLEAR_CHANGE, _CLEAR_RATIO, _CLEAR_WINDOW, _CLEAR_PERSISTENCE = 20.0, 2.0, 3, 0.3
+# Clear cuts: least mean absolute difference of thumbnails in grey levels, ratio to the largest around, persistence. In
+# fast movement a change must be large; in a quiet shot it may be small (two similar shots) but must stand alone.
+_CLEAR_WINDOW, _CLEAR_LIMITS = 3, ((20.0, 2.0, 0.3), (8.0, 5.0, 0.5))
 # Two cuts closer than this are one event: a flash, or a cut through a few mixed frames.
 _SAME_EVENT_S = 0.25
 
@@ -99,20 +100,21 @@ def _metric(stats: StatsManager, index: int, fps: Fraction) -> float:
 
 def _settle(cuts: Sequence[int], thumbs: Sequence[Array], fps: Fraction) -> Transitions:
     """Drop overlays from the cuts, find gradual transitions between them, and give these the cuts inside them."""
-    cuts = sorted({*cuts, *_clear_cuts(thumbs)})
+    moving, alone = (_clear_cuts(thumbs, *limits) for limits in _CLEAR_LIMITS)
+    cuts = sorted({*cuts, *moving, *alone})
     real = [cut for cut in cuts if persistence(thumbs[cut - 1], thumbs[cut]) < _OVERLAY_PERSISTENCE]
-    gradual = find_gradual(thumbs, real, float(fps))
+    gradual = find_gradual(thumbs, real, float(fps), alone)
     outside = [cut for cut in real if not any(first < cut <= last for first, last in gradual)]
     return Transitions(tuple(outside), tuple(gradual))
 
 
-def _clear_cuts(thumbs: Sequence[Array]) -> list[int]:
-    """Changes that stand out from those around them although fast movement keeps the adaptive ratio low."""
+def _clear_cuts(thumbs: Sequence[Array], least: float, ratio: float, persisting: float) -> list[int]:
+    """Changes that stand out from those around them, by a row of `_CLEAR_LIMITS`."""
     steps = [float(np.mean(cv2.absdiff(first, second))) for first, second in pairwise(thumbs)]
     cuts = []
     for index, step in enumerate(steps):
         around = [*steps[max(0, index - _CLEAR_WINDOW) : index], *steps[index + 1 : index + 1 + _CLEAR_WINDOW]]
-        stands_out = step >= _CLEAR_CHANGE and step >= _CLEAR_RATIO * max(around, default=step)
-        if stands_out and persistence(thumbs[index], thumbs[index + 1]) < _CLEAR_PERSISTENCE:
+        stands_out = step >= least and step >= ratio * max(around, default=step)
+        if stands_out and persistence(thumbs[index], thumbs[index + 1]) < persisting:
             cuts.append(index + 1)
     return cuts

@@ -25,7 +25,8 @@ THUMB_PX = 96
 _MIN_SCORE = 2.0
 _MAX_SHARED = 0.35
 _MARGIN = 1
-_MAX_DISPLACED = 0.4
+_SURE_SCORE = 6.5
+_MAX_DISPLACED, _MAX_DISPLACED_SURE = 0.4, 0.7
 _TEXTURE_VARIANCE = 16.0
 _SAME_BLOCK = 0.8
 
@@ -81,20 +82,25 @@ def _blocks(image: Array, block: int) -> Array:
 # ---------------------------------------------------------------- dissolves and fades
 
 
-def find_gradual(thumbs: Sequence[Array], cuts: Sequence[int], fps: float) -> list[tuple[int, int]]:
+def find_gradual(
+    thumbs: Sequence[Array], cuts: Sequence[int], fps: float, certain: Sequence[int] = ()
+) -> list[tuple[int, int]]:
     """Dissolves and fades of a video as (first, last) mixed frame, both included, ascending.
 
-    Transitions of 3 frames to about 2 seconds are found. Of the hard `cuts`, none
-    lies in an extent unless it lies in the window that shows the blend.
+    Transitions of 3 frames to about 2 seconds are found. Of the hard `cuts`, none lies in an extent unless it lies in
+    the window that shows the blend; no window reaches over one of the `certain` cuts, which are among them.
     """
     if len(thumbs) < 5:
         return []
     pictures = Pictures(thumbs)
     found: list[tuple[int, int]] = []
     for window in _candidates(pictures, max(2, round(fps))):
+        if any(window.first < cut <= window.last for cut in certain):
+            continue
         if any(_shared(window, extent) > _MAX_SHARED for extent in found):
             continue
-        if not window.faded and _same_scene(thumbs[window.first], thumbs[window.last]):
+        limit = _MAX_DISPLACED if window.score < _SURE_SCORE else _MAX_DISPLACED_SURE
+        if not window.faded and _displaced(thumbs[window.first], thumbs[window.last]) > limit:
             continue
         found.append(_extent(pictures.colours, window, cuts))
     return _joined(found)
@@ -133,8 +139,9 @@ class _Candidate:
 
 
 def _shared(window: _Candidate, extent: tuple[int, int]) -> float:
-    """Share of a window's frames that an extent holds already."""
-    return (min(window.last, extent[1]) - max(window.first, extent[0]) + 1) / (2 * window.reach + 1)
+    """Frames that a window has in common with an extent, as a share of the shorter of both."""
+    common = min(window.last, extent[1]) - max(window.first, extent[0]) + 1
+    return common / min(2 * window.reach + 1, extent[1] - extent[0] + 1)
 
 
 def _candidates(pictures: Pictures, longest: int) -> list[_Candidate]:
@@ -150,10 +157,10 @@ def _candidates(pictures: Pictures, longest: int) -> list[_Candidate]:
     return sorted(candidates, reverse=True)
 
 
-def _same_scene(first: Array, second: Array) -> bool:
-    """Whether two frames show the same in most places, displaced by a slow move."""
+def _displaced(first: Array, second: Array) -> float:
+    """Share of two frames that shows the same in both, displaced by a slow move, 0..1."""
     small = THUMB_PX // 2
-    return persistence(thumbnail(first, small), thumbnail(second, small), search=3) > _MAX_DISPLACED
+    return persistence(thumbnail(first, small), thumbnail(second, small), search=3)
 
 
 def _extent(frames: Array, window: _Candidate, cuts: Sequence[int]) -> tuple[int, int]:
