@@ -6,6 +6,8 @@ RESULTS ?= results
 SIZE ?= bench
 SEED ?= 0
 WORLD ?= worlds/$(SIZE)-$(SEED)
+# Depth maps are most of a world's bytes; nothing here reads them.
+DEPTH ?=
 # What make bench measures besides the world: a feed of real videos with truth/, where there is one; more arguments.
 FEED ?= $(wildcard ../shared/data/feed)
 BENCH ?=
@@ -47,11 +49,11 @@ demo: $(VENV)/.core ## run the whole pipeline on the generated feed
 	@echo "dataset: $(abspath $(RESULTS))/dataset"
 	@echo "report:  $(abspath $(RESULTS))/report/index.html"
 
-world: $(VENV)/.world ## render product videos with their truth: SIZE=tiny|demo|bench|large SEED=n WORLD=folder
-	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED)
+world: $(VENV)/.world ## render product videos with their truth: SIZE=tiny|demo|bench|large SEED=n WORLD=folder DEPTH=1
+	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED) $(if $(DEPTH),,--no-depth)
 
-$(WORLD)/products.csv: $(VENV)/.world
-	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED) --no-depth
+$(WORLD)/products.csv: | $(VENV)/.world
+	@$(MAKE) --no-print-directory world
 
 bench: $(WORLD)/products.csv ## measure every stage on the world: WORLD=folder FEED=folder BENCH="more arguments"
 	@$(BIN)/python benchmarks/bench.py --world $(WORLD) $(if $(FEED),--feed $(FEED)) --out $(WORLD)/bench --jobs $(CORES) $(BENCH)
