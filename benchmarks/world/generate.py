@@ -35,6 +35,7 @@ VERSION = "1"
 COLUMNS = ("id", "category", "subcategory", "title", "platform", "video", "images", "empty")
 _SHORTEST = 50
 _VIDEO_CRF = 20
+_LOST = "videos/LOST001.mp4"
 
 
 def make_world(out_dir: str | Path, seed: int = 0, size: str = "demo", jobs: int = 2, depth: bool = True) -> Path:
@@ -85,6 +86,8 @@ def _write_catalogue(out_dir: Path, videos: Sequence[Video], products: Sequence[
             row = others[video.product_id[:4]]
             empty = "true" if video.product_id.startswith("DESK") else ""
             rows.append((video.product_id, *row, "rendered", f"videos/{video.product_id}.mp4", "", empty))
+    rows.append(("LOST001", "home", "teapot", "The video did not survive the export", "rendered", _LOST, "", ""))
+    (out_dir / _LOST).write_text("This is a text file: a row that must be rejected with a reason.\n", encoding="utf-8")
     with open(out_dir / "products.csv", "w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
 

@@ -169,6 +169,19 @@ def test_card_with_a_product_on_it_is_refused():
         alpha_of(cv2.GaussianBlur(image, (0, 0), 0.8))
 
 
+def test_a_wide_soft_shadow_between_parts_is_no_pale_product():
+    image = np.full((HEIGHT, WIDTH, 3), 245, np.uint8).astype(np.float32)
+    cast = np.zeros((HEIGHT, WIDTH), np.float32)
+    cast[70:180, 70:200] = 1
+    image *= 1 - 0.12 * cv2.GaussianBlur(cast, (0, 0), 14)[..., None]
+    truth = np.zeros((HEIGHT, WIDTH), bool)
+    truth[50:150, 50:62] = truth[50:150, 158:170] = truth[50:62, 50:170] = True
+    image[truth] = (120, 70, 30)
+    alpha = alpha_of(cv2.GaussianBlur(image.astype(np.uint8), (0, 0), 0.8))
+    found = alpha > 127
+    assert (found & truth).sum() / (found | truth).sum() > 0.9
+
+
 def test_pale_product_is_refused():
     image = np.full((HEIGHT, WIDTH, 3), 252, np.uint8)
     fade = np.repeat(np.linspace(236, 246, 90)[None, :, None], 100, 0)

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from pvtt.segmentation import appearance, labelling, motion
-from pvtt.segmentation.discovery import border_contact, border_skin, ring
+from pvtt.segmentation.discovery import border_skin, ring
 from pvtt.segmentation.objects import separate
 from pvtt.segmentation.overlay import overlays
 from pvtt.segmentation.place import PlaceFinder
 from pvtt.segmentation.propagation import stability
+from pvtt.segmentation.regions import border_contact
 from pvtt.segmentation.saliency import saliency
 from pvtt.segmentation.track import build_track, follow_points
 

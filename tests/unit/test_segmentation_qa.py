@@ -94,6 +94,17 @@ def test_a_ragged_contour_is_measured():
     assert qa.measure(frames, ragged[None])["raggedness"] > 2
 
 
+def test_thinness_is_the_contour_over_the_area():
+    frames, masks = scene([30, 30])
+    assert qa.measure(frames, masks[None])["thinness"] == pytest.approx(4 * 39 / 1600, abs=1e-3)
+
+
+def test_frames_without_the_product_do_not_count_in_the_confidence():
+    frames, masks = scene([None, 30, 31, 32])
+    confidence = np.array([0.0, 0.9, 1.0, 0.8])
+    assert qa.judge(frames, Segmentation(masks[None], confidence)).measures["confidence"] == pytest.approx(0.9)
+
+
 def test_the_reduced_mask_keeps_what_is_half_covered():
     mask = np.zeros((8, 8), bool)
     mask[:4, :5] = True

@@ -28,6 +28,8 @@ _PLAIN_RESIDUAL = 1.8
 # Share of the product's area from which bare ground inside it is an opening and not a highlight.
 _LEAST_OPENING = 0.05
 _MAX_PALE_SHARE = 0.2
+_LEAST_CAST = 1.3  # a shadow's area relative to that of its part within the product's hull
+_MAX_STRAY_EDGES = 0.005  # of the outlines' length
 _MAX_GROUND_NOISE = 2.5
 _GRABCUT_ITERATIONS = 4
 
@@ -36,7 +38,7 @@ class Backend(Embedded):
     """Classical cut-out; see the module."""
 
     name = "classical"
-    version = "1"
+    version = "2"
 
     def cut_out(self, image: np.ndarray) -> np.ndarray:
         """Alpha, uint8 (h, w), of an uint8 (h, w, 3) RGB photo; NoCutOutError when the ground is too cluttered."""
@@ -79,20 +81,32 @@ def _cut_by_ground(ground: Ground, lab: np.ndarray) -> np.ndarray:
     shadow = mask & _soft_shadow(ground, lab, low, openings)
     mask = _without_weak_rim(mask & ~shadow, ground.distance, high)
     mask = _close_false_holes(mask, ground, exact)
-    mask = _open_true_holes(_main_parts(mask), ground, lab)
-    _check_pale_parts(mask, outer)
+    depth = _SHADED_GROUND
+    if outer.sum() > _LEAST_OPENING * mask.sum():
+        depth = max(depth, float(np.percentile(ground.distance[outer], 98)))
+    mask = _open_true_holes(_main_parts(mask), ground, lab, depth)
+    _check_pale_parts(mask, outer, _slope(lab))
     return known_ground_alpha(lab, ground.lab, mask, band_px=3)
 
 
-def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray) -> None:
-    """Refuse a photo whose product encloses much of what was taken for shadow: pale parts of it have been lost."""
+def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -> None:
+    """Refuse a photo whose product encloses much of what was taken for shadow: pale parts of it have been lost.
+
+    Lost parts leave some of their edges behind, away from the rest of the product, or lie wholly within it; a shadow
+    has no edges and goes on outside.
+    """
     outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     if not outlines:
         return
     hull = np.zeros(mask.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(np.vstack(outlines)), 1)
-    share = float((shadow & (hull > 0)).sum()) / float(mask.sum())
-    if share > _MAX_PALE_SHARE:
+    within = float((shadow & (hull > 0)).sum())
+    share = within / float(mask.sum())
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) > max(4.0, 0.012 * min(mask.shape))
+    stray = float((away & (slope > _steepest(mask.shape))).sum())
+    enclosed = float(shadow.sum()) < _LEAST_CAST * within
+    edged = stray > _MAX_STRAY_EDGES * sum(cv2.arcLength(line, True) for line in outlines)
+    if share > _MAX_PALE_SHARE and (enclosed or edged):
         raise NoCutOutError(
             f"parts of the product are as pale as a shadow on the ground: {share:.0%} of its area "
             f"(at most {_MAX_PALE_SHARE:.0%})",
@@ -125,16 +139,24 @@ def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarr
     change = lab - ground.lab
     darker = (change[..., 0] < 0) & (change[..., 0] > -_SHADOW_DEPTH)
     tinted = np.hypot(change[..., 1], change[..., 2])
-    smooth_l = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
-    slope = np.hypot(cv2.Sobel(smooth_l, cv2.CV_32F, 1, 0), cv2.Sobel(smooth_l, cv2.CV_32F, 0, 1)) / 8
-    steepest = 2.0 * max(1.0, 500 / min(lab.shape[:2]))
-    soft = darker & (tinted < 4 + 0.1 * np.abs(change[..., 0])) & (slope < steepest)
+    soft = darker & (tinted < 4 + 0.1 * np.abs(change[..., 0])) & (_slope(lab) < _steepest(lab.shape))
     plain = ground.distance <= low
     count, labels = cv2.connectedComponents((soft | plain).astype(np.uint8), connectivity=4)
     reached = np.zeros(count, bool)
     reached[np.unique(labels[(border_mask(*plain.shape) & plain) | openings])] = True
     reached[0] = False
     return reached[labels] & soft
+
+
+def _slope(lab: np.ndarray) -> np.ndarray:
+    """Slope of the lightness, L per pixel."""
+    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
+    return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+
+
+def _steepest(shape: tuple[int, ...]) -> float:
+    """Steepest slope of a soft shadow in a photo of this size; an edge is steeper."""
+    return 2.0 * max(1.0, 500 / min(shape[:2]))
 
 
 def _holes(mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
@@ -160,13 +182,13 @@ def _close_false_holes(mask: np.ndarray, ground: Ground, exact: float) -> np.nda
     return filled
 
 
-def _open_true_holes(mask: np.ndarray, ground: Ground, lab: np.ndarray) -> np.ndarray:
-    """Open enclosed plain regions of the ground's colour in the product's own shade.
+def _open_true_holes(mask: np.ndarray, ground: Ground, lab: np.ndarray, depth: float) -> np.ndarray:
+    """Open enclosed plain regions of the ground's colour in the product's own shade, at most `depth` darker.
 
     Plain is: as a plane of lightness, and with nothing inside; a white dial has hands and marks.
     """
     tinted = np.linalg.norm((lab - ground.lab)[..., 1:], axis=2)
-    plain = mask & (ground.distance < _SHADED_GROUND) & (tinted < 4)
+    plain = mask & (ground.distance < depth) & (tinted < 4) & (_slope(lab) < _steepest(lab.shape))
     plain = cv2.morphologyEx(plain.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(plain.astype(np.uint8), connectivity=4)
     opened = mask.copy()
@@ -177,7 +199,8 @@ def _open_true_holes(mask: np.ndarray, ground: Ground, lab: np.ndarray) -> np.nd
         window = np.s_[y : y + h, x : x + w]
         inside = labels[window] == index
         inked = sum(hole.sum() for _, hole in _holes(np.pad(inside, 1)))
-        if inked < 0.01 * area and _plane_residual(ground.distance[window], inside) < _PLAIN_RESIDUAL:
+        uneven = _PLAIN_RESIDUAL * depth / _SHADED_GROUND
+        if inked < 0.01 * area and _plane_residual(ground.distance[window], inside) < uneven:
             opened[window] &= ~inside
     return opened
 

@@ -22,6 +22,10 @@ _COLOURS = BINS**3
 # Weight of a flat density mixed into a model: what was never seen argues weakly, and rather for the ground.
 _UNSEEN_PRODUCT, _UNSEEN_GROUND = 0.04, 0.08
 _SHADOW = 0.2
+_KNOWN_DENSITY = 2e-4  # of a photo's colours within two or three bins, from which a colour counts as known
+_STRANGE = 0.2  # weight of a colour that no photo shows
+_LIGHTNESS_STEP = 8 / 2.55  # of L (0-100) per bin
+LIGHT, DEEP = 0.8, 0.5  # cube roots of the share of light that the deepest of usual and of deep shadows leave
 _TEXTURE_WEIGHT = 0.7
 
 
@@ -68,25 +72,34 @@ def evidence(ratio: Array, bins: Array) -> Array:
 
 
 def blend(product: Array, known: Array | None, share: float) -> Array:
-    """Colours of `product` mixed with `share` of those of `known`; texture, which depends on scale, stays."""
+    """Colours of `product` mixed with `share` of those of `known`; texture, which depends on scale, stays.
+
+    Colours of `product` that are far from all of `known` count less: they belong to what lies beside it.
+    """
     if known is None:
         return product
-    colour = (1 - share) * product[:_COLOURS] + share * known[:_COLOURS]
+    own = product[:_COLOURS] * np.maximum(_like(known, greys=True), _STRANGE)
+    colour = (1 - share) * own / own.sum() + share * known[:_COLOURS]
     return np.concatenate([colour, product[_COLOURS:]])
 
 
-def shadowed(ground: Array) -> Array:
-    """Histogram of a ground lying partly in soft shadow: the same chroma at down to two thirds of the lightness.
+def shadowed(ground: Array, share: float = _SHADOW, deepest: float = LIGHT) -> Array:
+    """Histogram of a ground of which `share` lies in shadow, up to `deepest` (LIGHT or DEEP).
 
-    Cast shadows keep chromaticity and lose intensity (Cucchiara et al., PAMI 2003).
+    A shadow scales the light (Cucchiara et al., PAMI 2003). Scaling it by s scales L + 16, a and b of CIE Lab by the
+    cube root of s, so the shades of a colour lie on a line through the histogram; deep shades count less.
     """
-    cube = ground[:_COLOURS].reshape(BINS, BINS * BINS)
-    dark = np.zeros_like(cube)
-    for row in range(BINS):
-        lowest = int(np.floor(0.67 * row))
-        dark[lowest : row + 1] += cube[row] / (row + 1 - lowest)
-    colour = (1 - _SHADOW) * ground[:_COLOURS] + _SHADOW * dark.ravel()
-    return np.concatenate([colour, ground[_COLOURS:]])
+    filled = np.flatnonzero(ground[:_COLOURS] > 1e-7)
+    row, a, b = filled // BINS**2, filled // BINS % BINS, filled % BINS
+    lightness = (row + 0.5) * _LIGHTNESS_STEP + 16
+    dark = np.zeros(_COLOURS)
+    shades = np.linspace(deepest, 1, 11)
+    for root, weight in zip(shades, shades**4 / (shades**4).sum(), strict=True):
+        rows = np.clip((lightness * root - 16) / _LIGHTNESS_STEP, 0, BINS - 1).astype(int)
+        reds, blues = (np.rint((code + 0.5 - BINS / 2) * root + BINS / 2 - 0.5).astype(int) for code in (a, b))
+        dark += weight * np.bincount((rows * BINS + reds) * BINS + blues, ground[filled], _COLOURS)
+    colour = (1 - share) * ground[:_COLOURS] + share * dark
+    return np.concatenate([colour / colour.sum(), ground[_COLOURS:]])
 
 
 def overlap(first: Array, second: Array) -> float:
@@ -106,6 +119,30 @@ def reference_histogram(references: Sequence[Array]) -> Array | None:
         if alpha.sum() >= 16:
             models.append(histogram(features(np.ascontiguousarray(small[..., :3])), alpha))
     return np.mean(models, axis=0) if models else None
+
+
+def known_share(colours: Array, known: Array) -> float:
+    """Share, 0 to 1, of the colours of a histogram that are those of `known` or near them."""
+    return float((colours[:_COLOURS] * _like(known, greys=False)).sum())
+
+
+def _like(known: Array, greys: bool) -> Array:
+    """How much each colour is one of a histogram's, 0 to 1; with `greys` every grey is, as gloss has them."""
+    cube = gaussian_filter(known[:_COLOURS].reshape(BINS, BINS, BINS), (4, 2, 2), mode="nearest")
+    if greys:
+        middle = slice(BINS // 2 - 2, BINS // 2 + 2)
+        cube[:, middle, middle] = 1
+    return np.minimum(cube / _KNOWN_DENSITY, 1).ravel()
+
+
+def shows_one_part(references: Sequence[Array]) -> bool:
+    """Whether each RGBA cut-out (uint8 (h, w, 4)) is nearly one connected part; False without any."""
+    shares = []
+    for cutout in references:
+        opaque = (cutout[..., 3] > 127).astype(np.uint8)
+        areas = cv2.connectedComponentsWithStats(opaque, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
+    return bool(shares) and min(shares) > 0.95
 
 
 def skin_probability(image: Array) -> Array:

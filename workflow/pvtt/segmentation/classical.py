@@ -16,22 +16,25 @@ import numpy as np
 
 from pvtt.backends import Embedded
 from pvtt.segmentation.base import Segmentation, nothing
+from pvtt.segmentation.carrying import at_size, carry, iou
 from pvtt.segmentation.discovery import SHORT_SIDE, Discovery, discover, reduced
 from pvtt.segmentation.objects import separate
 from pvtt.segmentation.overlay import overlays
-from pvtt.segmentation.propagation import propagate, refine, segment_key_frame
+from pvtt.segmentation.propagation import refine
 
 Array = np.ndarray
 
 # Products of these names are open forms: they fill little of their convex hull, unlike the box or card they lie on.
 _OPEN_FORM = re.compile(r"\b(necklaces?|bracelets?|chains?|anklets?)\b", re.IGNORECASE)
 
+_MOST_ENLARGED = 1.75
+
 
 class Backend(Embedded):
     """Saliency, colour models and optical flow; see the module's text."""
 
     name = "classical"
-    version = "1"
+    version = "2"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
@@ -46,21 +49,25 @@ class Backend(Embedded):
         found = discover(sampled, references, [covered[number] for number in numbers])
         if found is None:
             return nothing(frames, "nothing in the clip stands out from its ground")
-        key = found.numbers[found.best]
-        work = [reduced(frame, self._work_side) for frame in frames]
-        start, models = segment_key_frame(work[key], found.masks[found.best], found.product, found.ground)
-        masks: list[Array] = [start] * len(frames)
-        confidence = np.ones(len(frames))
-        for order in (range(key, len(frames)), range(key, -1, -1)):
-            steps = propagate(((work[number], covered[number]) for number in order), start, models)
-            for number, (mask, sure) in zip(order[1:], steps, strict=True):
-                masks[number], confidence[number] = mask, sure
-        evidence = _evidence(found, masks, prompt)
+        work = [resized_frame(frame, self._work_side) for frame in frames]
+        carried, models = carry(work, covered, found)
         del work
+        evidence = _evidence(found, carried.masks, prompt)
         full = np.empty(frames.shape[:3], bool)
-        for number, mask in enumerate(masks):
+        for number, mask in enumerate(carried.masks):
             full[number] = refine(frames[number], mask, models)
-        return Segmentation(separate(full, key), confidence, evidence)
+        return Segmentation(separate(full, found.numbers[found.best]), carried.confidence, evidence)
+
+
+def resized_frame(frame: Array, short_side: int) -> Array:
+    """Frame (h, w, 3) with a short side of `short_side`, at most 1.75 times its own.
+
+    Filters have windows of a fixed size, which swallow the thin parts of small frames.
+    """
+    scale = min(_MOST_ENLARGED, short_side / min(frame.shape[:2]))
+    if scale <= 1:
+        return reduced(frame, short_side)
+    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 
 
 def sample_numbers(count: int, wanted: int) -> list[int]:
@@ -73,13 +80,11 @@ def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str
     """Clip-level evidence: rivals of the product, likeness to the photos, detections against the carried masks."""
     agreement, fill = [], []
     for number, mask in zip(found.numbers, found.masks, strict=True):
-        carried = cv2.resize(masks[number].astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
-        union = (mask | carried).sum()
-        agreement.append((mask & carried).sum() / union if union else 1.0)
+        agreement.append(iou(mask, at_size(masks[number], mask.shape)))
         fill.append(hull_fill(masks[number]))
     evidence = {"ambiguity": found.ambiguity, "agreement": float(np.median(agreement))}
     if found.likeness is None:
-        evidence["skin_share"] = found.skin_share
+        evidence |= {"skin_share": found.skin_share, "ambiguity_unseen": found.ambiguity}
     else:
         evidence["likeness"] = found.likeness
     if _OPEN_FORM.search(prompt):

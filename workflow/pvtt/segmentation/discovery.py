@@ -2,14 +2,14 @@
 
 Frames spread over the clip are labelled together with one colour model of product and ground (co-segmentation, Rother
 et al., CVPR 2006), started from saliency (`saliency.py`) and, when there are product photos, from their colours and
-their place (`place.py`). Skin that comes in over the frame's border is ground. Of the regions found, the one is chosen
-that is salient, persistent over the frames, not cut by the border, central, and like the photos.
+their place (`place.py`). Skin that comes in over the frame's border is ground. Of the regions found, the product's are
+chosen (`regions.py`) and labelled once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,37 +17,14 @@ import numpy as np
 from pvtt.segmentation import appearance
 from pvtt.segmentation.labelling import GuidedFilter, drop_specks, label, main_parts
 from pvtt.segmentation.place import PlaceFinder
+from pvtt.segmentation.regions import Region, View, choose, regions_of, score
 from pvtt.segmentation.saliency import saliency
+from pvtt.segmentation.shade import shaded_evidence
 
 Array = np.ndarray
 
 SHORT_SIDE = 240
 _LEAST_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
-
-
-@dataclass
-class View:
-    """One sampled frame at reduced size and what is known of it; maps are (h, w)."""
-
-    number: int
-    image: Array
-    index: Array
-    salient: Array
-    ground: Array
-    foreign: Array  # skin from outside, overlays
-    place: Array | None
-    guided: GuidedFilter
-    found: Array = field(default_factory=lambda: np.zeros(0))
-
-
-@dataclass
-class Region:
-    """A connected region of one view: a candidate for the product."""
-
-    view: int
-    mask: Array
-    colours: Array
-    score: float
 
 
 @dataclass(frozen=True)
@@ -63,6 +40,18 @@ class Discovery:
     likeness: float | None
     skin_share: float
     placed: int
+    indices: list[Array]
+    sought: Array  # colours of the product as found and as photographed
+
+    def fit(self, k: int, mask: Array) -> float:
+        """How much more a mask, bool (h, w), of the k-th sampled frame has the product's colours than its surroundings.
+
+        -1 to 1; -1 for an empty mask.
+        """
+        if not mask.any():
+            return -1.0
+        inside, around = (appearance.histogram(self.indices[k], region) for region in (mask, ring(mask)))
+        return appearance.overlap(inside, self.sought) - appearance.overlap(around, self.sought)
 
     @property
     def best(self) -> int:
@@ -124,9 +113,9 @@ def discover(
     views = [view_of(n, frame, finder, over) for (n, frame), over in zip(frames, covered, strict=True)]
     known = appearance.reference_histogram(references)
     label_together(views, known, rounds=4)
-    regions = [region for k in range(len(views)) for region in _regions(k, views[k])]
-    _score(regions, views, known)
-    chosen, ambiguity = _choose(regions, len(views))
+    regions = [region for k in range(len(views)) for region in regions_of(k, views[k])]
+    score(regions, views, known)
+    chosen, ambiguity = choose(regions, len(views), appearance.shows_one_part(references))
     if not chosen:
         return None
     return _refine(views, chosen, ambiguity, known)
@@ -138,7 +127,7 @@ def label_together(views: Sequence[View], known: Array | None, rounds: int) -> N
     weights = [_first_weights(view, known) for view in views]
     for _ in range(rounds):
         product, ground = _models(views, weights, known)
-        ratio = appearance.log_ratio(product, ground)
+        ratio = appearance.log_ratio(product, appearance.shadowed(ground))
         odds = [appearance.evidence(ratio, v.index) + prior for v, prior in zip(views, priors, strict=True)]
         weights = [label(plane, view.guided) for plane, view in zip(odds, views, strict=True)]
     for view, weight in zip(views, weights, strict=True):
@@ -163,72 +152,15 @@ def _first_weights(view: View, known: Array | None) -> Array:
     return start if view.place is None else start * (view.place > 0)
 
 
-def _models(views: Sequence[View], weights: Sequence[Array], known: Array | None) -> tuple[Array, Array]:
-    product = np.mean([appearance.histogram(v.index, w) for v, w in zip(views, weights, strict=True)], axis=0)
+def _models(
+    views: Sequence[View], weights: Sequence[Array], known: Array | None, like: Array | None = None
+) -> tuple[Array, Array]:
+    """Colours of product and ground over all views; views whose product is unlike `like` count less."""
+    found = [appearance.histogram(v.index, w) for v, w in zip(views, weights, strict=True)]
+    trust = None if like is None else [appearance.overlap(histogram, like) ** 4 + 1e-6 for histogram in found]
+    product = np.average(found, axis=0, weights=trust)
     ground = np.mean([appearance.histogram(v.index, 1 - w) for v, w in zip(views, weights, strict=True)], axis=0)
-    return appearance.blend(product, known, 0.6), appearance.shadowed(ground)
-
-
-def _regions(number: int, view: View) -> list[Region]:
-    mask = view.found > 0.5
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _LEAST_AREA * mask.size]
-    large = sorted(large, key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:12]
-    return [Region(number, labels == k, appearance.histogram(view.index, labels == k), 0.0) for k in large]
-
-
-def _score(regions: Sequence[Region], views: Sequence[View], known: Array | None) -> None:
-    for region in regions:
-        view = views[region.view]
-        height, width = region.mask.shape
-        rows, columns = np.nonzero(region.mask)
-        off_centre = ((columns.mean() / width - 0.5) ** 2 + (rows.mean() / height - 0.5) ** 2) / 0.35**2
-        evidence = view.salient if view.place is None else np.maximum(view.salient, view.place > 0)
-        value = evidence[region.mask].mean() * np.sqrt(len(rows) / region.mask.size) * np.exp(-0.5 * off_centre)
-        value *= (1 - border_contact(region.mask)) ** 2 * (1 - 0.9 * view.foreign[region.mask].mean())
-        if known is not None:
-            value *= appearance.overlap(region.colours, known)
-        region.score = float(value)
-    persistence = [_persistence(region, regions, len(views)) for region in regions]
-    for region, lasting in zip(regions, persistence, strict=True):
-        region.score *= lasting
-
-
-def border_contact(mask: Array) -> float:
-    """Share of a mask's contour that lies on the frame's border, 0 to 1."""
-    plane = mask.astype(np.uint8)
-    inner = cv2.erode(plane, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    contour = (plane > 0) & (inner == 0)
-    edge = np.zeros_like(mask)
-    edge[0] = edge[-1] = True
-    edge[:, 0] = edge[:, -1] = True
-    return float((contour & edge).sum() / max(1, contour.sum()))
-
-
-def _persistence(region: Region, regions: Sequence[Region], count: int) -> float:
-    """Mean over the views of the best agreement in colour and area with one of their regions."""
-    best = np.zeros(count)
-    area = region.mask.sum()
-    for other in regions:
-        ratio = other.mask.sum() / area
-        alike = appearance.overlap(region.colours, other.colours) * min(1.0, 2 * min(ratio, 1 / ratio))
-        best[other.view] = max(best[other.view], alike)
-    return float(best.mean())
-
-
-def _choose(regions: Sequence[Region], count: int) -> tuple[list[list[Region]], float]:
-    """Regions of the product per view, and the best rival's score relative to the product's."""
-    if not regions:
-        return [], 0.0
-    main = max(regions, key=lambda region: region.score)
-    chosen: list[list[Region]] = [[] for _ in range(count)]
-    rival = 0.0
-    for region in regions:
-        if appearance.overlap(region.colours, main.colours) >= 0.5:
-            chosen[region.view].append(region)
-        else:
-            rival = max(rival, region.score)
-    return chosen, rival / max(main.score, 1e-9)
+    return appearance.blend(product, known, 0.6), ground
 
 
 def _refine(
@@ -240,17 +172,19 @@ def _refine(
         mask = np.any([region.mask for region in regions], axis=0) if regions else np.zeros(view.salient.shape, bool)
         weights.append(mask.astype(np.float32))
     masks = [weight > 0.5 for weight in weights]
+    like = known
+    if like is None:
+        like = max((region for regions in chosen for region in regions), key=lambda region: region.score).colours
     for _ in range(2):
-        product, ground = _models(views, [m.astype(np.float32) for m in masks], known)
-        ratio = appearance.log_ratio(product, ground)
+        product, ground = _models(views, [m.astype(np.float32) for m in masks], known, like)
         masks = []
         for view, weight in zip(views, weights, strict=True):
-            near = cv2.dilate(weight, np.ones((9, 9), np.uint8))
+            near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * _hull(weight > 0.5))
             place = np.where(near > 0, 0.5 * _prior(view, known is not None) + 0.5 * weight, -6)
             least = 0.3 * _LEAST_AREA * weight.size
-            odds = appearance.evidence(ratio, view.index) + place
+            odds = shaded_evidence(view.index, view.image, product, ground, near > 0) + place
             masks.append(main_parts(drop_specks(label(odds, view.guided) > 0.5, least)))
-    product, ground = _models(views, [m.astype(np.float32) for m in masks], None)
+    product, ground = _models(views, [m.astype(np.float32) for m in masks], None, like)
     scores = []
     for view, regions, mask in zip(views, chosen, masks, strict=True):
         separable = 1 - appearance.overlap(
@@ -260,7 +194,20 @@ def _refine(
     likeness = None if known is None else appearance.overlap(product, known)
     placed = sum(view.place is not None for view in views)
     skin = _skin_share(views, masks)
-    return Discovery([v.number for v in views], masks, scores, product, ground, ambiguity, likeness, skin, placed)
+    indices = [view.index for view in views]
+    numbers = [view.number for view in views]
+    sought = appearance.blend(product, known, 0.6)
+    found = Discovery(numbers, masks, scores, product, ground, ambiguity, likeness, skin, placed, indices, sought)
+    return replace(found, scores=[score * max(found.fit(k, masks[k]), 0) for k, score in enumerate(scores)])
+
+
+def _hull(mask: Array) -> Array:
+    """Convex hull of a mask, bool: what lies between the parts of a product may belong to it."""
+    hull = np.zeros(mask.shape, np.uint8)
+    places = cv2.findNonZero(mask.astype(np.uint8))
+    if places is not None:
+        cv2.fillConvexPoly(hull, cv2.convexHull(places), 1)
+    return hull > 0
 
 
 def _skin_share(views: Sequence[View], masks: Sequence[Array]) -> float:

@@ -16,7 +16,7 @@ Array = np.ndarray
 
 _JUMP, _STEADY = 30, 12  # grey levels
 _LEAST_WIDTH = 5  # px at 240 px short side; moving contours change narrower strips
-_LEAST_AREA = 0.01  # of the frame
+_LEAST_AREA, _LARGEST_AREA = 0.01, 0.15  # of the frame; arms that leave fast uncover more
 _SUDDEN = 3  # times the changed area of the steps before and after: hands and cameras move for several frames
 _GAP = 0.15  # of the width: letters and bars run on over what has their own colour
 _LOOK = 8  # frames before and after the change
@@ -32,7 +32,7 @@ def overlays(frames: Sequence[Array]) -> Array:
             continue
         steady = (steps[number - 1] < _STEADY) & (steps[number + 1] < _STEADY)
         zone = _wide((steps[number] > _JUMP) & steady)
-        if zone.mean() < _LEAST_AREA:
+        if not _LEAST_AREA <= zone.mean() <= _LARGEST_AREA:
             continue
         zone = _joined(zone)
         before = np.mean([step[zone].mean() for step in steps[max(0, number - _LOOK) : number]])

@@ -8,7 +8,6 @@ border belongs to the ground, so hands in front of the product are cut out of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,6 +17,7 @@ from pvtt.segmentation import appearance
 from pvtt.segmentation.discovery import border_skin, reduced
 from pvtt.segmentation.labelling import GuidedFilter, drop_specks, label, main_parts, signed_distance
 from pvtt.segmentation.motion import Flow, warp
+from pvtt.segmentation.shade import shaded_evidence
 
 Array = np.ndarray
 
@@ -36,10 +36,13 @@ class Models:
     recent: Array
     ground: Array
 
-    def ratio(self, local: Array) -> Array:
-        """Log-likelihood ratio per colour bin; `local` is the histogram of the surroundings."""
-        ground = 0.3 * self.ground + 0.7 * appearance.shadowed(local)
-        return appearance.log_ratio(0.6 * self.product + 0.4 * self.recent, ground)
+    def evidence(self, index: Array, image: Array, local: Array, mask: Array) -> Array:
+        """Log-odds of the product per pixel, float32 (h, w); `local` is the histogram of the surroundings.
+
+        `index` is `appearance.features(image)`, `mask` is about where the product lies.
+        """
+        ground = 0.3 * self.ground + 0.7 * local
+        return shaded_evidence(index, image, 0.6 * self.product + 0.4 * self.recent, ground, mask)
 
 
 def segment_key_frame(frame: Array, found: Array, product: Array, ground: Array) -> tuple[Array, Models]:
@@ -52,8 +55,8 @@ def segment_key_frame(frame: Array, found: Array, product: Array, ground: Array)
     mask = coarse
     for _ in range(3):
         models = Models(product, product, ground)
-        ratio = models.ratio(_surroundings(index, mask, skin))
-        probability = label(appearance.evidence(ratio, index) + place - 2 * skin * (place < 1), guided)
+        odds = models.evidence(index, frame, _surroundings(index, mask, skin), mask)
+        probability = label(odds + place - 2 * skin * (place < 1), guided)
         mask = main_parts(_tidy(probability > 0.5))
         if not mask.any():
             mask = coarse
@@ -61,19 +64,21 @@ def segment_key_frame(frame: Array, found: Array, product: Array, ground: Array)
     return mask, Models(product, product, ground)
 
 
-def propagate(frames: Iterator[tuple[Array, Array]], mask: Array, models: Models) -> Iterator[tuple[Array, float]]:
-    """Masks (bool (h, w)) and confidences of the frames after the first, whose mask is given.
+class Carrier:
+    """A mask that is carried from frame to frame, starting at a frame where it is known."""
 
-    `frames` are pairs in the order of propagation: uint8 (h, w, 3) RGB, and where overlays lie, bool of any size.
-    """
-    flow = Flow()
-    previous, _ = next(frames)
-    models = replace(models, recent=models.product)
-    for frame, covered in frames:
-        warped = warp(mask.astype(np.float32), flow(frame, previous))
-        mask, confidence = _step(frame, warped, models, covered)
-        yield mask, confidence
-        previous = frame
+    def __init__(self, frame: Array, mask: Array, models: Models) -> None:
+        """`frame` uint8 (h, w, 3) RGB, `mask` bool (h, w); the models' colours start anew from the key frame's."""
+        self._flow = Flow()
+        self._models = replace(models, recent=models.product)
+        self.frame, self.mask = frame, mask
+
+    def step(self, frame: Array, covered: Array) -> tuple[Array, float]:
+        """Mask (bool (h, w)) and confidence of a neighbouring frame; `covered` (bool, any size): where overlays lie."""
+        warped = warp(self.mask.astype(np.float32), self._flow(frame, self.frame))
+        self.mask, confidence = _step(frame, warped, self._models, covered)
+        self.frame = frame
+        return self.mask, confidence
 
 
 def _step(frame: Array, warped: Array, models: Models, covered: Array) -> tuple[Array, float]:
@@ -88,7 +93,7 @@ def _step(frame: Array, warped: Array, models: Models, covered: Array) -> tuple[
     foreign = _strange_skin(index, _skin(frame)[window], inside, models) | overlaid
     distance = signed_distance(inside)
     place = np.clip(distance / _BAND, -8, 1.5)
-    ratio = appearance.evidence(models.ratio(_surroundings(index, inside, foreign)), index)
+    ratio = models.evidence(index, image, _surroundings(index, inside, foreign), inside)
     probability = label(ratio + place - 1.5 * foreign - 6 * overlaid, GuidedFilter(image))
     mask = _tidy(probability > 0.5)
     result[window] = mask
@@ -150,6 +155,8 @@ def refine(frame: Array, mask: Array, models: Models) -> Array:
     """Mask at the size of `frame` (uint8 (h, w, 3) RGB) from one at reduced size: a narrow band is labelled anew."""
     if mask.shape == frame.shape[:2] or not mask.any():
         return resized(mask, frame.shape[:2])
+    if mask.shape[0] > frame.shape[0]:
+        return cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
     soft = cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     result = soft > 0.5
     window = _window(result)
@@ -157,6 +164,6 @@ def refine(frame: Array, mask: Array, models: Models) -> Array:
     index = appearance.features(image)
     step = frame.shape[0] / mask.shape[0]
     place = np.clip(signed_distance(inside) / step, -6, 6)
-    ratio = appearance.evidence(models.ratio(appearance.histogram(index, ~inside)), index)
+    ratio = models.evidence(index, image, appearance.histogram(index, ~inside), inside)
     result[window] = label(place + 0.5 * ratio, GuidedFilter(image)) > 0.5
     return result

@@ -20,8 +20,9 @@ import numpy as np
 
 from pvtt.segmentation import appearance
 from pvtt.segmentation.base import Segmentation
-from pvtt.segmentation.discovery import border_contact, reduced, ring
+from pvtt.segmentation.discovery import reduced, ring
 from pvtt.segmentation.motion import Flow, warp
+from pvtt.segmentation.regions import border_contact
 
 Array = np.ndarray
 
@@ -43,23 +44,25 @@ class Limit:
 
 
 LIMITS: dict[str, Limit] = {
-    "visible_share": Limit("share of the frames that show the product", 0.5, 0.95),
+    "visible_share": Limit("share of the frames that show the product", 0.5, 0.75),
     "mean_area": Limit("mean area of the mask, share of the frame", 0.0008, 0.004),
     "largest_area": Limit("largest area of the mask, share of the frame", 0.75, 0.6),
     "area_jump_share": Limit("share of the steps that change the area by over 20 %", 0.10, 0.0),
     "neighbour_iou": Limit("IoU of neighbouring masks carried by flow, 10th percentile", 0.6, 0.85),
     "flicker": Limit("pixels that flicker, share of the area", 0.12, 0.02),
-    "border_contact": Limit("share of the contour on the frame's border", 0.25, 0.05),
+    "border_contact": Limit("share of the contour on the frame's border", 0.35, 0.15),
     "side_to_side": Limit("share of the frames that a part crosses from left to right, as a horizon does", 0.5, 0.1),
     "separability": Limit("difference in colour from the surroundings", 0.4, 0.75),
     "edge_support": Limit("strength of the edges under the contour", 0.35, 0.7),
     "raggedness": Limit("contour length relative to that of the smoothed mask", 1.3, 1.1),
+    "thinness": Limit("contour length relative to the area (what one pixel of error costs)", 0.35, 0.12),
     "confidence": Limit("mean confidence of the backend", 0.75, 0.92),
     "agreement": Limit("IoU of independent detections with the carried masks, median", 0.8, 0.9),
     "ambiguity": Limit("score of the best rival relative to the product's", 0.5, 0.1),
+    "ambiguity_unseen": Limit("score of the best rival relative to the product's, with no photo to tell", 0.25, 0.05),
     "skin_share": Limit("share of the mask that is skin-coloured, with no photo to tell it from a hand", 0.4, 0.2),
     "open_form_fill": Limit("share of its convex hull that a product of open form fills", 0.7, 0.55),
-    "likeness": Limit("likeness in colour to the product's photos", 0.6, 0.85),
+    "likeness": Limit("likeness in colour to the product's photos", 0.4, 0.65),
 }
 
 
@@ -79,7 +82,7 @@ def judge(frames: Array, segmentation: Segmentation, least_score: float = 0.0) -
     if masks.shape[0] == 0 or not masks.any():
         return Verdict("rejected", f"no product found: {segmentation.note or 'all masks are empty'}", 0.0, {})
     measures = measure(frames, masks) | {k: float(v) for k, v in segmentation.evidence.items()}
-    measures["confidence"] = float(segmentation.confidence.mean())
+    measures["confidence"] = float(segmentation.confidence[masks.any((0, 2, 3))].mean())
     return verdict(measures, least_score)
 
 
@@ -115,7 +118,18 @@ def measure(frames: Array, masks: Array) -> dict[str, float]:
     }
     if len(shown):
         measures |= _over_time(small, union, shown) | _of_stills(small, union, shown)
+        measures["thinness"] = _thinness(masks, shown)
     return measures
+
+
+def _thinness(masks: Array, shown: Array) -> float:
+    chosen: list[Array] = [np.any(masks[:, number], axis=0) for number in _spread(shown)]
+    return float(np.mean([_length(mask) / mask.sum() for mask in chosen]))
+
+
+def _spread(numbers: Array, most: int = 24) -> Array:
+    """At most `most` of the numbers, evenly."""
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(len(numbers), most)).round().astype(int))]
 
 
 def reduced_mask(mask: Array, short_side: int) -> Array:
@@ -159,8 +173,7 @@ def _iou(first: Array, second: Array) -> float:
 
 
 def _of_stills(frames: list[Array], masks: list[Array], shown: Array) -> dict[str, float]:
-    chosen = shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), 24)).round().astype(int))]
-    rows = [_still(frames[number], masks[number]) for number in chosen]
+    rows = [_still(frames[number], masks[number]) for number in _spread(shown)]
     names = ("border_contact", "side_to_side", "separability", "edge_support", "raggedness")
     return {name: float(np.mean(values)) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 

@@ -1,7 +1,6 @@
 """The product's track: visibility, box and area per frame, objects, and key points that move with the product.
 
-Key points are corners (Shi and Tomasi, CVPR 1994) thinned by non-maximum suppression and followed by pyramidal
-Lucas-Kanade with a forward-backward check (Kalal, Mikolajczyk and Matas, ICPR 2010).
+Key points are corners (Shi and Tomasi, CVPR 1994) thinned by non-maximum suppression and followed (`points.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +14,9 @@ import numpy as np
 
 from pvtt.segmentation.discovery import reduced
 from pvtt.segmentation.motion import global_similarity
+from pvtt.segmentation.points import follow_queries
+
+__all__ = ["build_track", "camera_path", "empty_track", "follow_points", "follow_queries"]
 
 Array = np.ndarray
 
@@ -48,42 +50,16 @@ def _frame(mask: Array) -> dict[str, Any]:
 def follow_points(frames: Array, masks: Sequence[Array]) -> list[dict[str, Any]]:
     """At most 32 corners of the largest mask's frame, followed both ways while they stay on the product."""
     start = int(np.argmax([mask.sum() for mask in masks]))
-    greys = [cv2.cvtColor(reduced(frame, _SHORT_SIDE), cv2.COLOR_RGB2GRAY) for frame in frames]
-    height, width = greys[0].shape
-    planes = [cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
-    spacing = max(4.0, float(np.sqrt(planes[start].sum() / (2 * MOST_POINTS))))
-    corners = cv2.goodFeaturesToTrack(greys[start], MOST_POINTS, 0.02, spacing, mask=planes[start])
+    grey = cv2.cvtColor(reduced(frames[start], _SHORT_SIDE), cv2.COLOR_RGB2GRAY)
+    height, width = grey.shape
+    plane = cv2.resize(masks[start].astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    spacing = max(4.0, float(np.sqrt(plane.sum() / (2 * MOST_POINTS))))
+    corners = cv2.goodFeaturesToTrack(grey, MOST_POINTS, 0.02, spacing, mask=plane)
     if corners is None:
         return []
-    paths = np.full((len(corners), len(frames), 2), np.nan, np.float32)
-    paths[:, start] = corners[:, 0]
-    for order in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
-        _follow(greys, planes, paths, order, start)
-    scale = np.array([frames.shape[2] / width, frames.shape[1] / height])
-    return [{"xy": [_point(place * scale) for place in path]} for path in paths]
-
-
-def _follow(greys: list[Array], planes: list[Array], paths: Array, order: range, start: int) -> None:
-    last = start
-    for number in order:
-        alive = np.flatnonzero(~np.isnan(paths[:, last, 0]))
-        if len(alive):
-            known = np.ascontiguousarray(paths[alive, last][:, None])
-            moved, ahead, _ = cv2.calcOpticalFlowPyrLK(greys[last], greys[number], known, None)
-            back, behind, _ = cv2.calcOpticalFlowPyrLK(greys[number], greys[last], moved, None)
-            kept = (ahead.ravel() == 1) & (behind.ravel() == 1) & (np.abs(back - known).max(2).ravel() < 1)
-            kept &= _on(planes[number], moved[:, 0])
-            paths[alive[kept], number] = moved[kept, 0]
-        last = number
-
-
-def _on(plane: Array, places: Array) -> Array:
-    """Whether points lie within 2 px of the mask."""
-    near = cv2.dilate(plane, np.ones((5, 5), np.uint8))
-    columns, rows = np.rint(places).astype(int).T
-    inside = (columns >= 0) & (rows >= 0) & (columns < plane.shape[1]) & (rows < plane.shape[0])
-    inside[inside] = near[rows[inside], columns[inside]] > 0
-    return inside
+    places = corners[:, 0] * np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
+    paths = follow_queries(frames, masks, np.column_stack([np.full(len(places), start), places]))
+    return [{"xy": [_point(place) for place in path]} for path in paths]
 
 
 def _point(place: Array) -> list[float] | None:

@@ -1,0 +1,53 @@
+"""Where a shadow may lie: ground that gets darker without an edge.
+
+A cast shadow is reached from the lit ground around the product over soft slopes of lightness only, a part of the
+product lies behind an edge. It does not decide by itself: where a shadow may lie, the colour model of the ground has
+a larger share of shaded ground (`appearance.shadowed`), and the product's own colours still speak for the product.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pvtt.segmentation import appearance
+
+Array = np.ndarray
+
+DEEP_SHARE = 0.6  # of the ground in shadow, where one may lie
+_SURE, _SURE_IN_LIGHT = 1.5, 3.5  # log-odds of the product, with deep and with usual shadow, that bar the way
+_STEEPEST = 0.9  # quantile of the slopes of the ground that a soft slope stays below
+_LEAST_SLOPE = 6.0  # grey levels of L (0-255) per px, Sobel's sum of 8: below it compression makes the slopes
+
+
+def soft_reach(image: Array, outside: Array, barred: Array) -> Array:
+    """Pixels reached from `outside` over soft slopes and not over `barred` ones; all bool (h, w).
+
+    image: uint8 (h, w, 3) RGB. `outside`: what is surely ground.
+    """
+    lightness = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (0, 0), 0.8).astype(np.float32)
+    slope = np.hypot(cv2.Sobel(lightness, cv2.CV_32F, 1, 0), cv2.Sobel(lightness, cv2.CV_32F, 0, 1)).max(2)
+    if not outside.any():
+        return np.zeros(outside.shape, bool)
+    steepest = max(8 * _LEAST_SLOPE, float(np.quantile(slope[outside], _STEEPEST)))
+    passable = (slope < steepest) & ~barred
+    count, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
+    reached = np.zeros(count, bool)
+    reached[np.unique(labels[outside & passable])] = True
+    reached[0] = False
+    return reached[labels]
+
+
+def shaded_evidence(index: Array, image: Array, product: Array, ground: Array, mask: Array) -> Array:
+    """Log-odds of the product, float32 (h, w), with more of the ground in shadow where a shadow may lie.
+
+    `index` is `appearance.features(image)`, `product` and `ground` (unshaded) are histograms, `mask` bool (h, w) is
+    about where the product lies.
+    """
+    light = appearance.evidence(appearance.log_ratio(product, appearance.shadowed(ground)), index)
+    deep = appearance.evidence(
+        appearance.log_ratio(product, appearance.shadowed(ground, DEEP_SHARE, appearance.DEEP)), index
+    )
+    distance = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 5)
+    barred = (deep > _SURE) | (light > _SURE_IN_LIGHT)
+    return np.where(soft_reach(image, distance > 3, barred), np.minimum(light, deep), light)
