@@ -9,7 +9,7 @@ import pytest
 
 from pvtt.background import remove_product
 from pvtt.background.base import RemovalError
-from pvtt.background.plate import Backend, blend_hole
+from pvtt.background.plate import Backend, blend_hole, growth, with_front
 from pvtt.colour import to_linear, to_srgb
 from pvtt.media import count_frames, read_video, video_fps, write_masks, write_video
 from pvtt.metrics import psnr
@@ -120,6 +120,26 @@ def test_a_hand_beside_the_hole_does_not_colour_it():
     result = blend_hole(source, np.full_like(source, 190), hole, feather_px=0)
     assert np.abs(result[hole].astype(int) - 200).max() <= 2
     assert np.array_equal(result[~hole], source[~hole])
+
+
+def test_growth_is_meant_for_720_lines():
+    assert [growth(10, (side, 2 * side)) for side in (1080, 720, 432, 144)] == [10, 10, 6, 6]
+    assert growth(2, (144, 192)) == 2
+
+
+def test_a_thing_in_front_keeps_its_pixels_beside_the_product():
+    filled = np.full((60, 90, 3), 180, np.uint8)
+    source = filled.copy()
+    source[20:40, 44:] = [120, 60, 30]
+    source[30:33, 10:14] = 20
+    mask, cover, hole = np.zeros((3, 60, 90), bool)
+    mask[15:45, 20:40] = cover[11:49, 16:48] = hole[6:54, :60] = True
+    result = with_front(filled, source, source, (mask, cover, hole))
+    assert np.array_equal(result[22:38, 48:], source[22:38, 48:])
+    assert np.array_equal(result[22:38, 45:48], source[22:38, 45:48])
+    assert (result[mask] == 180).all()
+    # What does not reach out is no thing in front, but a rest of the product or of its shadow.
+    assert result[31, 12].min() > source[31, 12].min()
 
 
 def test_the_result_is_the_same_every_time():

@@ -1,12 +1,16 @@
 """Membrane, patches, plate and shadow against known answers."""
 
+import cv2
 import numpy as np
+import pytest
 
 from pvtt.background.inpaint import fill, ground_texture, membrane, patches, shading
 from pvtt.background.measures import HoleMeter
-from pvtt.background.shadow import _without_gaps, shadow_of
+from pvtt.background.shadow import evened, measure_shadow
 from pvtt.background.temporal import build_plate, canvas_of, full_size, shut_masks
 from pvtt.colour import to_linear, to_srgb
+from pvtt.geometry import dilated
+from pvtt.shadow import N_COPIES, shade
 
 
 def hole_in(height=60, width=80):
@@ -70,6 +74,10 @@ def test_fill_chooses_by_texture():
     assert ground_texture(image, hole, ~hole) > 30
 
 
+def unshaded(index):
+    return np.zeros((20, 30), bool)
+
+
 def test_the_plate_is_the_median_of_what_was_seen():
     frames = np.full((30, 20, 30, 3), 100, np.uint8)
     frames[4] = 250
@@ -79,11 +87,35 @@ def test_the_plate_is_the_median_of_what_was_seen():
     covered[:3, 5:10, 9] = False
     frames[:3, 5:10, 9] = 40
     canvas = canvas_of(np.tile(np.eye(3), (30, 1, 1)), [(0, 0, 30, 20)] * 30, 30, 20)
-    plate = build_plate(iter(frames), covered, canvas, 0)
+    plate = build_plate(iter(frames), covered, unshaded, canvas, 0)
     assert (plate.image[:, 12:] == 100).all()
     assert (plate.image[5:10, 9] == 40).all()
     assert not plate.known[6, 6]
     assert plate.known.sum() == 20 * 30 - 5 * 4
+
+
+def test_samples_in_shadow_count_only_where_there_are_no_others():
+    frames = np.full((24, 20, 30, 3), 100, np.uint8)
+    frames[:20, 5:10, 5:15] = 60
+    shaded = np.zeros((24, 20, 30), bool)
+    shaded[:20, 5:10, 5:10] = shaded[:, 5:10, 10:15] = True
+    frames[:, 5:10, 10:15] = 60
+    canvas = canvas_of(np.tile(np.eye(3), (24, 1, 1)), [(0, 0, 30, 20)] * 24, 30, 20)
+    plate = build_plate(iter(frames), np.zeros((24, 20, 30), bool), lambda index: shaded[index], canvas, 0)
+    assert (plate.image[5:10, 5:10] == 100).all() and (plate.image[5:10, 10:15] == 60).all()
+    assert plate.known.all()
+    assert plate.doubtful.sum() == 25 and plate.doubtful[5:10, 10:15].all()
+
+
+def test_a_hand_before_the_product_is_no_plate():
+    frames = np.full((24, 60, 90, 3), 180, np.uint8)
+    covered = np.zeros((24, 60, 90), bool)
+    covered[:16, 20:40, 30:60] = True
+    frames[16:22, 25:45, :60] = [90, 60, 40]
+    canvas = canvas_of(np.tile(np.eye(3), (24, 1, 1)), [(0, 0, 90, 60)] * 24, 90, 60)
+    plate = build_plate(iter(frames), covered, lambda index: np.zeros((60, 90), bool), canvas, 0)
+    assert (plate.image[plate.known] == 180).all()
+    assert plate.known[20:24, 30:60].all()
 
 
 def test_gaps_of_a_moment_and_narrow_gaps_are_shut():
@@ -102,18 +134,61 @@ def test_motion_on_a_small_frame_serves_the_full_one():
     assert np.allclose(full_size(np.eye(3), (100, 50), (333, 77)), np.eye(3))
 
 
-def test_shadow_is_found_and_a_coloured_thing_is_not():
-    image = np.full((120, 160, 3), 200, np.uint8)
-    mask = np.zeros((120, 160), bool)
-    mask[40:80, 60:100] = True
-    image[mask] = [200, 20, 20]
-    image[80:90, 60:100] = to_srgb(to_linear(np.uint8([[200, 200, 200]])) * 0.6)
-    image[40:80, 100:112] = [190, 120, 80]
-    found = shadow_of(image, mask, 0.6)
-    assert found[82:88, 64:96].mean() > 0.95
-    assert found[45:75, 103:110].mean() < 0.05
-    assert not (found & mask).any()
-    assert found.sum() < 1500
+def shadowed(texture=0.0, weight=0.8):
+    """Frames of a box on a ramp with the shadow of one copy of its outline, masks, and the share of light left."""
+    y, x = np.mgrid[:120, :180]
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (120, 180)), (0, 0), 1.5)
+    plain = np.clip(150 + 0.2 * x - 0.1 * y + texture * noise / noise.std(), 0, 255)
+    plain = np.stack([plain + 10, plain, plain - 15], 2).astype(np.uint8)
+    mask = np.zeros((120, 180), bool)
+    mask[30:80, 70:100] = True
+    weights = np.zeros(N_COPIES)
+    weights[-3], weights[2] = weight, 0.4
+    left = shade(mask.astype(np.float32), weights)
+    frame = to_srgb(to_linear(plain) * left[..., None])
+    frame[mask] = [200, 30, 30]
+    return np.stack([frame] * 6), np.stack([mask] * 6), left, plain
+
+
+@pytest.mark.parametrize(("texture", "most"), [(0, 0.02), (8, 0.05)])
+def test_the_shadow_is_told_from_the_ground(texture, most):
+    frames, masks, left, plain = shadowed(texture)
+    shadow = measure_shadow(lambda: iter(frames), masks, 2.0)
+    beside = ~dilated(masks[0], 2) & (left < 0.9)
+    assert beside.sum() > 200
+    assert np.abs(shadow.shade(0) - left)[beside].mean() < most
+    lit = shadow.lit(frames[0], 0).astype(int)
+    assert np.abs(lit - plain)[beside].mean() < 0.35 * np.abs(frames[0].astype(int) - plain)[beside].mean()
+    assert not shadow.zone(0, 0.05)[:, :20].any()
+
+
+def test_without_a_shadow_nothing_is_lit():
+    frames, masks, _, plain = shadowed(8, weight=0.0)
+    frames = np.where(masks[..., None], frames, plain)
+    shadow = measure_shadow(lambda: iter(frames), masks, 2.0)
+    assert (1 - shadow.shade(0))[~masks[0]].max() < 0.03
+    kept = measure_shadow(lambda: iter(shadowed(0)[0]), masks, 0.0)
+    assert (kept.shade(0) == 1).all()
+    assert np.array_equal(kept.lit(frames[0], 0), frames[0])
+
+
+def test_a_coloured_thing_beside_is_no_shadow():
+    frames, masks, _, _ = shadowed(0, weight=0.0)
+    frames[:, 30:80, 100:120] = [190, 60, 40]
+    shadow = measure_shadow(lambda: iter(frames), masks, 2.0)
+    assert (1 - shadow.shade(0))[40:70, 108:118].max() < 0.1
+
+
+def test_doubtful_ground_gets_the_brightness_around_it():
+    image = np.full((100, 140, 3), 160, np.uint8)
+    doubtful = np.zeros((100, 140), bool)
+    doubtful[40:70, 50:90] = True
+    image[doubtful] = 150
+    result = evened(image, np.ones_like(doubtful), doubtful)
+    assert np.array_equal(result[~doubtful], image[~doubtful])
+    assert np.abs(result[48:62, 58:82].astype(int) - 160).max() <= 1
+    textured = stripes(100, 140)
+    assert np.abs(evened(textured, np.ones_like(doubtful), doubtful).astype(int) - textured).max() <= 3
 
 
 def test_meter_sees_flicker_and_seam():
@@ -128,23 +203,3 @@ def test_meter_sees_flicker_and_seam():
         still.add(source, source, hole)
     assert meter.measures() == {"flicker": 10.0, "flicker_beside": 0.0, "seam": 4.0}
     assert still.measures() == {"flicker": 0.0, "flicker_beside": 0.0, "seam": 0.0}
-
-
-def test_a_thin_gap_between_product_and_shadow_is_closed():
-    mask = np.zeros((60, 120), bool)
-    mask[10:50, 10:40] = mask[10:50, 46:60] = mask[10:50, 100:110] = True
-    closed = _without_gaps(mask, 10)
-    assert closed[15:45, 40:46].all()
-    assert not closed[:, 70:90].any() and (closed | ~mask).all()
-
-
-def test_a_small_dark_shadow_with_a_steep_rim_is_found():
-    ground = np.full((240, 320, 3), 200, np.float32)
-    rows, columns = np.mgrid[:240, :320]
-    depth = np.exp(-(((columns - 192) / 14.0) ** 2 + ((rows - 150) / 7.0) ** 2))
-    image = (ground * (1 - 0.5 * depth)[..., None]).astype(np.uint8)
-    product = np.zeros((240, 320), bool)
-    product[80:155, 100:180] = True
-    found = shadow_of(image, product, 0.5)
-    core = (depth > 0.3) & ~product
-    assert found[core].mean() > 0.95

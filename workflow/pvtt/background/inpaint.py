@@ -56,7 +56,8 @@ def _membrane(values: Array, known: Array, sweeps: int) -> Array:
 def fill(image: Array, hole: Array, known: Array, texture_level: float, seed: int) -> tuple[Array, dict[str, float]]:
     """Fill `hole` (bool (h, w)) of `image` (uint8 (h, w, 3) RGB) from its `known` pixels (bool (h, w)).
 
-    Ground whose detail beside the hole stays under `texture_level` grey levels gets a membrane, other ground patches.
+    Ground whose detail beside the hole stays under `texture_level` grey levels gets a membrane; other ground gets the
+    detail of patches on top of it, so that patches of another surface do not bring their tone along.
     Returns the image and measures: texture (grey levels), patched (1 where patches were used).
     """
     if not hole.any():
@@ -66,9 +67,18 @@ def fill(image: Array, hole: Array, known: Array, texture_level: float, seed: in
     texture = ground_texture(image, hole, known)
     patched = texture > texture_level and int(_patch_centres(known).sum()) >= 200
     result = image.copy()
-    filled = patches(image, hole, known, seed) if patched else smooth
+    filled = smooth
+    if patched:
+        filled = smooth + _detail(patches(image, hole, known, seed), hole)
     result[hole] = np.clip(np.rint(filled[hole]), 0, 255).astype(np.uint8)
     return result, {"texture": texture, "patched": float(patched)}
+
+
+def _detail(values: Array, hole: Array) -> Array:
+    """`values` float32 (h, w, 3) less their own mean nearby, of the hole's pixels alone: its rim makes no step."""
+    blur, inside = max(4.0, 0.12 * float(np.sqrt(hole.sum()))), hole.astype(np.float32)
+    share = np.maximum(cv2.GaussianBlur(inside, (0, 0), blur), 1e-3)[..., None]
+    return values - cv2.GaussianBlur(values * inside[..., None], (0, 0), blur) / share
 
 
 def ground_texture(image: Array, hole: Array, known: Array) -> float:

@@ -6,23 +6,26 @@ samples is taken at every point (the clean plate of visual effects; the median b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from pvtt.background.inpaint import membrane
 from pvtt.colour import to_linear, to_srgb
-from pvtt.geometry import apply, closed, dilated
+from pvtt.geometry import apply, closed, dilated, disc
 
 Array = np.ndarray
 
 _MAX_SAMPLES = 32
 _SHORT_SIDE = 360
 _MARGIN_PX = 24
-_GAP_FRAMES = 4
 _GUARD_PX = 3
 _LEAST_SEEN = 1 / 12
+_FOREIGN_SIDE = 120
+_FOREIGN = 26.0
+_FOREIGN_PX = 24
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,14 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Plate:
-    """The plate: uint8 (h, w, 3) RGB, where it is to be trusted (bool (h, w)), how far its samples spread (levels)."""
+    """The plate: uint8 (h, w, 3) RGB, where it is to be trusted and where it was only seen in doubt (bool (h, w)).
+
+    `spread` says how far its samples lie apart, in levels.
+    """
 
     image: Array
     known: Array
+    doubtful: Array
     spread: float
 
 
@@ -101,33 +108,70 @@ def sampled(n_frames: int, reference: int) -> list[int]:
 def shut_masks(grown: Array) -> Array:
     """Masks (n, h, w) as the plate takes them: what is seen through them is rarely the scene.
 
-    Narrow gaps are closed, for an arm across the product or the inside of a ring is not the ground, and so are gaps of
-    a few frames; a few pixels are added, for the rim.
+    Narrow gaps are closed, for an arm across the product or the inside of a ring is not the ground, and so are gaps in
+    time: what shows itself where the product is before and after is mostly a hand that passes. A few pixels are added,
+    for the rim.
     """
+    first = np.where(grown.any(0), grown.argmax(0), len(grown))
+    last = len(grown) - 1 - grown[::-1].argmax(0)
     shut = np.empty_like(grown)
     for index, mask in enumerate(grown):
-        first, last = max(0, index - _GAP_FRAMES), index + _GAP_FRAMES + 1
-        flicker = grown[first:index].any(0) & grown[index + 1 : last].any(0)
-        whole = mask | flicker
-        shut[index] = dilated(closed(whole, round(0.2 * float(np.sqrt(whole.sum())))), _GUARD_PX)
+        whole = mask | ((index > first) & (index < last))
+        shut[index] = dilated(closed(whole, round(0.2 * float(np.sqrt(mask.sum())))), _GUARD_PX)
     return shut
 
 
-def build_plate(frames: Iterable[Array], covered: Array, canvas: Canvas, reference: int) -> Plate:
+def build_plate(
+    frames: Iterable[Array], covered: Array, shaded: Callable[[int], Array], canvas: Canvas, reference: int
+) -> Plate:
     """Median of the uncovered, aligned and exposure-corrected samples; `frames` are all frames, in order.
 
-    A point is known when one in twelve samples saw it: what shows itself for a moment is mostly the product's rim.
+    Samples that `shaded(index)` (bool (h, w)) calls doubtful count only where there are too few others. A point is
+    known when one in twelve samples saw it: what shows itself for a moment is mostly the product's rim.
     """
     wanted = sampled(len(covered), reference)
-    images, free = [], []
+    images, free, clean = [], [], []
     for index, frame in enumerate(frames):
         if index in wanted:
             images.append(to_canvas(frame, canvas, index, cv2.INTER_LINEAR))
             hidden = to_canvas(covered[index].astype(np.uint8), canvas, index, cv2.INTER_LINEAR, outside=1)
+            doubtful = to_canvas(shaded(index).astype(np.uint8), canvas, index, cv2.INTER_LINEAR)
             free.append(hidden == 0)
+            clean.append((hidden == 0) & (doubtful == 0))
     images = _one_exposure(images, free, sorted(wanted).index(reference))
-    image, seen, spread = _median(np.stack(images), np.stack(free))
-    return Plate(image, seen >= max(1, round(len(wanted) * _LEAST_SEEN)), spread)
+    for index, foreign in enumerate(_foreign(images, free)):
+        free[index] &= ~foreign
+        clean[index] &= ~foreign
+    least = max(1, round(len(wanted) * _LEAST_SEEN))
+    best = np.stack(clean)
+    chosen = np.where(best.sum(0) >= least, best, np.stack(free))
+    image, seen, spread = _median(np.stack(images), chosen)
+    known = seen >= least
+    return Plate(image, known, known & (best.sum(0) < least), spread)
+
+
+def _foreign(images: list[Array], free: list[Array]) -> Iterator[Array]:
+    """Per sample, what passes in front of the scene, bool (h, w): hands reach from where the scene is well known.
+
+    There the median over time tells them from the scene; where few samples see it, its continuation by a membrane
+    does, for what joins such a place. Things that stand there alone may belong to the scene and are left.
+    """
+    height, width = free[0].shape
+    scale = min(1.0, _FOREIGN_SIDE / min(height, width))
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    small = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+    sees = np.stack([cv2.resize(one.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for one in free])
+    middle, seen, _ = _median(small, sees)
+    sure = seen >= 0.6 * max(int(seen.max()), 1)
+    scene = membrane(middle.astype(np.float32), sure)
+    for sample, one in zip(small, sees, strict=True):
+        apart = np.abs(cv2.blur(sample, (3, 3)).astype(np.float32) - cv2.blur(scene, (3, 3))).max(2) > _FOREIGN
+        apart = cv2.morphologyEx((apart & one).astype(np.uint8), cv2.MORPH_OPEN, disc(2))
+        labels = cv2.connectedComponents(apart)[1]
+        within = np.bincount(labels[sure & one], minlength=labels.max() + 1)
+        large = np.flatnonzero(within >= _FOREIGN_PX)
+        joined = np.isin(labels, large[large > 0])
+        yield cv2.resize(dilated(joined, 2).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
 
 def _one_exposure(images: list[Array], free: list[Array], reference: int) -> list[Array]:

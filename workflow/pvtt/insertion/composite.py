@@ -8,7 +8,7 @@ the cut-out over it, and what is in front over all. Elsewhere the frame is the s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from pvtt.insertion.occlusion import find_occluders
 Array = np.ndarray
 
 _CHANGED = 2.5
+_DEPTH = 0.15
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Backend(Embedded):
     """Tracked, lit and shadowed compositing on the CPU."""
 
     name = "composite"
-    version = "1"
+    version = "2"
 
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""
@@ -52,7 +53,9 @@ class Backend(Embedded):
         largest = float(model.path.scales.max()) * max(width, height)
         layer = prepare(request.cutout, 1.05 * largest + 1)
         layer = lighting.matched(layer, model.light, self.settings["colour_strength"])
-        boxes = placed_boxes(request.boxes, model.path, (width, height))
+        path = stood(model.path, height)
+        model = replace(model, path=path)
+        boxes = placed_boxes(request.boxes, path, (width, height))
         measures = {
             "aspect": round(layer.aspect, 4),
             "shadow": round(float(model.light.shadow.sum()), 4),
@@ -74,6 +77,7 @@ class Backend(Embedded):
     def _compose(
         self, request: Request, model: ClipModel, layer: Cutout, size: tuple[float, float]
     ) -> Iterator[tuple[Array, Array]]:
+        soften = self.settings["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
         for index, (source, plain) in enumerate(zip(request.source(), request.background(), strict=True)):
             canvas = restored(source, plain, request.masks[index])
             if request.boxes[index] is None:
@@ -82,12 +86,12 @@ class Backend(Embedded):
             scale, angle = float(model.path.scales[index]), float(model.path.angles[index])
             drawn = (scale * size[0], scale * size[1])
             centre = (float(model.path.centres[index][0]), float(model.path.centres[index][1]))
-            exposure = float(model.light.exposure[index])
+            exposure = model.light.exposure[index]
             window = _window(turned_box(centre, drawn, angle), source.shape)
             if window is None:
                 yield canvas, np.zeros(source.shape[:2], bool)
                 continue
-            rgba = draw(layer, centre, drawn, angle, window, self.settings["feather_px"])
+            rgba = draw(layer, centre, drawn, angle, window, soften)
             front = _front(model.occluders[index], request.masks[index], window)
             yield compose(canvas, source, rgba, exposure, front, (window, model.light.shadow))
 
@@ -96,20 +100,20 @@ def compose(
     canvas: Array,
     source: Array,
     rgba: Array,
-    exposure: float,
+    exposure: Array,
     front: Array,
     place: tuple[tuple[int, int, int, int], Array],
 ) -> tuple[Array, Array]:
     """Put a drawn cut-out and its shadow onto `canvas` (uint8 (h, w, 3)), what is in front of it left in front.
 
-    `rgba` is premultiplied linear light of the window, `front` (window) says 0-1 how much of `source` covers it;
-    `place` is the window and the shadow's weights. Returns the frame and the mask of where the product is seen.
+    `rgba` is premultiplied linear light of the window, `exposure` (3,) the light's strength, `front` (window) says 0-1
+    how much of `source` covers it; `place` is the window and the shadow's weights. Returns the frame and the mask of
+    where the product is seen.
     """
     (x0, y0, x1, y1), shadow = place
     part = np.s_[y0:y1, x0:x1]
     alpha = rgba[..., 3]
-    length = float(np.sqrt(max(alpha.sum(), 1.0)))
-    below = to_linear(canvas[part]) * lighting.shade(alpha, shadow, length)[..., None]
+    below = to_linear(canvas[part]) * lighting.shaded(alpha, shadow)[..., None]
     light = np.clip(rgba[..., :3] * exposure, 0, 1) + below * (1 - alpha[..., None])
     light += front[..., None] * (to_linear(source[part]) - light)
     result = canvas.copy()
@@ -145,15 +149,29 @@ def restored(source: Array, background: Array, mask: Array) -> Array:
 
 
 def adapted_size(path: Path, aspect: float, frame: tuple[int, int], max_side: float) -> tuple[float, float]:
-    """Width and height, in the reference frame, of a product of `aspect` (width / height) that takes the source's box.
+    """Width and height, in the reference frame, of a product of `aspect` (width / height) in the source's place.
 
-    The area is kept; both shrink together where a side would exceed `max_side` of the frame at the largest scale.
+    Their longer sides are equal, as of products that fill the same picture; one goes beyond `max_side` of the frame at
+    the largest scale shrinks.
     """
-    area = path.size[0] * path.size[1]
-    width, height = float(np.sqrt(area * aspect)), float(np.sqrt(area / aspect))
+    longest = max(path.size)
+    width, height = longest * min(1.0, aspect), longest * min(1.0, 1 / aspect)
     largest = float(path.scales.max())
     fit = min(1.0, max_side * frame[0] / (width * largest), max_side * frame[1] / (height * largest))
     return width * fit, height * fit
+
+
+def stood(path: Path, height: float, top: float = 0.0) -> Path:
+    """The path of a product of `height` (reference frame) that stands where the source's product stands.
+
+    Both stand on the ground, not on a line: what looks flat lies deep, so its lower edge is nearer to the camera than
+    the middle of its foot, by `_DEPTH` of what it lacks in height. One that would rise above the frame's `top` sinks.
+    """
+    up = (0.5 + _DEPTH) * (height - path.size[1])
+    above = float(path.centres[path.reference][1]) - up - height / 2 - top
+    rise = (up + min(0.0, above) if up > 0 else up) * path.scales
+    turn = np.stack([np.sin(path.angles), -np.cos(path.angles)], 1)
+    return replace(path, centres=path.centres + rise[:, None] * turn, size=(path.size[0], height))
 
 
 def placed_boxes(boxes: list[Box | None], path: Path, size: tuple[float, float]) -> list[Box | None]:
@@ -169,7 +187,7 @@ def placed_boxes(boxes: list[Box | None], path: Path, size: tuple[float, float])
 
 def _window(box: tuple[float, ...], shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """The part of the frame that the product and its shadow can touch, or None when both are outside."""
-    reach = 0.9 * float(np.sqrt((box[2] - box[0]) * (box[3] - box[1]))) + 4
+    reach = 1.2 * max(box[2] - box[0], box[3] - box[1]) + 4
     x0, y0 = max(0, int(box[0] - reach)), max(0, int(box[1] - reach))
     x1, y1 = min(shape[1], int(box[2] + reach) + 1), min(shape[0], int(box[3] + reach) + 1)
     return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
