@@ -39,12 +39,13 @@ _COLOUR_FRAMES = 12
 class Truth:
     """What a pair is compared with, read once for all its results.
 
-    `frames` and `bare` (the scene without product) uint8 (n, h, w, 3) RGB; the others bool (n, h, w): the target's
-    visible mask, where its shadow falls, where anything may differ from the source, and what is in front.
+    `frames`, `bare` (the scene without product) and `source` uint8 (n, h, w, 3) RGB; the others bool (n, h, w): the
+    target's visible mask, where its shadow falls, where anything may differ from the source, and what is in front.
     """
 
     frames: Array
     bare: Array
+    source: Array
     mask: Array
     shadow: Array
     touched: Array
@@ -59,7 +60,7 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     for number, target in enumerate(chosen_swaps(options, clip)):
         if number == 0 and "scoring" in options.stages:
             yield from controls.measure(options, clip, target, true)
-        truth = read_truth(clip, target)
+        truth = read_truth(clip, target, media.read_video(true / "video.mp4"))
         for mode, folder, cutout in _inputs(options, clip, target, true):
             for settings in options.settings("insertion")[: None if mode == "isolated" else 1]:
                 out = pair_folder(options, clip, target, f"{backend_name('insertion', settings)}_{mode}")
@@ -108,18 +109,19 @@ def _measured(
     return Outcome("insertion", backend_name("insertion", settings), mode, pair, figures, facts)
 
 
-def read_truth(clip: Clip, target: str) -> Truth:
-    """The true swap and what belongs to it."""
+def read_truth(clip: Clip, target: str, source: Array) -> Truth:
+    """The true swap and what belongs to it; `source` are the clip's frames as a backend reads them."""
     frames, mask = clip.swap(target)
     shadow, own = clip.grey(f"swaps/{target}_shadow"), clip.grey("shadow")
     touched = mask | clip.masks() | (shadow > FAINT_SHADOW) | (own > FAINT_SHADOW)
-    return Truth(frames, clip.background(), mask, shadow > SHADOW, touched, clip.grey("occluder") > 0.5)
+    return Truth(frames, clip.background(), source, mask, shadow > SHADOW, touched, clip.grey("occluder") > 0.5)
 
 
 def insertion_figures(result: Array, masks: Array, truth: Truth) -> dict[str, float | None]:
     """Figures of a result, uint8 (n, h, w, 3) RGB, and its visible mask, bool (n, h, w), against the true swap.
 
-    Inside is the union of the true and the result's mask; outside is what neither products nor shadows touch.
+    Inside is the union of the true and the result's mask; outside is what neither products nor shadows touch, and is
+    compared with the source, which a result leaves as it is there.
     """
     inside = masks | truth.mask
     outside = ~np.stack([dilated(one, MARGIN_PX) for one in truth.touched | masks])
@@ -128,7 +130,7 @@ def insertion_figures(result: Array, masks: Array, truth: Truth) -> dict[str, fl
         "psnr_inside": psnr(result, truth.frames, inside) if inside.any() else None,
         "ssim_inside": frame_mean(ssim, result, truth.frames, inside),
         "ssim_coarse": frame_mean(coarse_ssim, result, truth.frames, inside),
-        "psnr_outside": psnr(result, truth.frames, outside) if outside.any() else None,
+        "psnr_outside": psnr(result, truth.source, outside) if outside.any() else None,
         "iou": _over_frames(mask_iou, masks, truth.mask),
         "position": _over_frames(position_error, masks, truth.mask),
         "scale": _over_frames(scale_error, masks, truth.mask),

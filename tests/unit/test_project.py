@@ -114,4 +114,6 @@ def test_failure_limit():
 
 def test_constraints_agree_with_the_pins():
     constraints = set(pins("constraints.txt"))
-    assert {pin.lower() for name in ("core.txt", "dev.txt", "world.txt") for pin in pins(name)} <= {c.lower() for c in constraints}
+    assert {pin.lower() for name in ("core.txt", "dev.txt", "world.txt") for pin in pins(name)} <= {
+        c.lower() for c in constraints
+    }
