@@ -5,6 +5,7 @@ import pytest
 
 from pvtt.segmentation import qa
 from pvtt.segmentation.base import Segmentation
+from pvtt.segmentation.classical import missing_colour
 
 HEIGHT, WIDTH = 120, 160
 GOOD = {name: limit.good for name, limit in qa.LIMITS.items()}
@@ -119,3 +120,15 @@ def test_a_band_from_side_to_side_is_no_product():
     verdict = qa.judge(frames, Segmentation(masks[None], np.ones(4), {"agreement": 0.95}), 0.3)
     assert verdict.status == "rejected" and verdict.measures["side_to_side"] == 1.0
     assert "from left to right" in verdict.reason
+
+
+def test_a_mask_that_leaves_out_a_part_of_the_photo_is_told():
+    frame = np.full((360, 480, 3), 200, np.uint8)
+    frame[100:200, 100:200], frame[200:300, 100:200] = (20, 40, 200), (210, 160, 40)
+    whole, half = np.zeros((2, 360, 480), bool)
+    whole[100:300, 100:200] = half[100:200, 100:200] = True
+    photo = np.dstack([frame, np.where(whole, 255, 0).astype(np.uint8)])[90:310, 90:210]
+    assert missing_colour([(frame, whole)], [photo]) == pytest.approx(0, abs=0.02)
+    assert missing_colour([(frame, half)], [photo]) == pytest.approx(0.5, abs=0.03)
+    assert missing_colour([(frame, half)], []) is None
+    assert qa.LIMITS["missing_colour"].mark(0.5) < 0

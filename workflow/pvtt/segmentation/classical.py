@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from pvtt.backends import Embedded
+from pvtt.segmentation import appearance
 from pvtt.segmentation.base import Segmentation, nothing
 from pvtt.segmentation.carrying import at_size, carry, iou
 from pvtt.segmentation.discovery import SHORT_SIDE, Discovery, discover, reduced
@@ -52,10 +53,13 @@ class Backend(Embedded):
         work = [resized_frame(frame, self._work_side) for frame in frames]
         carried, models = carry(work, covered, found)
         del work
-        evidence = _evidence(found, carried.masks, prompt)
         full = np.empty(frames.shape[:3], bool)
         for number, mask in enumerate(carried.masks):
             full[number] = refine(frames[number], mask, models)
+        evidence = _evidence(found, carried.masks, prompt)
+        missing = missing_colour([(frames[number], full[number]) for number in numbers], references)
+        if missing is not None:
+            evidence["missing_colour"] = missing
         return Segmentation(separate(full, found.numbers[found.best]), carried.confidence, evidence)
 
 
@@ -90,6 +94,21 @@ def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str
     if _OPEN_FORM.search(prompt):
         evidence["open_form_fill"] = float(np.median(fill))
     return evidence
+
+
+def missing_colour(masked: Sequence[tuple[Array, Array]], references: Sequence[Array]) -> float | None:
+    """Share, 0 to 1, of the photos' colours that the masks do not show: a part of the product that they leave out.
+
+    `masked` are frames uint8 (h, w, 3) RGB with masks bool (h, w); `references` RGBA cut-outs. None without either.
+    """
+    known = appearance.reference_histogram(references)
+    models = []
+    for frame, mask in masked:
+        small = reduced(frame, SHORT_SIDE)
+        inside = at_size(mask, small.shape[:2])
+        if inside.any():
+            models.append(appearance.histogram(appearance.features(small), inside))
+    return None if known is None or not models else 1 - appearance.known_share(known, np.mean(models, axis=0))
 
 
 def hull_fill(mask: Array) -> float:

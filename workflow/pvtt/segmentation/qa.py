@@ -62,6 +62,7 @@ LIMITS: dict[str, Limit] = {
     "ambiguity_unseen": Limit("score of the best rival relative to the product's, with no photo to tell", 0.25, 0.05),
     "skin_share": Limit("share of the mask that is skin-coloured, with no photo to tell it from a hand", 0.4, 0.2),
     "open_form_fill": Limit("share of its convex hull that a product of open form fills", 0.7, 0.55),
+    "missing_colour": Limit("share of the photos' colours that the mask does not show", 0.45, 0.25),
     "likeness": Limit("likeness in colour to the product's photos", 0.4, 0.65),
 }
 
