@@ -76,7 +76,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Options, argparse.Nam
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--clips", type=int, help="at most so many clips, evenly spread")
     parser.add_argument("--only", default="", help="clip ids (of a feed alone: product ids), with commas")
-    parser.add_argument("--swaps", type=int, default=2, help="true swaps per clip")
+    parser.add_argument("--swaps", type=int, default=1, help="true swaps per clip")
     asked = parser.parse_args(arguments)
     stages = frozenset(asked.stages.split(","))
     if not asked.world and not asked.feed:

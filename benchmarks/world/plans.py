@@ -54,7 +54,7 @@ SIZES = {
         crf=24,
     ),
     "bench": Size(288, 10, 10, takes=2, montages=3, swaps=2, photos=3, photo_px=640),
-    "large": Size(720, 19, 0, takes=4, montages=6, swaps=3, photos=4, photo_px=1024),
+    "large": Size(720, 20, 0, takes=4, montages=6, swaps=3, photos=4, photo_px=1024),
 }
 
 # Camera, product's motion, hand, light, ground, clutter, and the product's size as a share of the frame's height.
