@@ -45,8 +45,10 @@ def draw(dot: str, path: Path) -> None:
             graph.add_edge(names[planner], names[planned], style="dashed")
     for edge in graph.edges():
         edge.attr.update(color="#64748b", arrowsize="0.7", penwidth="1.1")
+    # Its own writing of files fails on Python 3.11.2 (Debian 12).
+    picture = graph.draw(format=path.suffix[1:], prog="dot")
     with atomic_path(path) as aside:
-        graph.draw(str(aside), prog="dot")
+        aside.write_bytes(picture)
 
 
 if __name__ == "__main__":
