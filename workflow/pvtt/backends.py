@@ -7,10 +7,13 @@ elsewhere is given as `package.module:Class`. Adding one is adding that file.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from pvtt import models
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,13 @@ class AnyBackend(Protocol):
 
     name: str
     version: str
-    needs: tuple[str, ...]
+    environment: str
+    gpu: bool
     limits: Limits
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Ids (`resources/models.yaml`) of the models that these settings use."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Take the stage's settings; nothing is loaded yet."""
@@ -43,8 +51,10 @@ class AnyBackend(Protocol):
 class Embedded:
     """Base of the backends that need no weights and load nothing: they run on the CPU, whatever `device` is."""
 
-    needs: tuple[str, ...] = ()
+    environment = "core"
+    gpu = False
     limits = Limits()
+    needs: tuple[str, ...] = ()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -54,6 +64,39 @@ class Embedded:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def problems(self) -> list[str]:
+        """Nothing can be missing."""
+        return []
+
+
+class ModelBackend:
+    """Base of the backends that run a model: what one needs is known, and checked, before anything is loaded.
+
+    A backend's own settings stand in the stage's under its name: `settings["vace"]["steps"]`.
+    """
+
+    environment = "models"  # its file in envs/
+    gpu = True  # worth a job on a GPU; runs on the CPU where the run is told to (`device: cpu`)
+    packages: tuple[str, ...] = ("torch",)  # modules that `load` imports
+    limits = Limits()
+    needs: tuple[str, ...] = ()  # may be a property that reads the settings
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+
+    def load(self, device: str = "cpu") -> None:
+        """Make ready to work on `device`."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release what `load` took."""
+
+    def problems(self) -> list[str]:
+        """What is missing to run with these settings, a sentence each that names it and the command that mends it."""
+        lacking = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        found = [f"package {name} is not installed; run: make {self.environment}" for name in lacking]
+        return found + [problem for model in self.needs for problem in models.problems(model)]
 
 
 def available(stage: str) -> list[str]:
