@@ -17,7 +17,7 @@ import numpy as np
 from pvtt.backends import Embedded
 from pvtt.segmentation import appearance
 from pvtt.segmentation.base import Segmentation, nothing
-from pvtt.segmentation.carrying import at_size, carry, iou
+from pvtt.segmentation.carrying import at_size, carry, tolerant_iou
 from pvtt.segmentation.discovery import SHORT_SIDE, Discovery, discover, reduced
 from pvtt.segmentation.objects import separate
 from pvtt.segmentation.overlay import overlays
@@ -84,13 +84,15 @@ def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str
     """Clip-level evidence: rivals of the product, likeness to the photos, detections against the carried masks."""
     agreement, fill = [], []
     for number, mask in zip(found.numbers, found.masks, strict=True):
-        agreement.append(iou(mask, at_size(masks[number], mask.shape)))
-        fill.append(hull_fill(masks[number]))
+        agreement.append(tolerant_iou(mask, at_size(masks[number], mask.shape)))
+        fill.append(appearance.hull_fill(masks[number]))
     evidence = {"ambiguity": found.ambiguity, "agreement": float(np.median(agreement))}
     if found.likeness is None:
         evidence |= {"skin_share": found.skin_share, "ambiguity_unseen": found.ambiguity}
     else:
         evidence["likeness"] = found.likeness
+    if found.solidity is not None:
+        evidence["shape_gap"] = found.solidity.gap(float(np.median(fill)))
     if _OPEN_FORM.search(prompt):
         evidence["open_form_fill"] = float(np.median(fill))
     return evidence
@@ -109,13 +111,3 @@ def missing_colour(masked: Sequence[tuple[Array, Array]], references: Sequence[A
         if inside.any():
             models.append(appearance.histogram(appearance.features(small), inside))
     return None if known is None or not models else 1 - appearance.known_share(known, np.mean(models, axis=0))
-
-
-def hull_fill(mask: Array) -> float:
-    """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
-    places = cv2.findNonZero(mask.astype(np.uint8))
-    if places is None:
-        return 0.0
-    hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(places), 1)
-    return float(mask.sum() / hull.sum())
