@@ -35,7 +35,7 @@ class Backend(Embedded):
     """Saliency, colour models and optical flow; see the module's text."""
 
     name = "classical"
-    version = "2"
+    version = "3"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)

@@ -70,9 +70,7 @@ def reduced(image: Array, short_side: int) -> Array:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
 
 
-def view_of(
-    number: int, frame: Array, finder: PlaceFinder | None, covered: Array, solidity: Solidity | None
-) -> View:
+def view_of(number: int, frame: Array, finder: PlaceFinder | None, covered: Array, solidity: Solidity | None) -> View:
     """Evidence of one frame (uint8 (h, w, 3) RGB); `covered`: where an overlay lies, bool at the reduced size."""
     image = reduced(frame, SHORT_SIDE)
     salient, ground = saliency(image)
@@ -84,7 +82,7 @@ def view_of(
     place = None if corners is None else _place_map(corners, image.shape[:2])
     foreign = foreign_skin(image, None if solidity is None else solidity.shown) | covered
     closed = soft = np.zeros(covered.shape, bool)
-    if solidity is None or solidity.solid:
+    if solidity is not None and solidity.solid:
         closed, soft = enclosed(image, _outer_tenth(salient.shape) & (salient < _LIKELY_GROUND) & ~foreign)
         closed = _salient_parts(closed, salient)
     index, guided = appearance.features(image), GuidedFilter(image)

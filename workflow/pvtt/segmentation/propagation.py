@@ -45,8 +45,8 @@ class Models:
 
     @property
     def solid(self) -> bool:
-        """Whether what edges close off is the product's own: it has no large openings."""
-        return self.solidity is None or self.solidity.solid
+        """Whether what edges close off is the product's own: its photos show no large openings."""
+        return self.solidity is not None and self.solidity.solid
 
     def evidence(self, index: Array, image: Array, local: Array, mask: Array) -> Array:
         """Log-odds of the product per pixel, float32 (h, w); `local` is the histogram of the surroundings.
@@ -219,11 +219,11 @@ def unmixed(frame: Array, mask: Array) -> Array:
     inward = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
     around = ((outward > 2) & (outward <= _NEAR)).astype(np.float32)
     back, weight = _local_mean(lab, around, 2 * int(_NEAR) + 5)
-    front, _ = _local_mean(lab, inside * ((lab - back) ** 2).sum(2), 9)
+    front, unlike = _local_mean(lab, inside * ((lab - back) ** 2).sum(2), 9)
     span = front - back
     length = (span**2).sum(2)
     share = ((lab - back) * span).sum(2) / np.maximum(length, 1)
-    mixed = (outward <= 1.5) & (inward <= 1.5) & (length > _LEAST_SPAN**2) & (weight > 1e-3)
+    mixed = (outward <= 1.5) & (inward <= 1.5) & (length > _LEAST_SPAN**2) & (weight > 1e-3) & (unlike > 1e-3)
     result = mask.copy()
     result[window] = np.where(mixed, share > 0.5, inside)
     return result
