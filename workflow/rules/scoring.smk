@@ -13,10 +13,12 @@ rule score_pair:
     log:
         "<logs>/score_pair/{clip}__{target}_i{image}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("scoring")
+    resources:
+        gpu=gpus_of("scoring"),
     params:
         settings=SETTINGS["scoring"],
-        version=BACKENDS["scoring"].version,
+        version=VERSIONS["scoring"],
     message:
         "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
     script:

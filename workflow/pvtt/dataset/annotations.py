@@ -131,7 +131,9 @@ def _metadata(
 ) -> Record:
     clip, score = shot["clip"], pair["score"]
     made = [shot["qa"], shot["background"], pair["insert"], score]
-    licences = {record["provenance"]["licence"] for record in made if record.get("provenance", {}).get("licence")}
+    origins = [record.get("provenance", {}) for record in made]
+    licences = {origin["licence"] for origin in origins if origin.get("licence")}
+    licences |= {model["licence"] for origin in origins for model in origin.get("models") or []}
     return {
         "difficulty": pair["difficulty"],
         "quality_score": score.get("quality_score"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import backends, files
+from pvtt import backends, devices, files
 from pvtt.frames import Replay
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.media import (
@@ -33,7 +33,7 @@ def insert_product(
     out_dir: Path,
     pair: Mapping[str, Any],
     settings: Mapping[str, Any],
-    device: str = "cpu",
+    device: str | None = None,
 ) -> None:
     """Write insert.mp4, insert_mask.mkv and then insert.json of one pair into `out_dir`.
 
@@ -51,7 +51,7 @@ def insert_product(
     record |= {key: track[key] for key in ("n_frames", "fps", "width", "height")}
     try:
         _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
-        backend.load(device)
+        backend.load(device or devices.chosen())
         insertion = backend.insert(_request(clip_dir, cutout, track, int(pair["seed"])))
         _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}

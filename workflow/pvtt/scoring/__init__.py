@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pvtt import devices
 from pvtt.backends import backend_class
 from pvtt.files import read_json, write_json
 from pvtt.media import MediaError
@@ -28,7 +29,7 @@ def score_pair(
     target_cutouts: Sequence[Path],
     source_cutouts: Sequence[Path],
     settings: Mapping[str, Any],
-    device: str = "cpu",
+    device: str | None = None,
 ) -> None:
     """Measure one pair and write `pair_dir/score.json`.
 
@@ -49,7 +50,9 @@ def score_pair(
         "measures": {},
     }
     if insert["status"] == "done":
-        record |= _score(backend, clip_dir, pair_dir, insert, (target_cutouts, source_cutouts), settings, device)
+        record |= _score(
+            backend, clip_dir, pair_dir, insert, (target_cutouts, source_cutouts), settings, device or devices.chosen()
+        )
     inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "background.mp4")}
     inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
