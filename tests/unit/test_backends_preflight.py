@@ -255,6 +255,12 @@ class TestWorkflow:
         code, text = self.dry(run, "device=cpu", "commercial_only=true")
         assert code != 0 and "no commercial use is allowed by painter-1b (Paint-NC)" in text
 
+    def test_on_a_cluster_this_machine_needs_no_gpu(self, run, home):
+        bring(home, "painter-1b")
+        chosen = 'insertion={"backend": "studio:Painter"}'
+        done = run.snakemake("-n", "--executor", "slurm", "--jobs", "2", "--config", chosen, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def test_the_models_folder_is_a_setting(self, run, home, monkeypatch):
         bring(home, "painter-1b")
         monkeypatch.delenv("PVTT_MODELS")

@@ -60,6 +60,10 @@ def test_configuration_reference_is_current():
     assert (ROOT / "config/README.md").read_text() == settings.describe()
 
 
+def test_table_of_models_is_current():
+    assert (ROOT / "docs/models.md").read_text(encoding="utf-8").endswith(models.describe())
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "presets/poc.yaml", "presets/small.yaml", "presets/medium.yaml"])
 def test_shipped_configurations_are_valid(name):
     config = yaml.safe_load((ROOT / "config" / name).read_text())

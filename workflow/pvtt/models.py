@@ -209,3 +209,18 @@ def strictest(licences: Iterable[tuple[str, bool]]) -> str:
         return int(commercial) + int(commercial and licence in PERMISSIVE) + int(commercial and licence == "Apache-2.0")
 
     return min([*licences, ("Apache-2.0", True)], key=freedom)[0]
+
+
+def describe() -> str:
+    """The project's models and their licences, a table in Markdown; docs/models.md holds it."""
+    lines = ["| id | repository | licence | commercial use | GPU memory | |", "|---|---|---|---|---|---|"]
+    for entry in _read(REGISTRY, REGISTRY.stat().st_mtime_ns).values():
+        memory = f"{entry.about['vram_gb']:g} GB" if entry.about["vram_gb"] else "-"
+        allowed = "yes" if entry.commercial else "**no**"
+        cells = (f"`{entry.id}`", entry.repository, entry.licence, allowed, memory, entry.about.get("notes", ""))
+        lines.append("| " + " | ".join(cells).rstrip() + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(describe(), end="")
