@@ -12,7 +12,7 @@ rule segment_clip:
     conda:
         "../../envs/core.yaml"
     params:
-        title=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].title,
+        words=words_of,
         settings=SETTINGS["segmentation"],
         version=BACKENDS["segmentation"].version,
     message:
