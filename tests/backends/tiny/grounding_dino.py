@@ -8,6 +8,9 @@ from pathlib import Path
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
 WORDS = ("ring", "gold", "mug", "serum", "product", "red", "disc", "stoneware", "birch", "face", "earrings", "earring")
 
+ENTRY = {"repository": "IDEA-Research/grounding-dino-tiny", "commit": "0" * 40, "licence": "Apache-2.0"}
+ENTRY |= {"commercial": True, "files": list(FILES)}
+
 
 def vocabulary() -> list[str]:
     """Words with the special tokens at BERT's own numbers, which Grounding DINO has fixed in its code."""
@@ -22,7 +25,7 @@ def vocabulary() -> list[str]:
 def build(folder: Path, seed: int = 0) -> None:
     """Write the model into `folder`: Swin of one block a stage, BERT of one layer, two decoder layers, 64-px images.
 
-    The decoder's classes are scaled so that some boxes have high scores.
+    Random as they are, its scores are high and its boxes lie anywhere.
     """
     import torch
     from transformers import (

@@ -32,8 +32,9 @@ def segment_clip(
     """Write masks.mkv, track.json and, last, qa.json into `clip_dir`, which holds video.mp4 and clip.json.
 
     `references` are RGBA cut-outs of the same product's photos (unreadable and 0-byte ones are skipped); `title`,
-    `category` and `subcategory` are the catalogue's, the prompt of backends that read one. A clip marked `empty` gets masks without a set pixel and
-    a track that says where a product can be placed. A clip that cannot be read is a rejected record, not an error.
+    `category` and `subcategory` are the catalogue's, the prompt of backends that read one. A clip marked `empty` gets
+    masks without a set pixel and a track that says where a product can be placed. A clip that cannot be read is a
+    rejected record, not an error.
     """
     watch = Stopwatch()
     clip_dir = Path(clip_dir)

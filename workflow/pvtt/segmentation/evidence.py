@@ -50,7 +50,7 @@ def hull_fill(mask: Array) -> float:
 
 
 def open_form_fill(masks: Sequence[Array], prompt: str) -> float | None:
-    """Median share of its convex hull that each mask, bool (h, w), fills, 0 to 1; None where no word names an open form."""
+    """Median share of its hull that a mask, bool (h, w), fills, 0 to 1; None where no word names an open form."""
     if not _OPEN_FORM.search(prompt) or not masks:
         return None
     return float(np.median([hull_fill(mask) for mask in masks]))

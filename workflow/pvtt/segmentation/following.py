@@ -88,7 +88,8 @@ class Follower:
             seen = masks[:, end].any((1, 2))
             state = self._started(part, 0, masks[seen, end])
             carried = [planes for _, planes, _ in self._model.follow(state, 0, False)][-1]
-            found.append(iou(carried.any(0), masks[seen, place].any(0)))
+            back: Array = np.any(carried, axis=0)
+            found.append(iou(back, np.any(masks[seen, place], axis=0)))
         return min(found)
 
     def agreement(self, clip: Clip, masks: Array, detected: Sequence[tuple[int, Box]]) -> float | None:
@@ -99,7 +100,8 @@ class Follower:
         found = []
         for place, box in detected:
             own, _, _ = self._mask(state, clip.image(place), place, box)
-            found.append(max(iou(own, plane) for plane in (*masks[:, place], masks[:, place].any(0))))
+            union: Array = np.any(masks[:, place], axis=0)
+            found.append(max(iou(own, plane) for plane in [*masks[:, place], union]))
         return float(np.median(found))
 
     def _started(self, clip: Clip, place: int, masks: Array) -> dict[str, Any]:

@@ -28,7 +28,9 @@ class Detector:
             GroundingDinoImageProcessorPil,
             GroundingDinoProcessor,
         )
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         local: dict[str, Any] = {"local_files_only": True}
         # The image processor on Pillow gives the same boxes with and without torchvision.
         images = GroundingDinoImageProcessorPil.from_pretrained(folder, **local)
@@ -55,7 +57,7 @@ class Detector:
         [found] = self._processor.post_process_grounded_object_detection(
             outputs, inputs.input_ids, threshold=threshold, target_sizes=[(height, width)]
         )
-        boxes = np.clip(found["boxes"].float().cpu().numpy(), 0, [width, height, width, height])
+        boxes = np.clip(found["boxes"].float().cpu().numpy(), 0, [width, height, width, height]).tolist()
         rows = zip(boxes, found["scores"].float().cpu().numpy(), strict=True)
         kept = [(box, score) for box, score in rows if box[2] - box[0] >= 1 and box[3] - box[1] >= 1]
-        return [Candidate(number, tuple(float(v) for v in box), float(score)) for box, score in kept]
+        return [Candidate(number, (x0, y0, x1, y1), float(score)) for (x0, y0, x1, y1), score in kept]

@@ -40,8 +40,8 @@ def opening_points(image: Array, mask: Array, box: Box, words: str) -> list[tupl
     here = np.array([left, top])
     inner = (np.array([box[:2], box[2:]]) - here) / scale
     solid = cv2.resize(mask[top:bottom, left:right].astype(np.uint8), crop.shape[1::-1], interpolation=cv2.INTER_AREA)
-    found = [(x, y) for x, y in _places(crop, solid > 0, inner, words)]
-    return [tuple(float(v) for v in np.array(place) * scale + here + scale / 2) for place in found]
+    places = (np.array(_places(crop, solid > 0, inner, words)).reshape(-1, 2) + 0.5) * scale + here
+    return [(float(x), float(y)) for x, y in places]
 
 
 def _places(crop: Array, solid: Array, inner: Array, words: str) -> list[tuple[int, int]]:

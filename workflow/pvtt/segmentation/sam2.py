@@ -1,10 +1,11 @@
 """Segmentation by words: Grounding DINO finds the product, SAM 2 masks and follows it.
 
-After Ren et al., "Grounded SAM: assembling open-world models for diverse visual tasks", arXiv 2401.14159. Boxes are sought
-in frames spread over the clip; the frame that shows the product best gives the masks, one object per instance, without
-the ground inside rings; they are carried both ways. A product of less than a small share of the frame is segmented a
-second time through a window that follows it. What the models say of their own work is returned as evidence for the QA.
-Frames come decoded from the stage, so no second decoder (decord) reads the clip. bfloat16 on a GPU, float32 on the CPU.
+After Ren et al., "Grounded SAM: assembling open-world models for diverse visual tasks", arXiv 2401.14159. Boxes are
+sought in frames spread over the clip; the frame that shows the product best gives the masks, one object per instance,
+without the ground inside rings; they are carried both ways. A product of less than a small share of the frame is
+segmented a second time through a window that follows it. What the models say of their own work is returned as evidence
+for the QA. Frames come decoded from the stage, so no second decoder (decord) reads the clip. bfloat16 on a GPU, float32
+on the CPU.
 """
 
 from __future__ import annotations
@@ -82,9 +83,10 @@ class Backend(ModelBackend):
             masks, confidence, evidence = self._follow(frames, choice, text)
         if not masks.any():
             return nothing(frames, f"no mask in the box for '{text}' (frame {choice.number})")
-        shown = [(number, masks[:, number].any(0)) for number in sample_numbers(len(frames), self._samples)]
-        missing = missing_colour([(frames[number], mask) for number, mask in shown], references)
-        fill = open_form_fill([mask for _, mask in shown if mask.any()], prompt)
+        numbers = sample_numbers(len(frames), self._samples)
+        unions: list[Array] = [np.any(masks[:, number], axis=0) for number in numbers]
+        missing = missing_colour([(frames[k], mask) for k, mask in zip(numbers, unions, strict=True)], references)
+        fill = open_form_fill([mask for mask in unions if mask.any()], prompt)
         evidence |= {"missing_colour": missing, "open_form_fill": fill}
         return Segmentation(masks, confidence, {name: value for name, value in evidence.items() if value is not None})
 

@@ -4,8 +4,8 @@ Ravi et al., "SAM 2: segment anything in images and videos", ICLR 2025; package 
 and sam2: only `sam2.py` reaches it, by naming the class to the package's own builder. What it changes:
 
 - Frames are taken from an array and made into the model's input one at a time, as upstream makes it of files
-  (Pillow's bicubic resize, ImageNet's mean and deviation); no folder of JPEGs is written, so nothing is lost to JPEG and
-  no video is decoded a second time.
+  (Pillow's bicubic resize, ImageNet's mean and deviation); no folder of JPEGs is written, so nothing is lost to JPEG
+  and no video is decoded a second time.
 - Outputs of frames beyond the reach of the memory and of the object pointers are dropped. Nothing that upstream
   attends to is lost: the masks are the same.
 - The mask of a box is upstream's image predictor's: the same features, prompt encoder and mask decoder, three masks.
@@ -148,7 +148,7 @@ class Predictor(SAM2VideoPredictor):
         return outputs["cond_frame_outputs"].get(place) or outputs["non_cond_frame_outputs"][place]
 
     def _forget(self, state: dict[str, Any], place: int, start: int) -> None:
-        """Drop outputs that no later frame attends to: neither near `place` nor near `start`, where the way back begins."""
+        """Drop outputs that no later frame attends to: far from `place` and from `start`, where the way back begins."""
         reach = max(self.num_maskmem * self.memory_temporal_stride_for_eval, self.max_obj_ptrs_in_encoder)
         for outputs in state["output_dict_per_obj"].values():
             kept = outputs["non_cond_frame_outputs"]

@@ -21,8 +21,8 @@ _SMOOTH = 9  # frames over which the window's path is averaged
 class Clip:
     """Frames of a video as a model sees them: whole, or through a square window of each.
 
-    frames: uint8 (n, h, w, 3) RGB, never copied. numbers: which of them, in order; None for all. corners: (x, y) of each
-    frame's window, int (n, 2), for all n frames; None for whole frames. side: the window's, in px.
+    frames: uint8 (n, h, w, 3) RGB, never copied. numbers: which of them, in order; None for all. corners: (x, y)
+    of each frame's window, int (n, 2), for all n frames; None for whole frames. side: the window's, in px.
     """
 
     frames: Array
@@ -67,7 +67,7 @@ def windowed(frames: Array, masks: Array) -> Clip | None:
     height, width = frames.shape[1:3]
     boxes = np.full((len(frames), 4), np.nan)
     for number in range(len(frames)):
-        union = masks[:, number].any(0)
+        union: Array = np.any(masks[:, number], axis=0)
         rows, columns = np.flatnonzero(union.any(1)), np.flatnonzero(union.any(0))
         if len(rows):
             boxes[number] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
