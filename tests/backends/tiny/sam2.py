@@ -1,4 +1,4 @@
-"""SAM 2.1 of the smallest size at 256 px with random weights, in upstream's checkpoint format."""
+"""SAM 2.1, its tiny configuration made smaller, at 128 px with random weights, in upstream's checkpoint format."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ CONFIG = "configs/sam2.1/sam2.1_hiera_t.yaml"
 FILE = "sam2.1_hiera_tiny.pt"
 _ATTENTION = "++model.memory_attention.layer"
 OVERRIDES = [
-    "++model.image_size=256",
-    f"{_ATTENTION}.self_attention.feat_sizes=[16,16]",
-    f"{_ATTENTION}.cross_attention.feat_sizes=[16,16]",
+    "++model.image_size=128",
+    f"{_ATTENTION}.self_attention.feat_sizes=[8,8]",
+    f"{_ATTENTION}.cross_attention.feat_sizes=[8,8]",
     "++model.memory_attention.num_layers=1",
     "++model.image_encoder.trunk.embed_dim=16",
     "++model.image_encoder.trunk.stages=[1,1,2,1]",
