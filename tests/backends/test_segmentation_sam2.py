@@ -110,7 +110,7 @@ class Colour:
         part = red & (np.arange(red.shape[1]) < (box[0] + box[2]) / 2)
         return np.stack([part, filled]), np.array([0.95, 0.9]), np.stack([part, filled])
 
-    def add_new_mask(self, state, place, number, mask):
+    def add_mask(self, state, place, number, mask):
         self.calls.append(("mask", place, number))
         state["prompts"][number] = (place, mask)
 
@@ -331,18 +331,18 @@ def test_masks_equal_upstreams_video_predictor_and_memory_is_bounded(predictor, 
         (tmp_path / f"{number}.png").rename(tmp_path / f"{number:03}.jpg")  # Pillow looks at what is in a file
     start, masks = 20, np.stack([disc(80, 60, 18), disc(120, 90, 12)])
 
-    state = predictor.init_state(str(tmp_path))
+    state = predictor.model.init_state(str(tmp_path))
     for number, mask in enumerate(masks, 1):
-        predictor.add_new_mask(state, start, number, mask)
+        predictor.add_mask(state, start, number, mask)
     expected = np.zeros((2, 44, HEIGHT, WIDTH), bool)
     for reverse in (False, True):
-        for place, _, logits in predictor.propagate_in_video(state, start_frame_idx=start, reverse=reverse):
+        for place, _, logits in predictor.model.propagate_in_video(state, start_frame_idx=start, reverse=reverse):
             expected[:, place] = (logits[:, 0] > 0).numpy()
     whole = len(state["output_dict_per_obj"][0]["non_cond_frame_outputs"])
 
     state = predictor.start(Clip(frames))
     for number, mask in enumerate(masks, 1):
-        predictor.add_new_mask(state, start, number, mask)
+        predictor.add_mask(state, start, number, mask)
     found, held, order = np.zeros_like(expected), [], []
     for reverse in (False, True):
         for place, planes, quality in predictor.follow(state, start, reverse):
@@ -360,7 +360,7 @@ def test_masks_equal_upstreams_video_predictor_and_memory_is_bounded(predictor, 
 def test_long_clips_hold_no_more_than_short_ones(predictor):
     frames, _ = paint([[disc(20 + t, 60, 18)] for t in range(70)])
     state = predictor.start(Clip(frames), offload_state=True)
-    predictor.add_new_mask(state, 0, 1, disc(20, 60, 18))
+    predictor.add_mask(state, 0, 1, disc(20, 60, 18))
     for _ in predictor.follow(state, 0, False):
         pass
     kept = state["output_dict_per_obj"][0]["non_cond_frame_outputs"]
@@ -414,7 +414,7 @@ def test_the_masks_of_a_box_equal_upstreams_image_predictor(predictor, monkeypat
 
     # At the model's own size no resizing blurs the comparison.
     frame = paint([[disc(60, 50, 30, (128, 128))]], (128, 128))[0][0]
-    upstream = SAM2ImagePredictor(predictor)
+    upstream = SAM2ImagePredictor(predictor.model)
     upstream._bb_feat_sizes = [(32, 32), (16, 16), (8, 8)]
     upstream.set_image(frame)
     box = np.array([30, 20, 90, 80])

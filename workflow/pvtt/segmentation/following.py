@@ -12,6 +12,7 @@ import numpy as np
 from pvtt.segmentation.candidates import overlap
 from pvtt.segmentation.carrying import iou
 from pvtt.segmentation.openings import opening_points
+from pvtt.segmentation.sam2_predictor import Predictor
 from pvtt.segmentation.windows import Box, Clip
 
 Array = np.ndarray
@@ -31,7 +32,7 @@ class Prompts:
 class Follower:
     """A model with its switches and the words for the product, working on one clip at a time."""
 
-    def __init__(self, model: Any, words: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, model: Predictor, words: str, settings: Mapping[str, Any]) -> None:
         self._model, self._words = model, words
         self._offload = bool(settings["offload_video_to_cpu"]), bool(settings["offload_state_to_cpu"])
 
@@ -107,7 +108,7 @@ class Follower:
     def _started(self, clip: Clip, place: int, masks: Array) -> dict[str, Any]:
         state = self._model.start(clip, *self._offload)
         for number, mask in enumerate(masks, 1):
-            self._model.add_new_mask(state, place, number, mask)
+            self._model.add_mask(state, place, number, mask)
         return state
 
 

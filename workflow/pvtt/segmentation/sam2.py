@@ -23,6 +23,7 @@ from pvtt.segmentation.candidates import Choice, choose, with_likeness
 from pvtt.segmentation.evidence import missing_colour, open_form_fill, sample_numbers
 from pvtt.segmentation.following import Follower, Prompts
 from pvtt.segmentation.grounding import Detector
+from pvtt.segmentation.sam2_predictor import Predictor
 from pvtt.segmentation.windows import Clip, windowed
 from pvtt.segmentation.words import detection_text
 
@@ -35,7 +36,6 @@ _CONFIGS = {
     "sam2.1-hiera-base-plus": "configs/sam2.1/sam2.1_hiera_b+.yaml",
     "sam2.1-hiera-large": "configs/sam2.1/sam2.1_hiera_l.yaml",
 }
-_PREDICTOR = "pvtt.segmentation.sam2_predictor.Predictor"
 
 
 class Backend(ModelBackend):
@@ -145,7 +145,7 @@ class Backend(ModelBackend):
         return torch.autocast("cuda", dtype=torch.bfloat16)
 
 
-def load_predictor(name: str, device: str) -> Any:
+def load_predictor(name: str, device: str) -> Predictor:
     """SAM 2 video predictor of a registry entry on `device`.
 
     The entry's one `.pt` file is upstream's checkpoint, `{"model": weights}`; its `config` names the package's
@@ -157,14 +157,7 @@ def load_predictor(name: str, device: str) -> Any:
     config = entry.about.get("config", _CONFIGS.get(name))
     if len(checkpoints) != 1 or config is None:
         raise models.ModelError(f"{name}: its entry in models.yaml needs one .pt file and a `config` of package sam2")
-    from sam2.build_sam import build_sam2_video_predictor
-
-    overrides = [f"++model._target_={_PREDICTOR}", *entry.about.get("overrides", [])]
-    path = str(folder / checkpoints[0])
-    model = build_sam2_video_predictor(config, path, device=device, hydra_overrides_extra=overrides)
-    model.fill_hole_area = 0  # small holes are those of chains and rings; upstream fills them on CUDA alone
-    model.non_overlap_masks = True
-    return model
+    return Predictor(config, folder / checkpoints[0], device, entry.about.get("overrides", []))
 
 
 def pasted(clip: Clip, masks: Array) -> Array:
