@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
+from pvtt import devices, media
 from pvtt.backends import backend_class
 from pvtt.files import read_json, write_empty, write_json
 from pvtt.provenance import Stopwatch, provenance
@@ -25,7 +25,7 @@ def segment_clip(
     references: Sequence[Path],
     title: str,
     settings: Mapping[str, Any],
-    device: str = "cpu",
+    device: str | None = None,
     category: str = "",
     subcategory: str = "",
 ) -> None:
@@ -50,7 +50,9 @@ def segment_clip(
         outcome = Verdict("rejected", f"the clip cannot be read: {error}", 0.0, {})
     else:
         images = [image for _, image in readable]
-        masks, track, outcome = _segment(frames, images, prompt, backend, clip.get("empty", False), settings, device)
+        masks, track, outcome = _segment(
+            frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.chosen()
+        )
         media.write_masks(clip_dir / "masks.mkv", masks, Fraction(clip["fps"]))
         header = {key: clip[key] for key in ("clip_id", "fps")}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
