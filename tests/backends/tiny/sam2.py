@@ -1,4 +1,4 @@
-"""SAM 2.1, smaller than its tiny configuration, of random or hastily taught weights, in upstream's checkpoint format."""
+"""SAM 2.1, smaller than its tiny configuration, random or hastily taught, in upstream's checkpoint format."""
 
 from __future__ import annotations
 
