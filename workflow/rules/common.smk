@@ -127,6 +127,16 @@ def shots_of(wildcards):
     return f"<results>/shots/{ids.clip_product(wildcards.clip)}.json"
 
 
+def words_of(wildcards):
+    """What the catalogue calls the product of a clip."""
+    row = ROWS[ids.clip_product(wildcards.clip)]
+    return {
+        "title": row.title,
+        "category": row.category,
+        "subcategory": row.subcategory,
+    }
+
+
 def references_of(wildcards):
     """The cut-outs that show segmentation what the product looks like."""
     return cutouts_of(

@@ -14,7 +14,7 @@ rule segment_clip:
     resources:
         gpu=gpus_of("segmentation"),
     params:
-        title=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].title,
+        words=words_of,
         settings=SETTINGS["segmentation"],
         version=VERSIONS["segmentation"],
     message:
