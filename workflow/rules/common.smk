@@ -6,9 +6,10 @@ import pandas as pd
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from pvtt import backends, ids, settings
+from pvtt import backends, ids, scoring, settings
 from pvtt.catalogue import CatalogueError, read_catalogue
 from pvtt.jobs import share_library
+from pvtt.segmentation import qa
 
 share_library()
 
@@ -27,6 +28,7 @@ try:
             "scoring",
         )
     }
+    SCORING_VERSION = scoring.version(SETTINGS["scoring"])
     taxonomy_path = Path(workflow.basedir) / SETTINGS["pairs"]["taxonomy"]
     TAXONOMY = yaml.safe_load(taxonomy_path.read_text(encoding="utf-8"))
 except (OSError, settings.SettingsError, CatalogueError, ValueError) as error:

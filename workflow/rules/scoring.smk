@@ -16,7 +16,10 @@ rule score_pair:
         "../../envs/core.yaml"
     params:
         settings=SETTINGS["scoring"],
-        version=BACKENDS["scoring"].version,
+        version=SCORING_VERSION,
+        title=lambda wildcards: scoring.told_title(
+            SETTINGS["scoring"], ROWS[wildcards.target].title
+        ),
     message:
         "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
     script:

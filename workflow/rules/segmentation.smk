@@ -14,7 +14,7 @@ rule segment_clip:
     params:
         title=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].title,
         settings=SETTINGS["segmentation"],
-        version=BACKENDS["segmentation"].version,
+        version=f"{BACKENDS['segmentation'].version}, qa {qa.VERSION}",
     message:
         "Masking the product in {wildcards.clip}"
     script:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pvtt import devices
 from pvtt.jobs import job
 from pvtt.scoring import score_pair
 
@@ -12,4 +13,6 @@ with job(snakemake):
         [Path(path) for path in snakemake.input.target_cutouts],
         [Path(path) for path in snakemake.input.source_cutouts],
         snakemake.params.settings,
+        devices.chosen(),
+        snakemake.params.title,
     )
