@@ -100,7 +100,7 @@ class Backend:
                 return self._answer(self._once("chat/completions", body, self.own["timeout_s"]), question, started)
             except _Passing as error:
                 if attempt == attempts:
-                    raise JudgeError(f"{error}; tried {attempts} times") from error
+                    raise JudgeError(f"{error}; tried {attempts} times" if attempt > 1 else str(error)) from error
                 _log.warning("judge, attempt %d of %d: %s", attempt, attempts, error)
                 time.sleep(min(_LONGEST_WAIT_S, wait_s if error.wait_s is None else error.wait_s))
                 wait_s *= 2
