@@ -1,5 +1,6 @@
 """DINOv2, CLIP and SigLIP as identity backends, with tiny random weights in the published checkpoint format."""
 
+import json
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from backends.tiny.embedders import BUILDERS, build, register
 from pvtt.backends import backend_class
 from pvtt.models import ModelError
 from pvtt.scoring.base import Crop
+from pvtt.scoring.embedding import _cut
 from pvtt.settings import stage_defaults
 
 SETTINGS = stage_defaults("scoring")
@@ -92,8 +94,6 @@ def test_the_network_sees_the_whole_product(backend):
 
 def test_prepared_pixels_are_pillows_and_the_configs_arithmetic(backend):
     """Computed again by hand from preprocessor_config.json."""
-    import json
-
     from PIL import Image
 
     from pvtt import models
@@ -108,6 +108,28 @@ def test_prepared_pixels_are_pillows_and_the_configs_arithmetic(backend):
     expected = (image / 255 - known["image_mean"]) / known["image_std"]
     given = backend._processor(images=[square], return_tensors="np")["pixel_values"][0]
     np.testing.assert_allclose(given.transpose(1, 2, 0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("published", "side", "cut"),
+    [
+        ({"feature_extractor_type": "CLIPFeatureExtractor", "size": 224, "crop_size": 224}, 224, 1),
+        (
+            {"image_processor_type": "CLIPImageProcessorFast", "size": {"shortest_edge": 256}, "crop_size": 224},
+            224,
+            8 / 7,
+        ),
+        ({"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}, "crop_size": 224}, 224, 8 / 7),
+        ({"image_processor_type": "SiglipImageProcessor", "size": {"height": 384, "width": 384}}, 384, 1),
+    ],
+)
+def test_published_forms_of_the_processors_configuration_are_read(published, side, cut, tmp_path):
+    from transformers import AutoImageProcessor
+
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"resample": 3} | published))
+    processor = AutoImageProcessor.from_pretrained(tmp_path, backend="pil", local_files_only=True)
+    pixels = processor(images=[np.zeros((50, 50, 3), np.uint8)], return_tensors="np")["pixel_values"]
+    assert pixels.shape == (1, 3, side, side) and _cut(processor) == pytest.approx(cut)
 
 
 def test_the_image_half_gives_what_the_whole_model_gives(backend):

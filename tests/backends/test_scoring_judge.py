@@ -106,6 +106,17 @@ def test_an_answer_over_http_is_that_of_the_model_in_this_process(url):
     assert expected_score(over.top, 0.8)[0] == pytest.approx(int(over.text), abs=1)
 
 
+def test_the_server_speaks_to_the_openai_client_too(url):
+    """So what the judge is tested against is the published interface, as its own client reads it."""
+    openai = pytest.importorskip("openai", reason="the openai client is not installed")
+    client = openai.OpenAI(base_url=url, api_key=KEY, max_retries=0)
+    body = judge_of(url)._body(QUESTION)
+    reply = client.chat.completions.create(**body)
+    top = [(entry.token, entry.logprob) for entry in reply.choices[0].logprobs.content[0].top_logprobs]
+    assert tuple(top) == judge_of(url).ask(QUESTION).top
+    assert "tiny-vlm" in [model.id for model in client.models.list()]
+
+
 @pytest.mark.parametrize("model", sorted(vlm.IDS))
 def test_in_process_the_answer_depends_on_picture_and_place(model):
     judge = parts(SETTINGS | {"judge": "qwen", "qwen": {"model": model}})[-1]

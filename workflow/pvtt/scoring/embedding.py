@@ -65,6 +65,7 @@ class Embedder(ModelBackend):
         from transformers.utils import logging
 
         logging.set_verbosity_error()  # the half that is not loaded is no news
+        logging.disable_progress_bar()
         folder = models.require(self.own["model"])
         self._processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         self._device = device

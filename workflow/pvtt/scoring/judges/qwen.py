@@ -49,7 +49,9 @@ class Backend(ModelBackend):
         """Read the model's folder; bfloat16 on a GPU, float32 on the CPU."""
         import torch
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder = models.require(self.own["model"])
         local = {"local_files_only": True}
         self._tokenizer = AutoTokenizer.from_pretrained(folder, **local)
