@@ -7,7 +7,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from pvtt import backends, devices, ids, models, preflight, settings
+from pvtt import backends, devices, ids, models, preflight, scoring, settings
 from pvtt.catalogue import CatalogueError, read_catalogue
 from pvtt.jobs import share_library
 

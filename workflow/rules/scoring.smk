@@ -19,6 +19,9 @@ rule score_pair:
     params:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],
+        title=lambda wildcards: scoring.told_title(
+            SETTINGS["scoring"], ROWS[wildcards.target].title
+        ),
     message:
         "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
     script:

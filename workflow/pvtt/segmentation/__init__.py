@@ -13,6 +13,7 @@ from pvtt import devices, media
 from pvtt.backends import backend_class
 from pvtt.files import read_json, write_empty, write_json
 from pvtt.provenance import Stopwatch, provenance
+from pvtt.segmentation.qa import VERSION as QA_VERSION
 from pvtt.segmentation.qa import Verdict, judge
 from pvtt.segmentation.track import build_track, empty_track
 from pvtt.segmentation.words import prompt_text
@@ -58,8 +59,16 @@ def segment_clip(
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
         write_json(clip_dir / "track.json", header | size | track)
     record = {"clip_id": clip["clip_id"], "status": outcome.status, "reason": outcome.reason, "score": outcome.score}
-    record |= {"measures": outcome.measures, "provenance": provenance(backend, settings, inputs, watch)}
+    record |= {
+        "measures": outcome.measures,
+        "provenance": provenance(backend, settings, inputs, watch) | {"measured_by": f"qa {QA_VERSION}"},
+    }
     write_json(clip_dir / "qa.json", record)
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """Versions of what makes the masks and of what judges them, such as `1, qa 1`."""
+    return f"{backend_class('segmentation', settings['backend']).version}, qa {QA_VERSION}"
 
 
 def _segment(
