@@ -1,0 +1,121 @@
+"""Runs VideoPainter on one job folder: `python videopainter_runner.py JOB/job.json`, in VideoPainter's environment.
+
+The job names folders of PNG frames and masks (255 = paint), all of the model's size, the first frame without the product,
+and the folder to write to; `pvtt.background.videopainter` writes it. Frames are painted in windows of `window` frames,
+each of which starts with the frame that the window before has painted there; what two windows share is faded over.
+Of this environment only torch, numpy, PIL and the diffusers fork are used.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+
+def main(path):
+    """Paint the job described in the JSON file `path`."""
+    with open(path, encoding="utf-8") as stream:
+        job = json.load(stream)
+    frames, masks = read(job["frames"]), read(job["masks"])
+    wanted = (job["height"], job["width"], 3)
+    for name, images in (("frames", frames), ("masks", masks)):
+        if not images or any(image.shape != wanted for image in images):
+            raise SystemExit(f"{name}: {wanted[1]}x{wanted[0]} RGB images are needed in {job[name]}")
+    if len(frames) != len(masks):
+        raise SystemExit(f"{len(frames)} frames but {len(masks)} masks")
+    starts = window_starts(len(frames), job["window"], job["overlap"])
+    first = np.asarray(Image.open(job["first"]).convert("RGB"))
+    pipe = load(job)
+    painted = [None] * len(frames)
+    for start in starts:
+        print(f"frames {start} to {start + job['window'] - 1} of {len(frames)}", flush=True)
+        lead = first if start == 0 else painted[start]
+        part = slice(start, start + job["window"])
+        faded_in(painted, start, paint(pipe, job, frames[part], masks[part], lead))
+    os.makedirs(job["output"], exist_ok=True)
+    for index, image in enumerate(painted):
+        Image.fromarray(image).save(os.path.join(job["output"], f"{index:05d}.png"))
+
+
+def read(folder):
+    """Images of a folder in the order of their names, uint8 (h, w, 3)."""
+    return [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(folder).glob("*.png"))]
+
+
+def window_starts(n_frames, window, overlap):
+    """First frames of the windows; SystemExit when whole windows do not end with the last frame."""
+    stride = window - overlap
+    if n_frames < window or (n_frames - window) % stride:
+        raise SystemExit(f"{n_frames} frames are not whole windows of {window} frames with {overlap} shared")
+    return list(range(0, n_frames - window + 1, stride))
+
+
+def load(job):
+    """The pipeline on its device, from local files alone."""
+    from diffusers import CogvideoXBranchModel, CogVideoXDPMScheduler, CogVideoXI2VDualInpaintAnyLPipeline
+
+    dtype = getattr(torch, job["dtype"])
+    branch = CogvideoXBranchModel.from_pretrained(job["branch"], torch_dtype=dtype, local_files_only=True)
+    pipe = CogVideoXI2VDualInpaintAnyLPipeline.from_pretrained(
+        job["model"], branch=branch, torch_dtype=dtype, local_files_only=True
+    )
+    pipe.scheduler = CogVideoXDPMScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    if job["offload"] and job["device"] != "cpu":
+        pipe.enable_model_cpu_offload(device=job["device"])
+    else:
+        pipe.to(job["device"])
+    pipe.vae.enable_slicing()
+    return pipe
+
+
+def paint(pipe, job, frames, masks, first):
+    """One window: uint8 (window, h, w, 3), painted where `masks` are 255; its first frame is `first`."""
+    video = [Image.fromarray(np.where(mask > 127, 0, frame).astype(np.uint8)) for frame, mask in zip(frames, masks)]
+    holes = [Image.fromarray(np.where(mask > 127, 255, 0).astype(np.uint8)) for mask in masks]
+    video[0] = Image.fromarray(first)
+    holes[0] = Image.fromarray(np.zeros_like(first))
+    result = pipe(
+        prompt=job["prompt"],
+        image=video[0],
+        video=video,
+        masks=holes,
+        height=job["height"],
+        width=job["width"],
+        num_frames=job["window"],
+        stride=job["window"],
+        num_inference_steps=job["steps"],
+        guidance_scale=job["guidance_scale"],
+        use_dynamic_cfg=True,
+        strength=1.0,
+        replace_gt=True,
+        mask_add=True,
+        id_pool_resample_learnable=False,
+        generator=torch.Generator().manual_seed(job["seed"]),
+        output_type="np",
+    ).frames[0]
+    result = np.asarray(result)
+    if len(result) != job["window"]:
+        raise SystemExit(f"the pipeline gave {len(result)} frames, not {job['window']}")
+    if not np.isfinite(result).all():
+        raise SystemExit("the pipeline gave values that are no numbers")
+    return np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
+
+
+def faded_in(painted, start, window):
+    """Put a window's frames into the list `painted`, faded over what it holds there already."""
+    shared = sum(image is not None for image in painted[start : start + len(window)])
+    for index, image in enumerate(window):
+        before = painted[start + index]
+        if before is not None:
+            weight = index / shared
+            image = np.rint((1 - weight) * before + weight * image.astype(np.float32)).astype(np.uint8)
+        painted[start + index] = image
+
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        main(sys.argv[1])
