@@ -30,7 +30,7 @@ _TAIL_CHARACTERS = 1500
 _DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 _OFFLINE = {"PYTHONNOUSERSITE": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
 _INSTALLATION = re.compile(r"ModuleNotFoundError|ImportError|No module named|cannot open shared object|CUDA driver")
-_GUARD = 'read -r word; [ "$word" = done ] || kill -KILL -- "-$1"'
+_GUARD = 'read -r word; [ "$word" = done ] || kill -s KILL -- "-$1"'
 
 
 class ExternalError(RuntimeError):
@@ -131,7 +131,7 @@ def write_frames(folder: Path, frames: Iterable[Array]) -> int:
     """Write images, uint8 or bool as `media.write_png` takes them, as 00000.png, 00001.png ...; return their number."""
     folder.mkdir(parents=True, exist_ok=True)
     count = -1
-    for count, frame in enumerate(frames):  # noqa: B007 - the number is what is wanted
+    for count, frame in enumerate(frames):
         write_png(folder / f"{count:05d}.png", frame)
     return count + 1
 

@@ -11,8 +11,8 @@ import numpy as np
 
 Array = np.ndarray
 
-# GB of GPU memory that ProPainter takes at half precision: the program, each pixel, each pixel of a frame that is worked
-# on at once (these follow the upstream's table within 1 GB at 720p), and of one that is only kept (counted tensors).
+# GB of GPU memory that ProPainter takes at half precision: the program, each pixel, each pixel of a frame that is
+# worked on at once (these follow the upstream's table within 1 GB at 720p), and of one that is only kept (counted).
 _BASE_GB, _PIXEL_GB, _WORKED_GB, _KEPT_GB = 1.5, 8.5e-6, 1.7e-7, 4e-8
 _LEAST_WORKED = 20
 _MULTIPLE = 8
@@ -54,7 +54,7 @@ def _room(size: tuple[int, int], memory_gb: float) -> float:
 
 
 def chunks_of(n_frames: int, length: int, overlap: int) -> list[tuple[int, int]]:
-    """Chunks (start, end) of at most `length` frames, equally long but for one, each sharing `overlap` with the next."""
+    """Chunks (start, end) of `length` frames, each sharing at least `overlap` with the next."""
     if length >= n_frames:
         return [(0, n_frames)]
     count = -(-(n_frames - overlap) // (length - overlap))
@@ -76,7 +76,10 @@ def rounded_up(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def fitted(image: Array, size: tuple[int, int]) -> Array:
-    """A frame (uint8 (h, w, 3)) or mask (bool (h, w)) at `size` (w, h): edges repeated to the right and below, or shrunk."""
+    """A frame (uint8 (h, w, 3)) or mask (bool (h, w)) at `size` (w, h), masks as 0/255.
+
+    Its edges are repeated to the right and below where that makes the size, else it is shrunk.
+    """
     height, width = image.shape[:2]
     pixels = image.astype(np.uint8) * 255 if image.dtype == bool else image
     if rounded_up((width, height)) == size:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,9 @@ def composited(
 ) -> Iterator[Array]:
     """The clip's frames with what `painted(index)` (uint8 (h, w, 3) RGB, whole frame) shows in the holes.
 
-    Outside the holes (bool (n, h, w)) a frame is its source bit for bit; inside, the seam is evened out and a transition
-    of `feather_px` laid. `measures` are completed at the end, and `place`, where the painted frames lie, is removed.
+    Outside the holes (bool (n, h, w)) a frame is its source bit for bit; inside, the seam is evened out and a
+    transition of `feather_px` laid. At the end `measures` are completed and
+    `place`, where the painted frames lie, is removed.
     """
     meter = HoleMeter()
     feather = min(settings["feather_px"], 0.5 * growth(settings["grow_px"], holes.shape[1:]))
@@ -59,8 +59,3 @@ def composited(
             meter.add(frame, result, holes[index])
             yield result
     measures.update(meter.measures())
-
-
-def folder(place: tempfile.TemporaryDirectory[str]) -> Path:
-    """Path of a `workplace`."""
-    return Path(place.name)

@@ -1,6 +1,6 @@
 """Background by ProPainter: a program of its own environment that follows and completes the optical flow.
 
-Zhou et al., ProPainter: Improving Propagation and Transformer for Video Inpainting, ICCV 2023. What a neighbouring frame
+Zhou et al., ProPainter: Improving Propagation and Transformer for Video Inpainting, ICCV 2023. What another frame
 shows of the hidden ground is carried there, the rest is painted by a transformer. `inference_propainter.py` of a pinned
 checkout is run on folders of frames and masks; a clip that needs more memory than there is goes in chunks that overlap.
 Where the product stands still there is nothing to carry; its shadow is part of the hole, as with `plate`.
@@ -47,12 +47,16 @@ class Backend(ModelBackend):
         """See `ModelBackend.problems`: the checkout, its weights and the interpreter of its environment."""
         mend = "run: pvtt models fetch propainter"
         own = self.settings["propainter"]
-        found = external.interpreter_problems("background.propainter.python", own["python"], _MODULES, "make propainter")
+        found = external.interpreter_problems(
+            "background.propainter.python", own["python"], _MODULES, "make propainter"
+        )
         checkout, key = self._checkout(), "background.propainter.checkout"
         commit = models.model("propainter").commit if own["checkout"] else ""
         found += external.checkout_problems(key, checkout, [SCRIPT], commit, mend)
         weights = self._weights().parent
-        return found + [f"propainter: {weights / file} is missing; {mend}" for file in WEIGHTS if not (weights / file).is_file()]
+        return found + [
+            f"propainter: {weights / file} is missing; {mend}" for file in WEIGHTS if not (weights / file).is_file()
+        ]
 
     def load(self, device: str = "cpu") -> None:
         """Check what the program needs; it loads its model itself, once a chunk."""
@@ -97,18 +101,20 @@ class Backend(ModelBackend):
                 break
         return plan, Painted(plan, folders, (holes.shape[2], holes.shape[1]))
 
-    def _paint(
-        self, frames: Frames, holes: Array, chunk: tuple[int, int], plan: Plan, place: Path
-    ) -> list[Path]:
+    def _paint(self, frames: Frames, holes: Array, chunk: tuple[int, int], plan: Plan, place: Path) -> list[Path]:
         """Run the program on one chunk; paths of the frames that it wrote."""
         start, end = chunk
         folder = Path(mkdtemp(prefix=f"{start:05d}-", dir=place))
-        length = external.write_frames(folder / "clip", _lengthened(fitted(f, plan.size) for f in islice(frames(), start, end)))
+        length = external.write_frames(
+            folder / "clip", _lengthened(fitted(f, plan.size) for f in islice(frames(), start, end))
+        )
         external.write_frames(folder / "masks", _lengthened(fitted(hole, plan.size) for hole in holes[start:end]))
         # The program looks for its weights in `weights` of the folder that it runs in.
         (folder / "weights").symlink_to(self._weights().resolve(), target_is_directory=True)
         hidden = {} if self.device == "cuda" else {"CUDA_VISIBLE_DEVICES": ""}
-        external.run(self._command(folder, plan), folder, folder / "log", self.settings["propainter"]["timeout_s"], hidden)
+        external.run(
+            self._command(folder, plan), folder, folder / "log", self.settings["propainter"]["timeout_s"], hidden
+        )
         paths = external.frame_paths(folder / "out" / "clip" / "frames", length, plan.size, folder / "log")
         shutil.rmtree(folder / "clip")
         return paths[: end - start]

@@ -3,9 +3,9 @@
 Bian et al., VideoPainter: Any-length Video Inpainting and Editing with Plug-and-Play Context Control, SIGGRAPH 2025, on
 CogVideoX-5B-I2V. A program of ours (`runners/videopainter_runner.py`) runs its pipeline in its own environment. The
 model paints 49 frames of 720x480 at about 8 frames per second that begin with a frame in which nothing is missing, so a
-crop around the hole is taken, every `frame_step`-th frame of it painted, the first one filled by the `plate` backend, and
-the painted ground carried to the frames between by the camera's motion. A result with a pattern on the grid of latent
-cells (`grid`) is painted again with another seed, then refused.
+crop around the hole is taken, every `frame_step`-th frame of it painted, the first one filled by the `plate` backend,
+and the painted ground carried to the frames between by the camera's motion. A result with a pattern on the grid of
+latent cells (`grid`) is painted again with another seed, then refused.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class Backend(ModelBackend):
             raise
         motion = scene_motion(frames, holes, 0) if len(keys) < len(holes) else None
         carried = Carried(paths, keys, view, motion, (holes.shape[2], holes.shape[1]))
-        measures = {"painted_frames": len(keys), "view_scale": round((view.box[2] - view.box[0]) / self.size[0], 3)}
-        return Removal(composited(frames, holes, carried, self.settings, measures | grid, place), holes, measures | grid)
+        scale = round((view.box[2] - view.box[0]) / self.size[0], 3)
+        measures: dict[str, Any] = {"painted_frames": len(keys), "view_scale": scale} | grid
+        return Removal(composited(frames, holes, carried, self.settings, measures, place), holes, measures)
 
     # ------------------------------------------------------------ the job
 
@@ -99,7 +100,7 @@ class Backend(ModelBackend):
         """Write the job's frames, masks and first frame; the frames that are painted, and the crop that is seen."""
         own, n_frames = self.settings["videopainter"], len(holes)
         keys = sorted({*range(0, n_frames, own["frame_step"]), n_frames - 1})
-        box = box_of(holes.any(0))
+        box = box_of(np.any(holes, axis=0))
         assert box is not None
         view = view_of(box, (holes.shape[2], holes.shape[1]), self.size)
         length = whole_windows(len(keys), self.window, own["overlap_frames"])
@@ -216,11 +217,12 @@ def lengthened(images: Iterator[Array], length: int) -> Iterator[Array]:
 def latent_masks(masks: Array) -> Array:
     """Masks (bool (n, h, w), n = 4k + 1) of whole tokens and whole latent frames, so that none is painted in part.
 
-    The pipeline samples a mask at one pixel of a latent cell and at one frame of a latent frame, and takes the rest of the
-    cell from the video given to it: a part that is missed keeps the product.
+    The pipeline samples a mask at one pixel of a latent cell and at one frame of a latent frame, and takes the rest of
+    the cell from the video given to it: a part that is missed keeps the product.
     """
     n_frames, height, width = masks.shape
-    tokens = masks.reshape(n_frames, height // _CELL, _CELL, width // _CELL, _CELL).any((2, 4))
+    cells = masks.reshape(n_frames, height // _CELL, _CELL, width // _CELL, _CELL)
+    tokens: Array = np.any(cells, axis=(2, 4))
     groups = tokens[1:].reshape(-1, _GROUP, *tokens.shape[1:]).any(1).repeat(_GROUP, 0)
     whole = np.concatenate([tokens[:1], groups])
     return whole.repeat(_CELL, 1).repeat(_CELL, 2)

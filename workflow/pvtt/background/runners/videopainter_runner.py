@@ -1,22 +1,25 @@
 """Runs VideoPainter on one job folder: `python videopainter_runner.py JOB/job.json`, in VideoPainter's environment.
 
-The job names folders of PNG frames and masks (255 = paint), all of the model's size, the first frame without the product,
-and the folder to write to; `pvtt.background.videopainter` writes it. Frames are painted in windows of `window` frames,
-each of which starts with the frame that the window before has painted there; what two windows share is faded over.
+The job names folders of PNG frames and masks (255 = paint), all of the model's size, the first frame without the
+product, and the folder to write to; `pvtt.background.videopainter` writes it. Frames are painted in windows of `window`
+frames, each of which starts with the frame that the window before has painted there; what two windows share is faded.
 Of this environment only torch, numpy, PIL and the diffusers fork are used.
 """
+
+from __future__ import annotations
 
 import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
 
-def main(path):
+def main(path: str) -> None:
     """Paint the job described in the JSON file `path`."""
     with open(path, encoding="utf-8") as stream:
         job = json.load(stream)
@@ -30,23 +33,23 @@ def main(path):
     starts = window_starts(len(frames), job["window"], job["overlap"])
     first = np.asarray(Image.open(job["first"]).convert("RGB"))
     pipe = load(job)
-    painted = [None] * len(frames)
+    painted: dict[int, np.ndarray] = {}
     for start in starts:
         print(f"frames {start} to {start + job['window'] - 1} of {len(frames)}", flush=True)
         lead = first if start == 0 else painted[start]
         part = slice(start, start + job["window"])
         faded_in(painted, start, paint(pipe, job, frames[part], masks[part], lead))
     os.makedirs(job["output"], exist_ok=True)
-    for index, image in enumerate(painted):
+    for index, image in sorted(painted.items()):
         Image.fromarray(image).save(os.path.join(job["output"], f"{index:05d}.png"))
 
 
-def read(folder):
+def read(folder: str) -> list[np.ndarray]:
     """Images of a folder in the order of their names, uint8 (h, w, 3)."""
     return [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(folder).glob("*.png"))]
 
 
-def window_starts(n_frames, window, overlap):
+def window_starts(n_frames: int, window: int, overlap: int) -> list[int]:
     """First frames of the windows; SystemExit when whole windows do not end with the last frame."""
     stride = window - overlap
     if n_frames < window or (n_frames - window) % stride:
@@ -54,7 +57,7 @@ def window_starts(n_frames, window, overlap):
     return list(range(0, n_frames - window + 1, stride))
 
 
-def load(job):
+def load(job: dict[str, Any]) -> Any:
     """The pipeline on its device, from local files alone."""
     from diffusers import CogvideoXBranchModel, CogVideoXDPMScheduler, CogVideoXI2VDualInpaintAnyLPipeline
 
@@ -72,9 +75,12 @@ def load(job):
     return pipe
 
 
-def paint(pipe, job, frames, masks, first):
+def paint(
+    pipe: Any, job: dict[str, Any], frames: list[np.ndarray], masks: list[np.ndarray], first: np.ndarray
+) -> np.ndarray:
     """One window: uint8 (window, h, w, 3), painted where `masks` are 255; its first frame is `first`."""
-    video = [Image.fromarray(np.where(mask > 127, 0, frame).astype(np.uint8)) for frame, mask in zip(frames, masks)]
+    pairs = zip(frames, masks, strict=True)
+    video = [Image.fromarray(np.where(mask > 127, 0, frame).astype(np.uint8)) for frame, mask in pairs]
     holes = [Image.fromarray(np.where(mask > 127, 255, 0).astype(np.uint8)) for mask in masks]
     video[0] = Image.fromarray(first)
     holes[0] = Image.fromarray(np.zeros_like(first))
@@ -105,15 +111,14 @@ def paint(pipe, job, frames, masks, first):
     return np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
 
 
-def faded_in(painted, start, window):
-    """Put a window's frames into the list `painted`, faded over what it holds there already."""
-    shared = sum(image is not None for image in painted[start : start + len(window)])
+def faded_in(painted: dict[int, np.ndarray], start: int, window: np.ndarray) -> None:
+    """Put a window's frames into `painted`, by number, faded over what it holds there already."""
+    shared = sum(start + index in painted for index in range(len(window)))
     for index, image in enumerate(window):
-        before = painted[start + index]
-        if before is not None:
-            weight = index / shared
-            image = np.rint((1 - weight) * before + weight * image.astype(np.float32)).astype(np.uint8)
-        painted[start + index] = image
+        weight = index / shared if index < shared else 1.0
+        before = painted.get(start + index, image)
+        mixed = (1 - weight) * before + weight * image.astype(np.float32)
+        painted[start + index] = np.rint(mixed).astype(np.uint8)
 
 
 if __name__ == "__main__":
