@@ -12,13 +12,14 @@ from backends.tiny.videopainter import build, build_weights
 from pvtt.background import remove_product
 from pvtt.background.base import RemovalError
 from pvtt.background.grid import GridMeter, grid_excess
-from pvtt.background.videopainter import Backend, Carried, latent_masks, lengthened, whole_windows
+from pvtt.background.videopainter import Backend, Carried, latent_masks
 from pvtt.background.view import View, view_of
 from pvtt.media import count_frames, write_png
 from pvtt.metrics import psnr
 from pvtt.models import ModelError
 from pvtt.settings import load_schema, stage_defaults
 
+OVERLAP = 9
 BRANCH = "VideoPainter/checkpoints/branch"
 
 
@@ -42,13 +43,15 @@ def small(home, monkeypatch):
     """The same model of 9 frames of 96x64."""
     monkeypatch.setattr(Backend, "size", (96, 64))
     monkeypatch.setattr(Backend, "window", 9)
+    monkeypatch.setattr(f"{__name__}.OVERLAP", 5)
     return home
 
 
 def settings(home, **own) -> dict:
     defaults = stage_defaults("background")
-    changes = {"backend": "videopainter", "shadow_extent": 0}
-    return defaults | changes | {"videopainter": defaults["videopainter"] | {"checkout": str(home / "checkout")} | own}
+    changes = {"checkout": str(home / "checkout"), "overlap_frames": OVERLAP} | own
+    own_settings = {"videopainter": defaults["videopainter"] | changes}
+    return defaults | {"backend": "videopainter", "shadow_extent": 0} | own_settings
 
 
 def removed(home, frames, masks, **own):
@@ -78,7 +81,7 @@ def test_the_stage_paints_49_frames_of_720x480_and_writes_clip_and_record(home):
 @pytest.mark.parametrize(("n_frames", "step", "windows"), [(1, 1, 1), (9, 1, 1), (14, 1, 3), (23, 3, 1), (30, 2, 3)])
 def test_clips_of_any_length_are_painted_in_windows(small, n_frames, step, windows):
     frames, masks, plain = scene(n_frames, (110, 80), step=3, side=12)
-    result, removal = removed(small, frames, masks, frame_step=step, overlap_frames=5)
+    result, removal = removed(small, frames, masks, frame_step=step)
     assert len(calls(small)) == windows
     assert result.shape == frames.shape and result.dtype == np.uint8
     assert np.array_equal(result[~removal.region], frames[~removal.region])
@@ -97,7 +100,8 @@ def test_runs_are_equal_and_no_product_is_the_clip_itself(small):
 
 def test_a_grid_is_painted_again_with_another_seed(small, monkeypatch):
     monkeypatch.setenv("STANDIN", "grid once")
-    frames, masks, _ = scene(9, (96, 64), step=2, side=30)
+    monkeypatch.setattr(Backend, "size", (240, 160))
+    frames, masks, _ = scene(9, (240, 160), step=2, side=90)
     _, removal = removed(small, frames, masks, frame_step=1)
     assert [call["seed"] for call in calls(small)] == [0, 1]
     assert removal.measures["attempts"] == 2 and removal.measures["grid"] < 1.5
@@ -105,7 +109,8 @@ def test_a_grid_is_painted_again_with_another_seed(small, monkeypatch):
 
 def test_a_grid_that_stays_fails_the_clip(small, monkeypatch):
     monkeypatch.setenv("STANDIN", "grid")
-    frames, masks, _ = scene(9, (96, 64), step=2, side=30)
+    monkeypatch.setattr(Backend, "size", (240, 160))
+    frames, masks, _ = scene(9, (240, 160), step=2, side=90)
     with pytest.raises(RemovalError, match=r"left a grid of 5\.\d+ grey levels.*max_grid 1\.5\), 2 times"):
         removed(small, frames, masks, frame_step=1)
 
@@ -188,16 +193,22 @@ def test_a_view_of_its_own_size_is_a_plain_crop():
 
 def test_masks_become_whole_tokens_of_whole_latent_frames():
     masks = np.zeros((9, 32, 48), bool)
-    masks[0, 0, 0] = masks[3, 17, 20] = masks[8, 31, 47] = True
-    whole = latent_masks(masks)
+    masks[0, 0, 0] = masks[3, 17, 20] = masks[6, 31, 47] = True
+    whole = latent_masks(masks[:7])
     assert whole[0].sum() == 256 and whole[0, :16, :16].all()
     assert all(whole[i].sum() == 256 and whole[i, 16:, 16:32].all() for i in (1, 2, 3, 4))
-    assert all(whole[i].sum() == 256 and whole[i, 16:, 32:].all() for i in (5, 6, 7, 8))
+    assert all(whole[i].sum() == 256 and whole[i, 16:, 32:].all() for i in (5, 6))
 
 
-def test_lengths_are_whole_windows():
-    assert [whole_windows(n, 49, 9) for n in (1, 49, 50, 89, 90)] == [49, 49, 89, 89, 129]
-    assert [int(i[0]) for i in lengthened(iter(np.arange(3)[:, None]), 5)] == [0, 1, 2, 2, 2]
+def test_windows_cover_all_frames():
+    pytest.importorskip("torch", reason="torch, which the runner imports, is not installed")
+    from pvtt.background.runners.videopainter_runner import faded_in, window_starts
+
+    assert [window_starts(n, 49, 9) for n in (1, 49, 50, 89, 90)] == [[0], [0], [0, 40], [0, 40], [0, 40, 80]]
+    painted: dict[int, np.ndarray] = {}
+    for start, level in ((0, 0), (3, 100)):
+        faded_in(painted, start, np.full((5, 2, 2, 3), level, np.uint8))
+    assert [int(painted[index][0, 0, 0]) for index in range(8)] == [0, 0, 0, 0, 50, 100, 100, 100]
 
 
 def test_painted_ground_is_carried_by_the_cameras_motion(tmp_path):

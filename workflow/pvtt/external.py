@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pvtt.media import MediaError, read_rgba, write_png
+from pvtt.media import MediaError, read_rgba
 
 Array = np.ndarray
 
@@ -128,11 +128,12 @@ def log_tail(log: Path) -> str:
 
 
 def write_frames(folder: Path, frames: Iterable[Array]) -> int:
-    """Write images, uint8 or bool as `media.write_png` takes them, as 00000.png, 00001.png ...; return their number."""
+    """Write images, uint8 (h, w, 3) RGB or (h, w), bool as 0/255, as 00000.png ...; return their number."""
     folder.mkdir(parents=True, exist_ok=True)
     count = -1
     for count, frame in enumerate(frames):
-        write_png(folder / f"{count:05d}.png", frame)
+        pixels = frame.astype(np.uint8) * 255 if frame.dtype == bool else frame
+        Image.fromarray(pixels).save(folder / f"{count:05d}.png", compress_level=1)
     return count + 1
 
 

@@ -98,7 +98,8 @@ class CogVideoXI2VDualInpaintAnyLPipeline:
         assert not red.any(), "the product is gone from the first frame"
         assert strength == 1.0 and replace_gt and mask_add and use_dynamic_cfg and not id_pool_resample_learnable
         assert prompt and output_type == "np" and guidance_scale > 1 and not mask_background
-        log(frames=num_frames, height=height, width=width, seed=generator.seed, steps=num_inference_steps, prompt=prompt)
+        size = {"height": height, "width": width}
+        log(frames=num_frames, **size, seed=generator.seed, steps=num_inference_steps, prompt=prompt)
         painted = np.where(holes > 0, frames[:1], frames).astype(np.float32) / 255
         if os.environ.get("STANDIN") == "grid" or os.environ.get("STANDIN") == "grid once" and generator.seed == 0:
             wave = 0.03 * np.sin(2 * np.pi * np.arange(width) / 8)[None, None, :, None]

@@ -10,7 +10,6 @@ latent cells (`grid`) is painted again with another seed, then refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -103,12 +102,9 @@ class Backend(ModelBackend):
         box = box_of(np.any(holes, axis=0))
         assert box is not None
         view = view_of(box, (holes.shape[2], holes.shape[1]), self.size)
-        length = whole_windows(len(keys), self.window, own["overlap_frames"])
         wanted = set(keys)
-        seen = (view.of(frame) for index, frame in enumerate(frames()) if index in wanted)
-        external.write_frames(place / "frames", lengthened(seen, length))
-        cells = latent_masks(np.stack(list(lengthened((view.of(holes[key]) for key in keys), length))))
-        external.write_frames(place / "masks", cells)
+        external.write_frames(place / "frames", (view.of(f) for index, f in enumerate(frames()) if index in wanted))
+        external.write_frames(place / "masks", latent_masks(np.stack([view.of(holes[key]) for key in keys])))
         first = next(frames())
         if holes[0].any():
             # One pass of the classical backend: the ground that other frames have seen, patches where none has.
@@ -124,7 +120,7 @@ class Backend(ModelBackend):
         own = self.settings["videopainter"]
         regions = np.stack([view.of(holes[key]) for key in keys])
         for attempt in range(own["retries"] + 1):
-            paths = self._paint(place, attempt)[: len(keys)]
+            paths = self._paint(place, attempt, len(keys))
             inside, outside = grid_excess((external.read_frame(path) for path in paths), regions)
             grid = {"grid": round(inside, 3), "grid_beside": round(outside, 3), "attempts": attempt + 1}
             if inside - outside <= own["max_grid"]:
@@ -134,7 +130,7 @@ class Backend(ModelBackend):
             f"(videopainter.max_grid {own['max_grid']:g}), {own['retries'] + 1} times"
         )
 
-    def _paint(self, place: Path, attempt: int) -> list[Path]:
+    def _paint(self, place: Path, attempt: int, n_frames: int) -> list[Path]:
         own = self.settings["videopainter"]
         output, log = place / f"painted{attempt}", place / f"log{attempt}"
         job: dict[str, Any] = {
@@ -161,8 +157,7 @@ class Backend(ModelBackend):
         extra = {"TOKENIZERS_PARALLELISM": "false"} | ({"PYTHONPATH": str(checkout)} if own["checkout"] else {})
         python = external.interpreter(own["python"])
         external.run([python, RUNNER, place / "job.json"], place, log, own["timeout_s"], extra)
-        length = len(list((place / "frames").glob("*.png")))
-        return external.frame_paths(output, length, self.size, log)
+        return external.frame_paths(output, n_frames, self.size, log)
 
 
 class Carried:
@@ -198,24 +193,8 @@ class Carried:
         )
 
 
-def whole_windows(n_frames: int, window: int, overlap: int) -> int:
-    """The least number of frames, at least `n_frames`, that windows sharing `overlap` frames fill."""
-    stride = window - overlap
-    return window + max(0, -(-(n_frames - window) // stride)) * stride
-
-
-def lengthened(images: Iterator[Array], length: int) -> Iterator[Array]:
-    """The images, the last one repeated until there are `length`."""
-    last, count = None, 0
-    for count, last in enumerate(images, 1):  # noqa: B007 - both are used after the loop
-        yield last
-    for _ in range(length - count):
-        assert last is not None
-        yield last
-
-
 def latent_masks(masks: Array) -> Array:
-    """Masks (bool (n, h, w), n = 4k + 1) of whole tokens and whole latent frames, so that none is painted in part.
+    """Masks (bool (n, h, w)) of whole tokens and whole latent frames, so that none is painted in part.
 
     The pipeline samples a mask at one pixel of a latent cell and at one frame of a latent frame, and takes the rest of
     the cell from the video given to it: a part that is missed keeps the product.
@@ -223,6 +202,6 @@ def latent_masks(masks: Array) -> Array:
     n_frames, height, width = masks.shape
     cells = masks.reshape(n_frames, height // _CELL, _CELL, width // _CELL, _CELL)
     tokens: Array = np.any(cells, axis=(2, 4))
-    groups = tokens[1:].reshape(-1, _GROUP, *tokens.shape[1:]).any(1).repeat(_GROUP, 0)
-    whole = np.concatenate([tokens[:1], groups])
-    return whole.repeat(_CELL, 1).repeat(_CELL, 2)
+    for start in range(1, n_frames, _GROUP):
+        tokens[start : start + _GROUP] = np.any(tokens[start : start + _GROUP], axis=0)
+    return tokens.repeat(_CELL, 1).repeat(_CELL, 2)

@@ -30,18 +30,22 @@ def main(path: str) -> None:
             raise SystemExit(f"{name}: {wanted[1]}x{wanted[0]} RGB images are needed in {job[name]}")
     if len(frames) != len(masks):
         raise SystemExit(f"{len(frames)} frames but {len(masks)} masks")
-    starts = window_starts(len(frames), job["window"], job["overlap"])
+    n_frames = len(frames)
+    starts = window_starts(n_frames, job["window"], job["overlap"])
+    # Whole windows: the last frame goes on standing.
+    missing = starts[-1] + job["window"] - n_frames
+    frames, masks = frames + frames[-1:] * missing, masks + masks[-1:] * missing
     first = np.asarray(Image.open(job["first"]).convert("RGB"))
     pipe = load(job)
     painted: dict[int, np.ndarray] = {}
     for start in starts:
-        print(f"frames {start} to {start + job['window'] - 1} of {len(frames)}", flush=True)
+        print(f"frames {start} to {start + job['window'] - 1} of {n_frames}", flush=True)
         lead = first if start == 0 else painted[start]
         part = slice(start, start + job["window"])
         faded_in(painted, start, paint(pipe, job, frames[part], masks[part], lead))
     os.makedirs(job["output"], exist_ok=True)
-    for index, image in sorted(painted.items()):
-        Image.fromarray(image).save(os.path.join(job["output"], f"{index:05d}.png"))
+    for index in range(n_frames):
+        Image.fromarray(painted[index]).save(os.path.join(job["output"], f"{index:05d}.png"), compress_level=1)
 
 
 def read(folder: str) -> list[np.ndarray]:
@@ -50,11 +54,9 @@ def read(folder: str) -> list[np.ndarray]:
 
 
 def window_starts(n_frames: int, window: int, overlap: int) -> list[int]:
-    """First frames of the windows; SystemExit when whole windows do not end with the last frame."""
-    stride = window - overlap
-    if n_frames < window or (n_frames - window) % stride:
-        raise SystemExit(f"{n_frames} frames are not whole windows of {window} frames with {overlap} shared")
-    return list(range(0, n_frames - window + 1, stride))
+    """First frames of the windows of `window` frames, each sharing `overlap` with the one before, for all frames."""
+    more = max(0, -(-(n_frames - window) // (window - overlap)))
+    return [(window - overlap) * index for index in range(more + 1)]
 
 
 def load(job: dict[str, Any]) -> Any:
