@@ -20,6 +20,7 @@ _STRONG = 2.0
 _TINT = 0.04
 _DARKEST = 0.3
 _SMALL = 0.02
+_EDGE = 0.35
 
 
 def seen_mask(result: Array, background: Array, region: Array) -> Array:
@@ -36,17 +37,26 @@ def seen_mask(result: Array, background: Array, region: Array) -> Array:
     x0, y0, x1, y1 = padded_box(box, reach, region.shape[1], region.shape[0])
     part = np.s_[y0:y1, x0:x1]
     there, plain, inside = result[part], background[part], region[part]
-    change = cv2.blur(cv2.absdiff(there, plain).max(2).astype(np.float32), (3, 3))
-    around = change[~inside]
-    usual = float(np.percentile(around, 95)) if around.size > 100 else 0.0
-    limit = max(_LEAST, 1.5 * usual)
-    candidates = inside & (change > limit) & ~_only_darker(there, plain)
+    sharp = cv2.absdiff(there, plain).max(2).astype(np.float32)
+    change = cv2.blur(sharp, (3, 3))
+    limit = max(_LEAST, _usual(change[~inside]))
+    # The blur reaches over the edge; what is faint beside something strong lies outside of it.
+    edge = sharp > _EDGE * cv2.dilate(change, np.ones((5, 5), np.uint8))
+    candidates = inside & (change > limit) & edge & ~_only_darker(there, plain)
     candidates = cv2.morphologyEx(candidates.astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0
     size = float(np.sqrt(candidates.sum()))
     mask = closed(candidates, max(1, round(0.03 * size))) & inside
     mask = _filled(_parts(mask, candidates & (change > _STRONG * limit)))
     seen[part] = mask & inside
     return seen
+
+
+def _usual(change: Array) -> float:
+    """The change that hardly any pixel exceeds where nothing was put, in the presence of things that were."""
+    if change.size < 100:
+        return 0.0
+    middle = float(np.median(change))
+    return middle + 5 * 1.48 * float(np.median(np.abs(change - middle)))
 
 
 def _only_darker(there: Array, plain: Array) -> Array:
