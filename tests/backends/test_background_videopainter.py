@@ -12,6 +12,7 @@ from backends.tiny.videopainter import build, build_weights
 from pvtt.background import remove_product
 from pvtt.background.base import RemovalError
 from pvtt.background.grid import GridMeter, grid_excess
+from pvtt.background.runners.videopainter_runner import faded_in, window_starts
 from pvtt.background.videopainter import Backend, Carried, latent_masks
 from pvtt.background.view import View, view_of
 from pvtt.media import count_frames, write_png
@@ -201,9 +202,6 @@ def test_masks_become_whole_tokens_of_whole_latent_frames():
 
 
 def test_windows_cover_all_frames():
-    pytest.importorskip("torch", reason="torch, which the runner imports, is not installed")
-    from pvtt.background.runners.videopainter_runner import faded_in, window_starts
-
     assert [window_starts(n, 49, 9) for n in (1, 49, 50, 89, 90)] == [[0], [0], [0, 40], [0, 40], [0, 40, 80]]
     painted: dict[int, np.ndarray] = {}
     for start, level in ((0, 0), (3, 100)):

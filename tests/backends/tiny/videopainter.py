@@ -10,13 +10,7 @@ import sys
 from pathlib import Path
 
 TORCH = """
-import contextlib
-
 bfloat16, float32 = "bfloat16", "float32"
-
-
-def no_grad():
-    return contextlib.nullcontext()
 
 
 class Generator:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
 
@@ -61,6 +60,7 @@ def window_starts(n_frames: int, window: int, overlap: int) -> list[int]:
 
 def load(job: dict[str, Any]) -> Any:
     """The pipeline on its device, from local files alone."""
+    import torch
     from diffusers import CogvideoXBranchModel, CogVideoXDPMScheduler, CogVideoXI2VDualInpaintAnyLPipeline
 
     dtype = getattr(torch, job["dtype"])
@@ -81,6 +81,8 @@ def paint(
     pipe: Any, job: dict[str, Any], frames: list[np.ndarray], masks: list[np.ndarray], first: np.ndarray
 ) -> np.ndarray:
     """One window: uint8 (window, h, w, 3), painted where `masks` are 255; its first frame is `first`."""
+    import torch
+
     pairs = zip(frames, masks, strict=True)
     video = [Image.fromarray(np.where(mask > 127, 0, frame).astype(np.uint8)) for frame, mask in pairs]
     holes = [Image.fromarray(np.where(mask > 127, 255, 0).astype(np.uint8)) for mask in masks]
@@ -124,5 +126,4 @@ def faded_in(painted: dict[int, np.ndarray], start: int, window: np.ndarray) -> 
 
 
 if __name__ == "__main__":
-    with torch.no_grad():
-        main(sys.argv[1])
+    main(sys.argv[1])
