@@ -52,6 +52,7 @@ for name in ("raft-things", "recurrent_flow_completion", "ProPainter"):
 names, masks = sorted(os.listdir(args.video)), sorted(os.listdir(args.mask))
 assert names == masks and len({len(name) for name in names}) == 1, "names of one length sort by number"
 assert args.height % 8 == 0 and args.width % 8 == 0
+assert args.height >= 128 and args.width >= 128, "the flow would give no numbers"
 size = (args.width, args.height)
 video = [cv2.imread(os.path.join(args.video, name)) for name in names]
 holes = [cv2.imread(os.path.join(args.mask, name), cv2.IMREAD_GRAYSCALE) for name in names]

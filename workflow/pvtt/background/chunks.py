@@ -16,6 +16,8 @@ Array = np.ndarray
 _BASE_GB, _PIXEL_GB, _WORKED_GB, _KEPT_GB = 1.5, 8.5e-6, 1.7e-7, 4e-8
 _LEAST_WORKED = 20
 _MULTIPLE = 8
+# Below it the optical flow (RAFT, four levels of an eighth of the size) silently gives no numbers.
+_LEAST_SIDE = 128
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) 
     size = rounded_up((width, height))
     room = _room(size, memory_gb)
     least = min(_LEAST_WORKED, n_frames)
-    while room < least * (_WORKED_GB + _KEPT_GB) and min(size) > 16 * _MULTIPLE:
-        size = (size[0] * 15 // 16 // _MULTIPLE * _MULTIPLE, size[1] * 15 // 16 // _MULTIPLE * _MULTIPLE)
+    while room < least * (_WORKED_GB + _KEPT_GB) and min(size) > _LEAST_SIDE:
+        width, height = (max(_LEAST_SIDE, side * 15 // 16 // _MULTIPLE * _MULTIPLE) for side in size)
+        size = (width, height)
         room = _room(size, memory_gb)
     worked = int((room - n_frames * _KEPT_GB) / _WORKED_GB)
     if worked >= min(most, n_frames, 2 * _LEAST_WORKED):
@@ -72,7 +75,8 @@ def chunk_weight(chunks: list[tuple[int, int]], place: int, index: int) -> float
 
 def rounded_up(size: tuple[int, int]) -> tuple[int, int]:
     """The next size (width, height) with sides that the network takes."""
-    return (-(-size[0] // _MULTIPLE) * _MULTIPLE, -(-size[1] // _MULTIPLE) * _MULTIPLE)
+    width, height = (max(_LEAST_SIDE, -(-side // _MULTIPLE) * _MULTIPLE) for side in size)
+    return width, height
 
 
 def fitted(image: Array, size: tuple[int, int]) -> Array:
