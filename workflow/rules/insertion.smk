@@ -17,6 +17,7 @@ rule insert_product:
     params:
         settings=SETTINGS["insertion"],
         version=BACKENDS["insertion"].version,
+        prompt=words_of_target,
     message:
         "Inserting {wildcards.target} (photo {wildcards.image}) into {wildcards.clip}"
     script:

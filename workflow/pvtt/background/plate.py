@@ -9,7 +9,7 @@ no seam. Rim pixels that differ much belong to things in front and are left out 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -59,12 +59,7 @@ class Backend(Embedded):
         """See `base.BackgroundBackend.remove`."""
         if not masks.any():
             return Removal(frames(), np.zeros_like(masks), {"plate_share": 0.0, "inpainted_share": 0.0})
-        cover, grown = np.empty_like(masks), np.empty_like(masks)
-        shadow = measure_shadow(frames, masks, self.settings["shadow_extent"])
-        for index, mask in enumerate(masks):
-            cover[index] = dilated(mask, growth(self.settings["grow_px"], mask.shape))
-            grown[index] = cover[index] | shadow.zone(index, _FAINTEST)
-        _check_coverage(cover, self.settings["max_coverage"])
+        shadow, cover, grown = hole_regions(frames, masks, self.settings)
         reference = _reference(cover)
         motion = _motion(frames, grown, reference)
         height, width = cover.shape[1:]
@@ -114,6 +109,20 @@ class _Scene:
     cover: Array
     grown: Array
     shadow: Shadow
+
+
+def hole_regions(frames: Frames, masks: Array, settings: Mapping[str, Any]) -> tuple[Shadow, Array, Array]:
+    """The product's shadow, its cover (the masks, grown) and all that may change (the shadow too), bool (n, h, w).
+
+    RemovalError when the cover takes more of a frame than `max_coverage`.
+    """
+    cover, grown = np.empty_like(masks), np.empty_like(masks)
+    shadow = measure_shadow(frames, masks, settings["shadow_extent"])
+    for index, mask in enumerate(masks):
+        cover[index] = dilated(mask, growth(settings["grow_px"], mask.shape))
+        grown[index] = cover[index] | shadow.zone(index, _FAINTEST)
+    _check_coverage(cover, settings["max_coverage"])
+    return shadow, cover, grown
 
 
 def growth(grow_px: int, shape: tuple[int, ...]) -> int:
