@@ -61,33 +61,32 @@ def files(two_stage: bool = False) -> list[str]:
     return [*BASE_FILES, *(second if two_stage else [])]
 
 
-def build_lora(folder: Path, seed: int = 1, heads: int = 2, rank: int = 2, prefix: str = "transformer") -> int:
+def build_lora(folder: Path, heads: int = 2, rank: int = 2, prefix: str = "transformer", layers: int = LAYERS) -> int:
     """Write a LoRA of the attention layers into `folder`; return the number of layers it holds."""
     import torch
     from safetensors.torch import save_file
 
-    generator = torch.Generator().manual_seed(seed)
-    width, layers = heads * WIDTH // 2, {}
-    for group, count in (("blocks", LAYERS), ("vace_blocks", len(VACE_LAYERS))):
+    generator = torch.Generator().manual_seed(1)
+    width, matrices = heads * WIDTH // 2, {}
+    for group, count in (("blocks", layers), ("vace_blocks", len(VACE_LAYERS))):
         for index in range(count):
             for part in PARTS:
                 name = f"{prefix}.{group}.{index}.attn1.{part}"
-                layers[f"{name}.lora_A.weight"] = torch.randn(rank, width, generator=generator)
-                layers[f"{name}.lora_B.weight"] = torch.randn(width, rank, generator=generator)
+                matrices[f"{name}.lora_A.weight"] = torch.randn(rank, width, generator=generator)
+                matrices[f"{name}.lora_B.weight"] = torch.randn(width, rank, generator=generator)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(layers, folder / LORA_FILE)
-    return len(layers) // 2
+    save_file(matrices, folder / LORA_FILE)
+    return len(matrices) // 2
 
 
-def registry_entry(names: list[str], **more: object) -> dict[str, object]:
-    """An entry of models.yaml for files without published digests."""
-    return {
-        "repository": "tests/tiny",
-        "commit": "0" * 40,
-        "licence": "Apache-2.0",
-        "commercial": True,
-        "files": names,
-    } | more
+def register(home: Path, entries: dict[str, list[str]]) -> None:
+    """Write or add to `home`/models.yaml: files by model id, as of models without published digests."""
+    import yaml
+
+    path = home / "models.yaml"
+    known = yaml.safe_load(path.read_text()) if path.is_file() else {}
+    own = {"repository": "tests/tiny", "commit": "0" * 40, "licence": "Apache-2.0", "commercial": True}
+    path.write_text(yaml.safe_dump(known | {name: own | {"files": listed} for name, listed in entries.items()}))
 
 
 def _text_encoder():

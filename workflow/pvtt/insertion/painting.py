@@ -40,7 +40,8 @@ def reference_on_white(cutout: Array, size: tuple[int, int]) -> Array:
 def edges_in(cutout: Array, box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Array:
     """Edges of the cut-out where `box` (in a frame of (width, height)) is to show it: uint8 (H, W, 4) at `size`.
 
-    White lines (Canny, 1986) on black, opaque where the product is; a sketch that says what is to be where.
+    White lines (its rim, and what Canny, 1986, finds inside) on black, opaque where the product is: a sketch of what is
+    to be where.
     """
     opaque = box_of(cutout[..., 3] > 127)
     result = np.zeros((size[1], size[0], 4), np.uint8)
@@ -52,7 +53,8 @@ def edges_in(cutout: Array, box: Box, frame: tuple[int, int], size: tuple[int, i
     drawn = cv2.resize(part, (max(1, x1 - x0), max(1, y1 - y0)), interpolation=cv2.INTER_AREA)
     inside = drawn[..., 3] > 127
     grey = cv2.cvtColor(np.ascontiguousarray(drawn[..., :3]), cv2.COLOR_RGB2GRAY)
-    lines = (cv2.Canny(np.where(inside, grey, 255).astype(np.uint8), 60, 160) > 0) & dilated(inside, 1)
+    rim = inside & dilated(np.pad(~inside, 1, constant_values=True), 1)[1:-1, 1:-1]
+    lines = rim | ((cv2.Canny(grey, 60, 160) > 0) & inside)
     layer = np.dstack([*([lines * np.uint8(255)] * 3), inside * np.uint8(255)])
     left, top, right, bottom = max(0, x0), max(0, y0), min(size[0], x1), min(size[1], y1)
     if right > left and bottom > top:
@@ -65,8 +67,8 @@ def seen_product(before: Array, after: Array, region: Array) -> tuple[Array, boo
 
     A generative model gives no mask of what it made. So this is where the picture has changed by more than its codec
     changes it: the difference, its threshold by Otsu (1979) but between 12 and 30 grey levels, opened, closed, its
-    holes filled and its small parts dropped. A dark shadow can count as product, and a product of the ground's colour be
-    missed. Where under 2 % of the region have changed, all of it is given and the second value is False.
+    holes filled and its small parts dropped. A dark shadow can count as product, and a product of the ground's colour
+    be missed. Where under 2 % of the region have changed, all of it is given and the second value is False.
     """
     box = box_of(region)
     if box is None:

@@ -25,7 +25,9 @@ class _Buffer:
 
     def fill(self, count: int) -> None:
         while len(self.full) < count:
-            frame = next(self.source)
+            frame = next(self.source, None)
+            if frame is None:
+                raise RuntimeError("the clip's frames ended before its masks")
             self.full.append(frame)
             self.small.append(resized(frame, self.size))
 
