@@ -85,5 +85,5 @@ def test_the_stage_writes_the_background(settings, tmp_path):
     (tmp_path / "clip.json").write_text(json.dumps({"clip_id": "A_s01", "empty": False}))
     remove_product(tmp_path, settings)
     record = json.loads((tmp_path / "background.json").read_text())
-    assert record["status"] == "done" and record["provenance"]["model"] == "tests/tiny"
+    assert record["status"] == "done" and record["provenance"]["backend"] == "vace"
     assert record["measures"]["windows"] == 1 and count_frames(tmp_path / "background.mp4") == 7

@@ -21,6 +21,7 @@ from pvtt.insertion.control import follow
 from pvtt.insertion.insertanywhere import LORA, Backend
 from pvtt.insertion.scene import carry, outlines
 from pvtt.models import ModelError
+from pvtt.wan.engine import Engine
 
 skip_without_packages()
 
@@ -42,8 +43,7 @@ def backend(**changes):
 def test_the_lora_changes_the_result_and_is_counted(home, monkeypatch):
     use(monkeypatch, home)
     parts, plain, led = clip(5), backend(), backend()
-    monkeypatch.setattr(plain, "lora", lambda: None)
-    plain.load()
+    plain.engine = Engine(MODEL, plain.own, "cpu")
     led.load()
     without, _, none = inserted(plain, request_of(parts))
     frames, _, insertion = inserted(led, request_of(parts))
@@ -62,6 +62,8 @@ def test_a_lora_by_path(home, monkeypatch, tmp_path):
     assert by_path.engine.merged == 16
     gone = backend(lora=str(tmp_path / "gone.safetensors"))
     assert "there is no file" in gone.problems()[-1]
+    with pytest.raises(ModelError, match="there is no file"):
+        gone.load()
 
 
 def test_a_lora_of_another_model_is_refused(home, monkeypatch, tmp_path):
@@ -147,4 +149,4 @@ def test_the_mask_has_the_new_product_s_outline(home, monkeypatch):
     place = next(iter(led.places(request_of(parts, cutout(80, 40)), measures)))
     box = box_of(place)
     assert (box[2] - box[0]) / (box[3] - box[1]) == pytest.approx(2, rel=0.1)
-    assert measures == {"moves_in_scene": False, "merged_layers": 16}
+    assert measures["moves_in_scene"] is False and measures["merged_layers"] == 16 and measures["lora"]

@@ -271,8 +271,7 @@ def test_the_stage_writes_video_masks_and_record(home, monkeypatch, tmp_path):
     assert seen.shape == (1, 14, 64, 96) and seen[0, 0].any() and not seen[0, 12:].any()
     assert record["boxes"][0] is not None and record["boxes"][13] is None
     assert record["measures"]["windows"] == 3
-    origin = record["provenance"]
-    assert (origin["backend"], origin["model"], origin["model_commit"]) == ("vace", "tests/tiny", "0" * 40)
+    assert record["provenance"]["backend"] == "vace" and record["provenance"]["seed"] == 5
     again, _ = run_stage(tmp_path / "b", settings, clip(14, leaves=12))
     for name in ("insert.mp4", "insert_mask.mkv"):
         assert (out / name).read_bytes() == (again / name).read_bytes()

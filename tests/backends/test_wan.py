@@ -271,6 +271,17 @@ def test_compile_and_attention_are_asked_for(home, monkeypatch):
     assert asked == ["native", {"fullgraph": True}]
 
 
+def test_half_precision_as_on_a_gpu(home, monkeypatch):
+    use(monkeypatch, home)
+    monkeypatch.setattr("pvtt.wan.engine.number_type", lambda device: torch.bfloat16)
+    half = Engine(MODEL, OWN | {"store_prompts": False}, "cpu")
+    assert half.pipe.transformer.dtype == torch.bfloat16 and half.pipe.vae.dtype == torch.float32
+    assert half.embeddings("a watch")[0].dtype == torch.bfloat16
+    frames, mask, reference = window()
+    made = half.make(frames, mask, Task("a watch", 1, reference))
+    assert made.std() > 1 and np.array_equal(made, half.make(frames, mask, Task("a watch", 1, reference)))
+
+
 @pytest.mark.parametrize(
     ("shape", "reason"), [((6, 32, 48, 3), "6 frames"), ((5, 30, 48, 3), "48x30"), ((5, 32, 48, 4), "uint8")]
 )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pvtt import models
+from pvtt.files import file_digest
 from pvtt.geometry import box_of
 from pvtt.insertion.base import Request
 from pvtt.insertion.scene import carry, outlines
@@ -30,6 +31,7 @@ class Backend(Vace):
 
     name = "insertanywhere"
     version = "1"
+    _digest = ""
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -43,10 +45,20 @@ class Backend(Vace):
             found.append(f"insertion.insertanywhere.lora: there is no file {self.own['lora']}")
         return found
 
+    def load(self, device: str = "cpu") -> None:
+        """Load the model and merge the LoRA; ModelError says how many of its layers did not fit."""
+        if self.engine is None:
+            # A path says nothing about what lies there, so the record has the file's digest.
+            self._digest = file_digest(self.lora())
+            super().load(device)
+
     def lora(self) -> Path:
         """The LoRA's file; ModelError when it is not there."""
         if self.own["lora"]:
-            return Path(self.own["lora"])
+            path = Path(self.own["lora"])
+            if not path.is_file():
+                raise ModelError(f"insertion.insertanywhere.lora: there is no file {path}")
+            return path
         folder = models.require(LORA)
         files = [file.path for file in models.model(LORA).files if file.path.endswith(".safetensors")]
         if len(files) != 1:
@@ -69,7 +81,7 @@ class Backend(Vace):
             (scale * size[0], scale * size[1]),
             float(path.angles[carried.first]),
         )
-        measures |= {"moves_in_scene": carried.moves, "merged_layers": self.running.merged}
+        measures |= {"moves_in_scene": carried.moves, "merged_layers": self.running.merged, "lora": self._digest}
         for index, outline in enumerate(outlines(alpha, place, carried, request.masks.shape[1:])):
             yield outline if request.boxes[index] is not None else np.zeros_like(outline)
 

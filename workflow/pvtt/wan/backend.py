@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt import models
 from pvtt.backends import ModelBackend
 from pvtt.wan.engine import PACKAGES, Engine
 
@@ -27,21 +26,6 @@ class WanBackend(ModelBackend):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """The chosen model."""
         return (self.own["model"],)
-
-    @property
-    def model(self) -> str:
-        """Repository of the model, for the record."""
-        return models.model(self.own["model"]).repository
-
-    @property
-    def model_commit(self) -> str:
-        """Its commit."""
-        return models.model(self.own["model"]).commit
-
-    @property
-    def licence(self) -> str:
-        """Licences of all that is used."""
-        return " AND ".join(dict.fromkeys(models.model(name).licence for name in self.needs))
 
     @property
     def running(self) -> Engine:

@@ -47,7 +47,7 @@ class Engine:
         self.settings, self.device = settings, device
         self._folder = models.require(model)
         on_gpu = device.startswith("cuda")
-        self._dtype = torch.bfloat16 if on_gpu else torch.float32
+        self._dtype = number_type(device)
         try:
             self.pipe = self._load(self._folder)
         except (OSError, ValueError, KeyError) as error:
@@ -172,6 +172,13 @@ class Engine:
         """Release the model."""
         self.pipe = None
         _free()
+
+
+def number_type(device: str) -> Any:
+    """What transformer and text encoder compute in: bfloat16 on a GPU, float32 on a CPU; the VAE is always float32."""
+    import torch
+
+    return torch.bfloat16 if device.startswith("cuda") else torch.float32
 
 
 def check_window(frames: Array, mask: Array, reference: Array | None) -> None:
