@@ -16,7 +16,7 @@ from backends.vace_clips import (
     skip_without_packages,
     use,
 )
-from pvtt.backends import available
+from pvtt.backends import Limits, available
 from pvtt.insertion import insert_product
 from pvtt.insertion.base import InsertionError
 from pvtt.insertion.composite import restored
@@ -54,6 +54,7 @@ def test_it_is_found_and_says_what_is_missing(tmp_path, monkeypatch):
     (tmp_path / "models.yaml").write_text("{}")
     wanted = Backend(settings_of("insertion", "vace", model="wan2.1-vace-14b"))
     assert wanted.needs == ("wan2.1-vace-14b",) and wanted.reads_prompt
+    assert wanted.limits == Limits(), "windows take clips of any length, and sizes are brought to the model's"
     assert any("wan2.1-vace-14b" in problem for problem in wanted.problems())
     with pytest.raises(RuntimeError, match="load"):
         wanted.insert(request_of(clip(1)))
