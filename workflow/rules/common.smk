@@ -122,6 +122,16 @@ def photo_of(wildcards):
     return ROWS[wildcards.product].images[int(wildcards.image) - 1]
 
 
+def words_of_target(wildcards):
+    """What the target is called; nothing for backends that read no words, so that new words cost them nothing."""
+    if not getattr(BACKENDS["insertion"], "reads_prompt", False):
+        return ""
+    row = ROWS[wildcards.target]
+    words = (row.title, row.subcategory, row.category)
+    said = [word.strip() for word in words if word.strip() not in ("", "unknown")]
+    return ", ".join(dict.fromkeys(said))
+
+
 def shots_of(wildcards):
     """The shot record behind a clip."""
     return f"<results>/shots/{ids.clip_product(wildcards.clip)}.json"

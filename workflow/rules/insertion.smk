@@ -19,6 +19,7 @@ rule insert_product:
     params:
         settings=SETTINGS["insertion"],
         version=VERSIONS["insertion"],
+        prompt=words_of_target,
     message:
         "Inserting {wildcards.target} (photo {wildcards.image}) into {wildcards.clip}"
     script:

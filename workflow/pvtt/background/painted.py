@@ -1,4 +1,4 @@
-"""What backends that paint with a model of another environment share: the frame that comes out of painted pixels."""
+"""What backends that paint with a model share: the frame that comes out of painted pixels."""
 
 from __future__ import annotations
 
@@ -45,17 +45,30 @@ def composited(
     `place`, where the painted frames lie, is removed.
     """
     meter = HoleMeter()
-    feather = min(settings["feather_px"], 0.5 * growth(settings["grow_px"], holes.shape[1:]))
+    feather = feather_of(settings, holes.shape[1:])
     with place:
         for index, frame in enumerate(frames()):
-            box = box_of(holes[index])
-            if box is None:
+            if not holes[index].any():
                 yield frame
                 continue
-            x0, y0, x1, y1 = padded_box(box, _RIM_PX, frame.shape[1], frame.shape[0])
-            part = np.s_[y0:y1, x0:x1]
-            result = frame.copy()
-            result[part] = blend_hole(frame[part], painted(index)[part], holes[index][part], feather)
+            result = in_hole(frame, painted(index), holes[index], feather)
             meter.add(frame, result, holes[index])
             yield result
     measures.update(meter.measures())
+
+
+def feather_of(settings: Mapping[str, Any], shape: tuple[int, ...]) -> float:
+    """Width in pixels of the transition in frames of `shape` (h, w): none that lets the product shine through."""
+    return min(settings["feather_px"], 0.5 * growth(settings["grow_px"], shape))
+
+
+def in_hole(frame: Array, made: Array, hole: Array, feather_px: float) -> Array:
+    """`made` in the `hole` (bool (h, w)) of `frame`, both uint8 (h, w, 3) RGB; outside it `frame` bit for bit."""
+    box = box_of(hole)
+    if box is None:
+        return frame
+    x0, y0, x1, y1 = padded_box(box, _RIM_PX, frame.shape[1], frame.shape[0])
+    part = np.s_[y0:y1, x0:x1]
+    result = frame.copy()
+    result[part] = blend_hole(frame[part], made[part], hole[part], feather_px)
+    return result

@@ -53,6 +53,11 @@ class Backend(ModelBackend):
         """Licence of the program, as the settings say."""
         return self.settings["videoanydoor"]["licence"]
 
+    @property
+    def commercial(self) -> bool:
+        """Whether that licence allows commercial use, as the settings say."""
+        return self.settings["videoanydoor"]["commercial"]
+
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`: the command is unset, without {job}, or no program."""
         command = self.settings["videoanydoor"]["command"]
