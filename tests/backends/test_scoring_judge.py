@@ -255,7 +255,10 @@ def test_a_pair_is_scored_by_dinov2_clip_siglip_and_the_judge(pair, url, tmp_pat
     mapped = max(0, (measures["identity_cosine_median_clip"] - floor) / (1 - floor))
     assert measures["identity_median_clip"] == pytest.approx(mapped, abs=2e-5)
     provenance = record["provenance"]
-    assert (provenance["backend"], provenance["model"]) == ("dinov2", "tiny/dinov2-base")
+    assert provenance["backend"] == "dinov2"
+    used = [entry["id"] for entry in provenance["models"]]
+    assert used == ["dinov2-base", "clip-vit-large-patch14", "siglip-base-patch16-384"]
+    assert provenance["models"][0]["repository"] == "tiny/dinov2-base"
     assert provenance["measured_by"] == version(settings)
     assert KEY not in json.dumps(record)
     again = scored(pair, settings | {"weights": weights | {"overall": 0.1}}, tmp_path)

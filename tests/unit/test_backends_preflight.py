@@ -149,7 +149,8 @@ class TestSettingsOfOthers:
         settings.config_schema.cache_clear()
         classes = {"magic": Painter, "wand": type("Wand", (Painter,), {"settings_of": ("magic",)}), "owl": Painter}
         found, known = backends.backend_class, backends.available
-        monkeypatch.setattr(backends, "named", lambda stage: {"magic", "wand", "owl"})
+        names = backends.named
+        monkeypatch.setattr(backends, "named", lambda stage: names(stage) | set(classes))
         monkeypatch.setattr(backends, "available", lambda stage: [*known(stage), *classes])
         monkeypatch.setattr(
             backends, "backend_class", lambda stage, name: classes[name] if name in classes else found(stage, name)
