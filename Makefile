@@ -18,7 +18,11 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo world bench test check format dag clean
+# make models CPU=1 (which the tests use) leaves out torchvision: its published build needs CUDA.
+CPU ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
+
+.PHONY: install models propainter videopainter demo world bench test check format dag clean
 
 install: $(VENV)/.dev ## make .venv and link the SLURM profile
 	@$(BIN)/python -m pvtt.profile profiles/slurm
@@ -43,6 +47,29 @@ $(VENV)/.world: $(VENV)/.core envs/world.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -r envs/world.txt
 	@touch $@
 
+models: $(VENV)/.models$(if $(CPU),-cpu) ## add what the model backends need to .venv; CPU=1: without torchvision
+
+$(VENV)/.models: $(VENV)/.core envs/models.txt envs/constraints-models.txt
+	@echo "Installing the models' environment, several gigabytes ..."
+	@$(PIP) -c envs/constraints-models.txt -r envs/models.txt
+	@touch $@ $@-cpu
+
+# Torch is the build that pip finds; PIP_EXTRA_INDEX_URL can name an index that has it for the CPU alone.
+$(VENV)/.models-cpu: $(VENV)/.core envs/models.txt envs/constraints-models.txt
+	@echo "Installing what model backends need on a CPU ..."
+	@grep -vE '^(#|-r|torchvision=|sam2=)' envs/models.txt > $@.txt
+	@$(PIP) -c envs/constraints-models.txt -r $@.txt
+	@$(PIP) --no-deps $$(grep '^sam2=' envs/models.txt)
+	@touch $@
+
+propainter videopainter: %: .venv-%/.done ## an environment of its own, .venv-<name>, for a model whose stack needs one
+
+.venv-%/.done: envs/%.txt
+	@echo "Installing the environment of $*, several gigabytes ..."
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 demo: $(VENV)/.core ## run the whole pipeline on the generated feed
 	@$(BIN)/snakemake --cores $(CORES) --config results=$(RESULTS) $(if $(DEMO_PAIRS),max_pairs=$(DEMO_PAIRS))
 	@echo
@@ -58,7 +85,7 @@ $(WORLD)/products.csv: | $(VENV)/.world
 bench: $(WORLD)/products.csv ## measure every stage on the world: WORLD=folder FEED=folder BENCH="more arguments"
 	@$(BIN)/python benchmarks/bench.py --world $(WORLD) $(if $(FEED),--feed $(FEED)) --out $(WORLD)/bench --jobs $(CORES) $(BENCH)
 
-test: $(VENV)/.dev ## every test that this machine can run
+test: $(VENV)/.dev $(VENV)/.models-cpu ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
 check: $(VENV)/.dev ## formatting, lint, types, workflow lint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from fabricated import tiny_run
 
 from pvtt import media
 from pvtt.dataset import publish
-from pvtt.dataset.annotations import split_of
+from pvtt.dataset.annotations import licences_of, split_of
 from pvtt.dataset.check import check_record
 from pvtt.files import read_json
 from pvtt.pairs.taxonomy import Taxonomy
@@ -284,3 +285,26 @@ def test_the_taxonomy_knows_the_demo_and_names_only_forms_that_exist() -> None:
     bracelet, bag = {"category": "jewelry", "subcategory": "bracelet"}, {"category": "bags", "subcategory": "tote"}
     levels = [taxonomy.difficulty(ring, other) for other in (ring, bracelet, watch, bag)]
     assert levels == ["easy", "medium", "hard", "expert"]
+
+
+def test_the_card_lists_the_models_and_says_what_forbids_commercial_use(tmp_path: Path, monkeypatch) -> None:
+    model = {"id": "thing-1b", "repository": "maker/thing", "commit": "e" * 40, "licence": "S-Lab-1.0"}
+    made = tiny_run().results.glob("pairs/*/*/insert.json")
+    origin = read_json(next(made))["provenance"]
+    barred = origin | {"models": [model | {"commercial": False}], "licence": "S-Lab-1.0"}
+    card = importlib.import_module("pvtt.dataset.card")
+    monkeypatch.setattr(card, "provenances", lambda run: [("insertion", barred), ("scoring", origin)] * 2)
+    publish_to(tmp_path)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "| insertion | fabricated | 1 | thing-1b | S-Lab-1.0 |" in text
+    row = f"| thing-1b | maker/thing | {'e' * 40} | S-Lab-1.0 | **not allowed** |"
+    assert text.count(row) == 1 and "this dataset is for non-commercial use" in text
+
+
+def test_licences_of_models_reach_the_pairs() -> None:
+    origins = [
+        {"licence": "MIT"},
+        {"licence": "S-Lab-1.0", "models": [{"licence": "MIT"}, {"licence": "S-Lab-1.0"}]},
+        {},
+    ]
+    assert licences_of(origins) == ["MIT", "S-Lab-1.0"]

@@ -1,8 +1,10 @@
 """What keeps the project's own files in step, and the small tools around the workflow."""
 
 import logging
+import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from pvtt import dag, jobs, profile, settings
+from pvtt import backends, dag, jobs, models, profile, settings
 from pvtt.scoring.filter import FailureRateError, check_failure_rate
 
 
@@ -20,14 +22,46 @@ def pins(name):
     return [line for line in lines if line and not line.startswith(("#", "-r"))]
 
 
-def test_conda_and_pip_have_the_same_pins():
-    conda = yaml.safe_load((ROOT / "envs/core.yaml").read_text())
-    assert conda["dependencies"][-1]["pip"] == pins("core.txt")
-    assert all("==" in pin for name in ("core.txt", "dev.txt") for pin in pins(name))
+ENVIRONMENTS = {
+    "core": ["core.txt"],
+    "models": ["core.txt", "models.txt"],
+    "propainter": ["core.txt", "propainter.txt"],
+    "videopainter": ["videopainter.txt"],
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_conda_and_pip_have_the_same_pins(name):
+    conda = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
+    assert conda["dependencies"][-1]["pip"] == [pin for part in ENVIRONMENTS[name] for pin in pins(part)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.txt")), ids=lambda path: path.name)
+def test_everything_is_pinned(path):
+    assert all(re.fullmatch(r"[\w.-]+(==[\w.]+| @ git\+\S+@[0-9a-f]{40}#\S+)", pin) for pin in pins(path.name))
+
+
+def test_every_environment_of_a_backend_has_its_files():
+    for stage in backends.STAGES:
+        for name in backends.available(stage):
+            environment = backends.backend_class(stage, name).environment
+            assert (ROOT / f"envs/{environment}.yaml").is_file() and environment in ENVIRONMENTS, name
+
+
+def test_every_model_that_a_backend_needs_is_registered():
+    known = models._read(models.REGISTRY, 0)
+    for stage in backends.STAGES:
+        for name in backends.available(stage):
+            backend = backends.backend_class(stage, name)(settings.stage_defaults(stage))
+            assert set(backend.needs) <= set(known), name
 
 
 def test_configuration_reference_is_current():
     assert (ROOT / "config/README.md").read_text() == settings.describe()
+
+
+def test_table_of_models_is_current():
+    assert (ROOT / "docs/models.md").read_text(encoding="utf-8").endswith(models.describe())
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "presets/poc.yaml", "presets/small.yaml", "presets/medium.yaml"])
@@ -113,7 +147,37 @@ def test_failure_limit():
 
 
 def test_constraints_agree_with_the_pins():
-    constraints = set(pins("constraints.txt"))
-    assert {pin.lower() for name in ("core.txt", "dev.txt", "world.txt") for pin in pins(name)} <= {
-        c.lower() for c in constraints
-    }
+    def lower(*names):
+        return {pin.lower() for name in names for pin in pins(name)}
+
+    base, more = lower("constraints.txt"), lower("constraints-models.txt")
+    assert lower("core.txt", "dev.txt", "world.txt") <= base
+    assert lower("models.txt") <= base | more
+    assert not {pin.split("==")[0] for pin in base} & {pin.split("==")[0] for pin in more}
+
+
+MODEL_PACKAGES = (
+    "torch",
+    "transformers",
+    "diffusers",
+    "accelerate",
+    "safetensors",
+    "ftfy",
+    "peft",
+    "sam2",
+    "onnxruntime",
+    "rembg",
+    "sentencepiece",
+)
+
+
+def test_the_models_environment_is_at_its_pins_and_can_be_imported():
+    """What make test installs; torchvision is left out there."""
+    pytest.importorskip("torch", reason="torch is not installed; run: make models CPU=1")
+    wanted = dict(pin.lower().split("==") for pin in pins("models.txt") if not pin.startswith("torchvision"))
+    found = {name: metadata.version(name).partition("+")[0] for name in wanted}
+    assert found == wanted
+    names = [*MODEL_PACKAGES, "sam2.build_sam", "sam2.sam2_video_predictor"]
+    code = f"import {', '.join(names)}\nfrom diffusers import WanVACEPipeline"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -5,7 +5,7 @@ import pytest
 
 from pvtt.segmentation import qa
 from pvtt.segmentation.base import Segmentation
-from pvtt.segmentation.classical import missing_colour
+from pvtt.segmentation.evidence import missing_colour
 
 HEIGHT, WIDTH = 120, 160
 GOOD = {name: limit.good for name, limit in qa.LIMITS.items()}

@@ -9,7 +9,8 @@ import pytest
 
 from pvtt import media
 from pvtt.segmentation import appearance, segment_clip
-from pvtt.segmentation.classical import Backend, sample_numbers
+from pvtt.segmentation.classical import Backend
+from pvtt.segmentation.evidence import sample_numbers
 from pvtt.settings import stage_defaults
 
 HEIGHT, WIDTH = 192, 256

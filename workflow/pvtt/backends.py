@@ -10,10 +10,13 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from pvtt import models
+
+STAGES = ("shots", "segmentation", "background", "products", "insertion", "scoring")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Embedded:
 class ModelBackend:
     """Base of the backends that run a model: what one needs is known, and checked, before anything is loaded.
 
-    A backend's own settings stand in the stage's under its name: `settings["vace"]["steps"]`.
+    A backend's own settings stand in the stage's under its name: `settings["vace"]["steps"]`. Those of other backends
+    are not there, but for the ones that `settings_of` names.
     """
 
     environment = "models"  # its file in envs/
@@ -81,6 +85,7 @@ class ModelBackend:
     packages: tuple[str, ...] = ("torch",)  # modules that `load` imports
     limits = Limits()
     needs: tuple[str, ...] = ()  # may be a property that reads the settings
+    settings_of: tuple[str, ...] = ()  # backends of the stage whose settings this one reads besides its own
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings
@@ -101,8 +106,18 @@ class ModelBackend:
 
 def available(stage: str) -> list[str]:
     """Names of the backends that stand in a stage's folder."""
+    return sorted(path.stem for path in _modules(stage, "*.py"))
+
+
+def named(stage: str) -> set[str]:
+    """Names of everything in a stage's folder that is chosen by name, such as its backends and its judges."""
+    return {path.stem for path in _modules(stage, "**/*.py")}
+
+
+@cache
+def _modules(stage: str, pattern: str) -> tuple[Path, ...]:
     folder = Path(__file__).parent / stage
-    return sorted(p.stem for p in folder.glob("*.py") if "\nclass Backend" in p.read_text(encoding="utf-8"))
+    return tuple(p for p in folder.glob(pattern) if "\nclass Backend" in p.read_text(encoding="utf-8"))
 
 
 def backend_class(stage: str, name: str) -> Any:
@@ -114,3 +129,24 @@ def backend_class(stage: str, name: str) -> Any:
     else:
         raise ValueError(f"{stage}.backend: no backend {name!r}; there are {', '.join(available(stage))}")
     return getattr(importlib.import_module(module), attribute)
+
+
+def chosen(stage: str, settings: Mapping[str, Any]) -> list[Any]:
+    """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
+
+    A stage with several at a time has a function `parts(settings)` that lists them.
+    """
+    parts = getattr(importlib.import_module(f"pvtt.{stage}"), "parts", None)
+    return list(parts(settings)) if parts else [backend_class(stage, settings["backend"])(settings)]
+
+
+def version(stage: str, settings: Mapping[str, Any]) -> str:
+    """What the results of a stage's backends depend on besides settings and inputs: versions, and commits of models.
+
+    A stage whose version says more than its backend's has a function `version(settings)`.
+    """
+    found = chosen(stage, settings)
+    say = getattr(importlib.import_module(f"pvtt.{stage}"), "version", None)
+    text = say(settings) if say else found[0].version
+    used = dict.fromkeys(name for backend in found for name in backend.needs)
+    return ", ".join([text, *(f"{name}@{models.commit(name)}" for name in used)])

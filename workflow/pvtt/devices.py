@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+
+
+def wanted() -> str:
+    """What this run asks for: PVTT_DEVICE, which the run's `device` sets, or `auto`."""
+    return os.environ.get("PVTT_DEVICE") or "auto"
+
+
+def use(device: str) -> None:
+    """Take `device` in this process and in those that it starts; `auto` leaves PVTT_DEVICE as it is."""
+    if device != "auto":
+        os.environ["PVTT_DEVICE"] = device
 
 
 def chosen() -> str:
-    """The device of this run: PVTT_DEVICE, which the run's `device` sets; `auto` is `cuda` where a GPU is seen."""
-    wanted = os.environ.get("PVTT_DEVICE", "auto")
-    if wanted != "auto":
-        return wanted
+    """The device of this run; `auto` is `cuda` where a GPU is seen."""
+    if wanted() != "auto":
+        return wanted()
     return "cuda" if gpu_seen() else "cpu"
 
 
 def gpu_seen() -> bool:
     """Whether this machine has an NVIDIA driver and lets this process see a GPU; needs no torch."""
-    return shutil.which("nvidia-smi") is not None and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+    driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidiactl").exists()
+    return driver and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")

@@ -13,8 +13,13 @@ from typing import Any
 
 
 def share_library() -> None:
-    """Let scripts import this library in whichever environment their rule runs: put it on their PYTHONPATH."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    """Let scripts import this library in whichever environment their rule runs: put it first on their PYTHONPATH.
+
+    What stands there stays, so that a backend of another package (`package.module:Class`) is found by the jobs too.
+    """
+    here = str(Path(__file__).parents[1])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != here]
+    os.environ["PYTHONPATH"] = os.pathsep.join([here, *map(os.path.abspath, others)])
 
 
 @contextmanager

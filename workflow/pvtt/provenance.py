@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt import __version__
+from pvtt import __version__, models
 from pvtt.files import file_digest
 
 
@@ -29,21 +29,36 @@ def provenance(
     inputs: Mapping[str, str | Path],
     watch: Stopwatch,
     seed: int | None = None,
+    further: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Record of a result: backend, version, settings, seed, inputs' digests, seconds spent, licence.
+    """Record of a result: backend, version, models, settings, seed, inputs' digests, seconds spent, licence.
 
-    `backend` has `name` and `version`; `licence`, `model` and `model_commit` where it has them. `inputs` maps a role
-    to a file.
+    `backend` has `name` and `version`; `needs` names its models, `licence` its own licence where that is not the
+    project's. `further` are the models of others that took part. The licence of the result is the strictest of all.
+    `inputs` maps a role to a file.
     """
+    used = [models_entry(name) for name in dict.fromkeys([*getattr(backend, "needs", ()), *further])]
+    own = (getattr(backend, "licence", "Apache-2.0"), getattr(backend, "commercial", True))
     return {
         "pvtt": __version__,
         "backend": backend.name,
         "version": backend.version,
-        "model": getattr(backend, "model", None),
-        "model_commit": getattr(backend, "model_commit", None),
-        "licence": getattr(backend, "licence", "Apache-2.0"),
+        "models": used,
+        "licence": models.strictest([own, *((entry["licence"], entry["commercial"]) for entry in used)]),
         "settings": dict(settings),
         "seed": seed,
         "inputs": {role: file_digest(path) for role, path in sorted(inputs.items()) if Path(path).is_file()},
         "seconds": watch.seconds,
+    }
+
+
+def models_entry(name: str) -> dict[str, Any]:
+    """What is recorded of a model, an id of the registry."""
+    entry = models.model(name)
+    return {
+        "id": entry.id,
+        "repository": entry.repository,
+        "commit": models.commit(name),
+        "licence": entry.licence,
+        "commercial": entry.commercial,
     }

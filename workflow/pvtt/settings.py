@@ -17,6 +17,8 @@ from typing import Any
 import jsonschema
 import yaml
 
+from pvtt import backends
+
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 # Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
 STAGES = {"checks": "catalogue"} | {
@@ -62,13 +64,26 @@ def stage_defaults(stage: str) -> dict[str, Any]:
 
 
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a configuration and fill in every default; SettingsError lists every mistake with its key."""
+    """Check a configuration and fill in every default; SettingsError lists every mistake with its key.
+
+    The settings of backends that are not chosen are checked and left out: a change of theirs must not redo anything.
+    """
     schema = config_schema()
     filled = _filled(config, schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
     if errors:
         raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(error)}" for error in errors))
-    return filled
+    return filled | {stage: _of_chosen(stage, filled[stage]) for stage in backends.STAGES}
+
+
+def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage's settings without those of what is not chosen, by `backend` or by any other key that holds names."""
+    values = [value for value in settings.values() if isinstance(value, str | list)]
+    names = {name for value in values for name in ([value] if isinstance(value, str) else value)}
+    for name in names & set(backends.available(stage)):
+        names |= set(getattr(backends.backend_class(stage, name), "settings_of", ()))
+    idle = backends.named(stage) - names
+    return {key: value for key, value in settings.items() if not (key in idle and isinstance(value, Mapping))}
 
 
 def _filled(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

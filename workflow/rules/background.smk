@@ -10,10 +10,12 @@ rule remove_product:
     log:
         "<logs>/remove_product/{clip}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("background")
+    resources:
+        gpu=gpus_of("background"),
     params:
         settings=SETTINGS["background"],
-        version=BACKENDS["background"].version,
+        version=VERSIONS["background"],
     message:
         "Removing the product from {wildcards.clip}"
     script:

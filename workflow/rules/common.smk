@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from pvtt import backends, ids, settings
+from pvtt import backends, devices, ids, models, preflight, scoring, settings
 from pvtt.catalogue import CatalogueError, read_catalogue
 from pvtt.jobs import share_library
 
@@ -16,20 +17,40 @@ try:
     SETTINGS = settings.resolve(config)
     ALL_ROWS = read_catalogue(SETTINGS["catalogue"])
     ROWS = {row.product_id: row for row in ALL_ROWS if row.status == "accepted"}
+    if SETTINGS["models"]:
+        models.use(SETTINGS["models"])
+    devices.use(SETTINGS["device"])
     BACKENDS = {
-        stage: backends.backend_class(stage, SETTINGS[stage]["backend"])
-        for stage in (
-            "shots",
-            "segmentation",
-            "background",
-            "products",
-            "insertion",
-            "scoring",
-        )
+        stage: backends.chosen(stage, SETTINGS[stage])[0] for stage in backends.STAGES
     }
     taxonomy_path = Path(workflow.basedir) / SETTINGS["pairs"]["taxonomy"]
     TAXONOMY = yaml.safe_load(taxonomy_path.read_text(encoding="utf-8"))
-except (OSError, settings.SettingsError, CatalogueError, ValueError) as error:
+    # Once, before any job: a job parses this file again, and what it needs was found then.
+    if workflow.is_main_process:
+        # Snakemake has a number of nodes only where jobs go to other machines.
+        local = workflow.resource_settings.nodes is None
+        if local:
+            workflow.global_resources.setdefault("gpu", 1)  # one job at a time on it
+        lacking = preflight.problems(
+            SETTINGS,
+            local=local,
+            own_environments=DeploymentMethod.CONDA
+            in workflow.deployment_settings.deployment_method,
+        )
+        if lacking:
+            raise WorkflowError(
+                "the chosen backends cannot run:\n  " + "\n  ".join(lacking)
+            )
+    VERSIONS = {
+        stage: backends.version(stage, SETTINGS[stage]) for stage in backends.STAGES
+    }
+except (
+    OSError,
+    settings.SettingsError,
+    CatalogueError,
+    ValueError,
+    models.ModelError,
+) as error:
     raise WorkflowError(str(error))
 
 
@@ -43,6 +64,16 @@ wildcard_constraints:
     target=ids.PRODUCT_PATTERN,
     clip=ids.CLIP_PATTERN,
     image=r"[1-9]\d*",
+
+
+def environment_of(stage):
+    """The conda environment of a stage's jobs, as seen from this folder."""
+    return f"../../envs/{preflight.environment(stage, SETTINGS[stage])}.yaml"
+
+
+def gpus_of(stage):
+    """GPUs of a stage's job."""
+    return preflight.gpus(stage, SETTINGS[stage])
 
 
 def row_of(wildcards):
@@ -91,9 +122,29 @@ def photo_of(wildcards):
     return ROWS[wildcards.product].images[int(wildcards.image) - 1]
 
 
+def words_of_target(wildcards):
+    """What the target is called; nothing for backends that read no words, so that new words cost them nothing."""
+    if not getattr(BACKENDS["insertion"], "reads_prompt", False):
+        return ""
+    row = ROWS[wildcards.target]
+    words = (row.title, row.subcategory, row.category)
+    said = [word.strip() for word in words if word.strip() not in ("", "unknown")]
+    return ", ".join(dict.fromkeys(said))
+
+
 def shots_of(wildcards):
     """The shot record behind a clip."""
     return f"<results>/shots/{ids.clip_product(wildcards.clip)}.json"
+
+
+def words_of(wildcards):
+    """What the catalogue calls the product of a clip."""
+    row = ROWS[ids.clip_product(wildcards.clip)]
+    return {
+        "title": row.title,
+        "category": row.category,
+        "subcategory": row.subcategory,
+    }
 
 
 def references_of(wildcards):

@@ -13,10 +13,13 @@ rule insert_product:
     log:
         "<logs>/insert_product/{clip}__{target}_i{image}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("insertion")
+    resources:
+        gpu=gpus_of("insertion"),
     params:
         settings=SETTINGS["insertion"],
-        version=BACKENDS["insertion"].version,
+        version=VERSIONS["insertion"],
+        prompt=words_of_target,
     message:
         "Inserting {wildcards.target} (photo {wildcards.image}) into {wildcards.clip}"
     script:

@@ -7,10 +7,12 @@ rule cut_out_product:
     log:
         "<logs>/cut_out_product/{product}_{image}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("products")
+    resources:
+        gpu=gpus_of("products"),
     params:
         settings=SETTINGS["products"],
-        version=BACKENDS["products"].version,
+        version=VERSIONS["products"],
     message:
         "Cutting {wildcards.product} out of photo {wildcards.image}"
     script:

@@ -13,10 +13,15 @@ rule score_pair:
     log:
         "<logs>/score_pair/{clip}__{target}_i{image}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("scoring")
+    resources:
+        gpu=gpus_of("scoring"),
     params:
         settings=SETTINGS["scoring"],
-        version=BACKENDS["scoring"].version,
+        version=VERSIONS["scoring"],
+        title=lambda wildcards: scoring.told_title(
+            SETTINGS["scoring"], ROWS[wildcards.target].title
+        ),
     message:
         "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
     script:

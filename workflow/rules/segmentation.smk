@@ -10,11 +10,13 @@ rule segment_clip:
     log:
         "<logs>/segment_clip/{clip}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("segmentation")
+    resources:
+        gpu=gpus_of("segmentation"),
     params:
-        title=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].title,
+        words=words_of,
         settings=SETTINGS["segmentation"],
-        version=BACKENDS["segmentation"].version,
+        version=VERSIONS["segmentation"],
     message:
         "Masking the product in {wildcards.clip}"
     script:

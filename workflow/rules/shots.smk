@@ -6,10 +6,12 @@ rule detect_shots:
     log:
         "<logs>/detect_shots/{product}.log",
     conda:
-        "../../envs/core.yaml"
+        environment_of("shots")
+    resources:
+        gpu=gpus_of("shots"),
     params:
         settings=SETTINGS["shots"],
-        version=BACKENDS["shots"].version,
+        version=VERSIONS["shots"],
     message:
         "Finding the shots of {wildcards.product}"
     script:

@@ -25,4 +25,5 @@ with job(snakemake):
         Path(snakemake.output.record).parent,
         pair,
         snakemake.params.settings,
+        prompt=snakemake.params.prompt,
     )

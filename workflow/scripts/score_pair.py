@@ -12,4 +12,5 @@ with job(snakemake):
         [Path(path) for path in snakemake.input.target_cutouts],
         [Path(path) for path in snakemake.input.source_cutouts],
         snakemake.params.settings,
+        title=snakemake.params.title,
     )

@@ -9,6 +9,6 @@ with job(snakemake):
     segment_clip(
         Path(snakemake.output.qa).parent,
         [Path(path) for path in snakemake.input.references],
-        snakemake.params.title,
-        snakemake.params.settings,
+        settings=snakemake.params.settings,
+        **snakemake.params.words,
     )

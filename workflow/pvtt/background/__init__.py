@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt import backends, files
+from pvtt import backends, devices, files
 from pvtt.background.base import RemovalError
 from pvtt.frames import Replay
 from pvtt.media import MediaError, read_masks, video_fps, write_video
@@ -16,7 +16,7 @@ from pvtt.provenance import Stopwatch, provenance
 __all__ = ["remove_product"]
 
 
-def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str = "cpu") -> None:
+def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | None = None) -> None:
     """Write background.mp4 and then background.json of the clip in `clip_dir`.
 
     Reads video.mp4, masks.mkv and clip.json. A clip marked `empty` is its own background. A product that cannot be
@@ -33,7 +33,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str = "c
             shutil.copyfile(video, aside)
     else:
         try:
-            backend.load(device)
+            backend.load(device or devices.chosen())
             masks = read_masks(masks_path).any(0)
             frames = Replay(video)
             _check_lengths(frames.n_frames, masks.shape[0], backend.limits.max_frames)

@@ -18,32 +18,29 @@ import cv2
 import numpy as np
 
 from pvtt.backends import Embedded
-from pvtt.background.base import Frames, Removal, RemovalError
+from pvtt.background.base import Frames, Removal
 from pvtt.background.inpaint import fill, membrane
 from pvtt.background.measures import HoleMeter
-from pvtt.background.shadow import Shadow, evened, measure_shadow
+from pvtt.background.region import CLEAR, FAINTEST, growth, measure_region
+from pvtt.background.shadow import Shadow, evened
 from pvtt.background.temporal import (
     Canvas,
     Plate,
     build_plate,
     canvas_of,
-    full_size,
-    reduced_gray,
+    scene_motion,
     shut_masks,
     to_canvas,
 )
 from pvtt.colour import luminance, to_linear
-from pvtt.geometry import box_of, camera_motion, dilated, disc, padded_box
+from pvtt.geometry import box_of, dilated, disc, padded_box
 
 Array = np.ndarray
 
 _RIM_PX = 4
-_LEAST_GROWTH = 6
 _RIM_LIMIT = 24.0
 _SEED = 1
-_FAINTEST = 0.008
 _DOUBTFUL = 0.06
-_CLEAR = 0.02
 _TINT = 0.05
 _DETAIL_PX = 2.5
 _NOISE = 4.0
@@ -59,14 +56,9 @@ class Backend(Embedded):
         """See `base.BackgroundBackend.remove`."""
         if not masks.any():
             return Removal(frames(), np.zeros_like(masks), {"plate_share": 0.0, "inpainted_share": 0.0})
-        cover, grown = np.empty_like(masks), np.empty_like(masks)
-        shadow = measure_shadow(frames, masks, self.settings["shadow_extent"])
-        for index, mask in enumerate(masks):
-            cover[index] = dilated(mask, growth(self.settings["grow_px"], mask.shape))
-            grown[index] = cover[index] | shadow.zone(index, _FAINTEST)
-        _check_coverage(cover, self.settings["max_coverage"])
+        cover, grown, shadow = measure_region(frames, masks, self.settings, FAINTEST)
         reference = _reference(cover)
-        motion = _motion(frames, grown, reference)
+        motion = scene_motion(frames, grown, reference)
         height, width = cover.shape[1:]
         canvas = canvas_of(motion, [box_of(mask) for mask in grown], width, height)
         lit = (shadow.lit(frame, index) for index, frame in enumerate(frames()))
@@ -94,7 +86,7 @@ class Backend(Embedded):
             part = np.s_[y0:y1, x0:x1]
             drawn = _from_canvas(scene.plate, scene.canvas, index, (x0, y0, x1, y1))
             lit = scene.shadow.lit(frame, index)[part]
-            cover, shaded = scene.cover[index][part], scene.shadow.zone(index, _CLEAR)[part]
+            cover, shaded = scene.cover[index][part], scene.shadow.zone(index, CLEAR)[part]
             hole, mask = cover | shaded, scene.masks[index][part]
             filled = with_front(blend_hole(lit, drawn, hole, feather), lit, frame[part], (mask, cover, hole))
             result = frame.copy()
@@ -114,11 +106,6 @@ class _Scene:
     cover: Array
     grown: Array
     shadow: Shadow
-
-
-def growth(grow_px: int, shape: tuple[int, ...]) -> int:
-    """Pixels by which a mask of `shape` (h, w) is grown: `grow_px` is meant for a short side of 720."""
-    return min(grow_px, max(_LEAST_GROWTH, round(grow_px * min(shape) / 720)))
 
 
 def blend_hole(source: Array, drawn: Array, hole: Array, feather_px: float) -> Array:
@@ -195,28 +182,11 @@ def _from_canvas(plate: Array, canvas: Canvas, index: int, box: tuple[int, int, 
     )
 
 
-def _check_coverage(grown: Array, limit: float) -> None:
-    shares = grown.mean(axis=(1, 2))
-    worst = int(shares.argmax())
-    if shares[worst] > limit:
-        raise RemovalError(
-            f"the product and its shadow cover {shares[worst]:.0%} of frame {worst}, more than max_coverage {limit:.0%}"
-        )
-
-
 def _reference(grown: Array) -> int:
     """The frame nearest to the clip's middle among those that show most of the scene."""
     shares = grown.mean(axis=(1, 2))
     middle = np.abs(np.arange(len(grown)) - (len(grown) - 1) / 2) / len(grown)
     return int((shares + 0.5 * middle).argmin())
-
-
-def _motion(frames: Frames, grown: Array, reference: int) -> Array:
-    grays = [reduced_gray(frame) for frame in frames()]
-    height, width = grays[0].shape
-    covered = [cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA) > 0 for mask in grown]
-    motion = camera_motion(grays, covered, reference)
-    return full_size(motion, (width, height), (grown.shape[2], grown.shape[1]))
 
 
 def _holes(grown: Array, canvas: Canvas) -> Array:

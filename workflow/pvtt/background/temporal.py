@@ -14,7 +14,8 @@ import numpy as np
 
 from pvtt.background.inpaint import membrane
 from pvtt.colour import to_linear, to_srgb
-from pvtt.geometry import apply, closed, dilated, disc
+from pvtt.frames import Frames
+from pvtt.geometry import apply, camera_motion, closed, dilated, disc
 
 Array = np.ndarray
 
@@ -68,6 +69,18 @@ def full_size(motion: Array, small: tuple[int, int], size: tuple[int, int]) -> A
     fx, fy = size[0] / small[0], size[1] / small[1]
     up = np.array([[fx, 0, (fx - 1) / 2], [0, fy, (fy - 1) / 2], [0, 0, 1]])
     return up @ motion @ np.linalg.inv(up)
+
+
+def scene_motion(frames: Frames, covered: Array, reference: int) -> Array:
+    """Transforms float64 (n, 3, 3) of each frame's points to frame `reference`, in the frames' own pixels.
+
+    What is `covered` (bool (n, h, w)) does not count.
+    """
+    grays = [reduced_gray(frame) for frame in frames()]
+    height, width = grays[0].shape
+    small = [cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_AREA) > 0 for mask in covered]
+    motion = camera_motion(grays, small, reference)
+    return full_size(motion, (width, height), (covered.shape[2], covered.shape[1]))
 
 
 def canvas_of(motion: Array, boxes: list[tuple[int, int, int, int] | None], width: int, height: int) -> Canvas:

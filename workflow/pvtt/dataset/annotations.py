@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -131,7 +131,6 @@ def _metadata(
 ) -> Record:
     clip, score = shot["clip"], pair["score"]
     made = [shot["qa"], shot["background"], pair["insert"], score]
-    licences = {record["provenance"]["licence"] for record in made if record.get("provenance", {}).get("licence")}
     return {
         "difficulty": pair["difficulty"],
         "quality_score": score.get("quality_score"),
@@ -145,8 +144,14 @@ def _metadata(
         "clip_range": [int(clip["source"]["start_frame"]), int(clip["source"]["end_frame"])],
         "empty_source": bool(clip["empty"]),
         "split": split_of(products, settings["test_share"]),
-        "licence": sorted(licences),
+        "licence": licences_of([record.get("provenance", {}) for record in made]),
     }
+
+
+def licences_of(origins: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Licences of the backends and models of some provenance records, each once."""
+    found = {origin["licence"] for origin in origins if origin.get("licence")}
+    return sorted(found | {model["licence"] for origin in origins for model in origin.get("models") or []})
 
 
 def _counts(values: Any) -> dict[str, int]:

@@ -22,6 +22,7 @@ def card(run: Run, records: Mapping[str, Any], settings: Mapping[str, Any]) -> s
         settings=settings,
         statistics=records["statistics"],
         backends=_backends(run),
+        models=_models(run),
         products=_source_products(records["pairs"]["pairs"]),
         one_way=one_way,
         lighting_measured=records["statistics"]["scores"]["lighting"] is not None,
@@ -38,10 +39,18 @@ def _backends(run: Run) -> list[Record]:
     """Every backend that made something, once, in the order of the stages."""
     found: dict[tuple[str, ...], Record] = {}
     for stage, made in provenances(run):
-        fields = {key: str(made.get(key) or "") for key in ("backend", "version", "model", "model_commit", "licence")}
+        fields = {key: str(made.get(key) or "") for key in ("backend", "version", "licence")}
+        fields["models"] = ", ".join(model["id"] for model in made.get("models") or [])
         found.setdefault((stage, *fields.values()), {"stage": stage, **fields})
     order = ["shots", "segmentation", "background", "products", "insertion", "scoring"]
     return sorted(found.values(), key=lambda row: (order.index(row["stage"]), row["backend"], row["version"]))
+
+
+def _models(run: Run) -> list[Record]:
+    """Every model that made something, once, by id; one used at two commits stands twice."""
+    used = [model for _, made in provenances(run) for model in made.get("models") or []]
+    found = {(model["id"], model["commit"]): model for model in used}
+    return [found[key] for key in sorted(found)]
 
 
 def _source_products(entries: list[Record]) -> list[Record]:

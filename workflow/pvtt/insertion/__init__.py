@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import backends, files
+from pvtt import backends, devices, files
 from pvtt.frames import Replay
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.media import (
@@ -33,13 +33,14 @@ def insert_product(
     out_dir: Path,
     pair: Mapping[str, Any],
     settings: Mapping[str, Any],
-    device: str = "cpu",
+    device: str | None = None,
+    prompt: str = "",
 ) -> None:
     """Write insert.mp4, insert_mask.mkv and then insert.json of one pair into `out_dir`.
 
     `clip_dir` holds video.mp4, background.mp4, masks.mkv and track.json; `cutout` is an RGBA PNG and `cutout_record`
-    the JSON beside it; `pair` has pair_id, clip_id, source_id, target_id, image_index and seed. A pair that cannot be
-    made gives empty media and `status: failed` with the reason.
+    the JSON beside it; `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the
+    product is. A pair that cannot be made gives empty media and `status: failed` with the reason.
     """
     clip_dir, out_dir, watch = Path(clip_dir), Path(out_dir), Stopwatch()
     backend = backends.backend_class("insertion", settings["backend"])(settings)
@@ -51,8 +52,8 @@ def insert_product(
     record |= {key: track[key] for key in ("n_frames", "fps", "width", "height")}
     try:
         _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
-        backend.load(device)
-        insertion = backend.insert(_request(clip_dir, cutout, track, int(pair["seed"])))
+        backend.load(device or devices.chosen())
+        insertion = backend.insert(_request(clip_dir, cutout, track, int(pair["seed"]), prompt))
         _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
     except (InsertionError, MediaError) as error:
@@ -80,7 +81,7 @@ def _check_inputs(
         raise InsertionError(f"the clip has {n_frames} frames, more than the backend's limit of {max_frames}")
 
 
-def _request(clip_dir: Path, cutout: Path, track: Mapping[str, Any], seed: int) -> Request:
+def _request(clip_dir: Path, cutout: Path, track: Mapping[str, Any], seed: int, prompt: str) -> Request:
     source, background = Replay(clip_dir / "video.mp4"), Replay(clip_dir / "background.mp4")
     masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
     n_frames = track["n_frames"]
@@ -103,6 +104,7 @@ def _request(clip_dir: Path, cutout: Path, track: Mapping[str, Any], seed: int) 
         cutout=read_rgba(cutout),
         fps=float(video_fps(clip_dir / "video.mp4")),
         seed=seed,
+        prompt=prompt,
     )
 
 

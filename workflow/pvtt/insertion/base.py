@@ -27,7 +27,7 @@ class Request:
     product. `masks` is bool (n, h, w), all False in a clip without a product. `boxes` are the source product's
     (x0, y0, x1, y1) in pixels, None where it is not to be seen. `points` is float (k, n, 2), key points of the
     product as (x, y), NaN where lost. `cutout` is uint8 (h', w', 4) RGBA, not premultiplied. `fps` is in frames per
-    second.
+    second. `prompt` is what the new product is called, for backends that read words; it may be empty.
     """
 
     source: Frames
@@ -38,6 +38,7 @@ class Request:
     cutout: Array
     fps: float
     seed: int
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class Insertion:
     """What `Backend.insert` gives back.
 
     `frames` yields n pairs, once: the uint8 (h, w, 3) RGB frame and the bool (h, w) mask of where the new product is
-    seen. `boxes` holds the new product's box per frame, whole even where something hides it, None where it is absent.
-    `measures` are plain values for the record.
+    seen. `boxes` holds the new product's box per frame, whole even where something hides it (as far as the backend can
+    know), None where it is absent. `measures` are plain values for the record. Both are complete when `frames` is
+    exhausted.
     """
 
     frames: Iterator[tuple[Array, Array]]
@@ -55,7 +57,11 @@ class Insertion:
 
 
 class InsertionBackend(AnyBackend, Protocol):
-    """Puts a product into a clip. InsertionError says why a pair cannot be made."""
+    """Puts a product into a clip. InsertionError says why a pair cannot be made.
+
+    One that reads the request's `prompt` has the attribute `reads_prompt`, True; others are not given it, so that other
+    words do not make their results anew.
+    """
 
     def insert(self, request: Request) -> Insertion:
         """Make one pair."""

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pvtt import devices
 from pvtt.backends import backend_class
 from pvtt.files import write_empty, write_json
 from pvtt.media import MediaError, read_rgba, write_png
@@ -28,7 +29,7 @@ def cut_out_product(
     out_png: Path,
     out_json: Path,
     settings: Mapping[str, Any],
-    device: str = "cpu",
+    device: str | None = None,
 ) -> None:
     """Cut the product out of photo `image_index` (from 1) of a product.
 
@@ -54,7 +55,7 @@ def cut_out_product(
     try:
         rgba = read_rgba(photo)
         record |= {"width": rgba.shape[1], "height": rgba.shape[0]}
-        cut_out, found = _cut_out(rgba, backend, settings, device)
+        cut_out, found = _cut_out(rgba, backend, settings, device or devices.chosen())
         record |= found
     except MediaError as error:
         record["reason"] = str(error)

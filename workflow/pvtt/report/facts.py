@@ -114,6 +114,7 @@ def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
                 "basis": score.get("basis", []),
                 "scores": score.get("scores", {}),
                 "measures": _plain_measures(score),
+                "judge": (score.get("judge") or {}).get("reason", ""),
                 "views": _views(results, pair, previews, poster),
                 "fps": rate_value(str(shot["fps"])),
                 "n_frames": int(shot["n_frames"]),

@@ -1,8 +1,8 @@
 """Scoring: what can be measured of a pair, and a score only over what was measured.
 
 Identity and swap (`identity.py`), steadiness in time (`temporal.py`), fidelity of the background. `lighting` and
-`overall` are a vision-language judge's; without one they are null, and `quality_score` is the mean over the rest with
-the weights scaled up, its names in `basis`.
+`overall` are a vision-language judge's (`judging.py`); without one, or where it gave no answer, they are null, and
+`quality_score` is the mean over the rest with the weights scaled up, its names in `basis`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pvtt.backends import backend_class
+from pvtt import devices
 from pvtt.files import read_json, write_json
 from pvtt.media import MediaError
 from pvtt.provenance import Stopwatch, provenance
 from pvtt.scoring.identity import cut_out_crops, identity_measures
+from pvtt.scoring.judging import judge_measures, judge_pair, judge_scores
+from pvtt.scoring.parts import identity_backends, judge_backend, parts, told_title, version
 from pvtt.scoring.reading import InvalidPairError, PairFrames, read_pair
+from pvtt.scoring.sheets import judge_pictures
 from pvtt.scoring.temporal import box_drift, temporal_measures, temporal_score
+
+__all__ = ["SCORES", "InvalidPairError", "parts", "quality_score", "score_pair", "told_title", "version"]
 
 SCORES = ("identity", "temporal", "lighting", "overall")
 
@@ -28,16 +33,18 @@ def score_pair(
     target_cutouts: Sequence[Path],
     source_cutouts: Sequence[Path],
     settings: Mapping[str, Any],
-    device: str = "cpu",
+    device: str | None = None,
+    title: str = "",
 ) -> None:
-    """Measure one pair and write `pair_dir/score.json`.
+    """Measure one pair and write `pair_dir/score.json`; a judge's raw answers stand beside it, in judge.json.
 
     Reads video.mp4, masks.mkv and background.mp4 of the clip, insert.mp4, insert_mask.mkv and insert.json of the pair,
     and RGBA cut-outs of both products (empty files are passed over). Status `scored`; `failed` when the insertion
-    failed, with its reason; `invalid` when the files do not belong together, with what differs.
+    failed, with its reason; `invalid` when the files do not belong together, with what differs. `title` is the
+    target's, for a judge that is told it.
     """
     watch = Stopwatch()
-    backend = backend_class("scoring", settings["backend"])(settings)
+    backends = identity_backends(settings)
     insert = read_json(pair_dir / "insert.json")
     record: dict[str, Any] = {
         "pair_id": insert["pair_id"],
@@ -49,12 +56,16 @@ def score_pair(
         "measures": {},
     }
     if insert["status"] == "done":
-        record |= _score(backend, clip_dir, pair_dir, insert, (target_cutouts, source_cutouts), settings, device)
+        cutouts = (target_cutouts, source_cutouts)
+        device = device or devices.chosen()
+        record |= _score(backends, clip_dir, pair_dir, insert, cutouts, settings, device, title)
     inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "background.mp4")}
     inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
     inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
-    write_json(pair_dir / "score.json", record | {"provenance": provenance(backend, settings, inputs, watch)})
+    needs = [model for part in parts(settings) for model in part.needs]
+    origin = provenance(backends[0], settings, inputs, watch, further=needs) | {"measured_by": version(settings)}
+    write_json(pair_dir / "score.json", record | {"provenance": origin})
 
 
 def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
@@ -67,13 +78,14 @@ def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, floa
 
 
 def _score(
-    backend: Any,
+    backends: Sequence[Any],
     clip_dir: Path,
     pair_dir: Path,
     insert: Mapping[str, Any],
     cutouts: tuple[Sequence[Path], Sequence[Path]],
     settings: Mapping[str, Any],
     device: str,
+    title: str,
 ) -> dict[str, Any]:
     """The record's fields of a pair whose insertion was done."""
     try:
@@ -83,13 +95,17 @@ def _score(
             raise InvalidPairError("no accepted cut-out of the target to compare with")
     except (InvalidPairError, MediaError) as error:
         return {"status": "invalid", "reason": str(error)}
-    measures = _measure(backend, pair, insert, target, source, device)
+    measures = _measure(backends, pair, insert, target, source, device)
     scores = dict.fromkeys(SCORES) | {
         "identity": measures["identity_median"],
         "temporal": _rounded(temporal_score(measures)),
     }
+    judged = _judge(pair, target, settings, device, title, pair_dir / "judge.json")
+    if judged:
+        scores |= judge_scores(judged)
+        measures |= judge_measures(judged)
     quality, basis = quality_score(scores, settings["weights"])
-    return {
+    return ({"judge": judged} if judged else {}) | {
         "status": "scored",
         "reason": "",
         "scores": scores,
@@ -100,19 +116,42 @@ def _score(
 
 
 def _measure(
-    backend: Any, pair: PairFrames, insert: Mapping[str, Any], target: list, source: list, device: str
+    backends: Sequence[Any], pair: PairFrames, insert: Mapping[str, Any], target: list, source: list, device: str
 ) -> dict[str, float | None]:
-    backend.load(device)
-    try:
-        measures = identity_measures(backend, pair.samples, target, source)
-    finally:
-        backend.close()
+    """Identity by every backend, those after the first under their names, then what needs no backend."""
+    measures: dict[str, float | None] = {}
+    for backend in backends:
+        backend.load(device)
+        try:
+            found = identity_measures(backend, pair.samples, target, source)
+        finally:
+            backend.close()
+        if measures:
+            found.pop("changed")
+            found = {f"{name}_{backend.name}": value for name, value in found.items()}
+        measures |= found
     measures |= {"background_psnr": pair.background_psnr, "jitter": pair.jitter}
     measures |= temporal_measures(pair.steps)
     boxes = insert.get("boxes") or []
     drift = box_drift(pair.source_boxes, boxes) if len(boxes) == len(pair.source_boxes) else None
     measures |= {"box_drift": drift}
     return {name: _rounded(value) for name, value in measures.items()}
+
+
+def _judge(
+    pair: PairFrames, target: list, settings: Mapping[str, Any], device: str, title: str, store: Path
+) -> dict[str, Any] | None:
+    """The judge's record, see `judge_pair`; None without a judge."""
+    judge = judge_backend(settings)
+    if judge is None:
+        return None
+    how = settings["judging"]
+    pictures = judge_pictures(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
+    judge.load(device)
+    try:
+        return judge_pair(judge, pictures, told_title(settings, title), how, store)
+    finally:
+        judge.close()
 
 
 def _rounded(value: float | None) -> float | None:

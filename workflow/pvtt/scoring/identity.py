@@ -16,6 +16,7 @@ import numpy as np
 from pvtt.media import read_rgba
 from pvtt.scoring.base import Crop, IdentityBackend
 
+IDENTITY_MEASURES = ("identity_median", "identity_p10", "source_likeness", "swap", "changed")
 _GREY = 128
 _MIN_PIXELS = 48
 _MAX_SIDE = 320
@@ -56,11 +57,12 @@ def identity_measures(
     Each of `frames` has `source` and `result`, uint8 (h, w, 3) RGB, and `source_mask` and `insert_mask`, bool (h, w).
     `identity_median`, `identity_p10`: likeness of the result to the target; `source_likeness`: to the source, median;
     `swap`: median of the difference; `changed`: share of the inserted product's pixels that differ from the source
-    by more than 12 grey levels in some channel, median. A figure without its inputs is None.
+    by more than 12 grey levels in some channel, median. A figure without its inputs is None. A backend with cosines
+    adds those of the result to the target: `identity_cosine_median`, `identity_cosine_p10`.
     """
     shown = [(crop, frame) for frame in frames if (crop := tight_crop(frame["result"], frame["insert_mask"]))]
     if not shown or not target:
-        return dict.fromkeys(("identity_median", "identity_p10", "source_likeness", "swap", "changed"))
+        return dict.fromkeys(IDENTITY_MEASURES)
     replaced = [crop for _, frame in shown if (crop := tight_crop(frame["source"], frame["source_mask"]))]
     results = backend.embed([crop for crop, _ in shown])
     targets, sources = backend.embed(target), backend.embed([*replaced, *source])
@@ -73,6 +75,10 @@ def identity_measures(
         "swap": None,
         "changed": float(np.median(changed)),
     }
+    if hasattr(backend, "cosine"):
+        cosines = [max(backend.cosine(feature, reference) for reference in targets) for feature in results]
+        measures["identity_cosine_median"] = float(np.median(cosines))
+        measures["identity_cosine_p10"] = float(np.quantile(cosines, 0.1))
     if sources:
         to_source = np.array([_best(backend, feature, sources) for feature in results])
         measures |= {

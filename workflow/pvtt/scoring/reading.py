@@ -19,6 +19,7 @@ from pvtt.media import rate_text, read_frames, read_masks, video_fps
 from pvtt.metrics import PSNR_CAP_DB, psnr
 from pvtt.scoring.temporal import Step, jitter
 
+VERSION = "1"  # raise it when other frames are read, or the background is measured otherwise
 _CLIP_FILES = ("video.mp4", "masks.mkv", "background.mp4")
 _PAIR_FILES = ("insert.mp4", "insert_mask.mkv")
 _REFERENCE_SIDE = 480

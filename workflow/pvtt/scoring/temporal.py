@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+VERSION = "1"  # raise it when a figure of this module changes
 _STILL_PX = 0.15
 _MIN_PIXELS = 24
 

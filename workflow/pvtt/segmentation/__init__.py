@@ -9,30 +9,40 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
+from pvtt import devices, media
 from pvtt.backends import backend_class
 from pvtt.files import read_json, write_empty, write_json
 from pvtt.provenance import Stopwatch, provenance
+from pvtt.segmentation.qa import VERSION as QA_VERSION
 from pvtt.segmentation.qa import Verdict, judge
 from pvtt.segmentation.track import build_track, empty_track
+from pvtt.segmentation.words import prompt_text
 
 Array = np.ndarray
 
 
 def segment_clip(
-    clip_dir: Path, references: Sequence[Path], title: str, settings: Mapping[str, Any], device: str = "cpu"
+    clip_dir: Path,
+    references: Sequence[Path],
+    title: str,
+    settings: Mapping[str, Any],
+    device: str | None = None,
+    category: str = "",
+    subcategory: str = "",
 ) -> None:
     """Write masks.mkv, track.json and, last, qa.json into `clip_dir`, which holds video.mp4 and clip.json.
 
-    `references` are RGBA cut-outs of the same product's photos (unreadable and 0-byte ones are skipped); `title` is
-    the product's title, the prompt of backends that read one. A clip marked `empty` gets masks without a set pixel and
-    a track that says where a product can be placed. A clip that cannot be read is a rejected record, not an error.
+    `references` are RGBA cut-outs of the same product's photos (unreadable and 0-byte ones are skipped); `title`,
+    `category` and `subcategory` are the catalogue's, the prompt of backends that read one. A clip marked `empty` gets
+    masks without a set pixel and a track that says where a product can be placed. A clip that cannot be read is a
+    rejected record, not an error.
     """
     watch = Stopwatch()
     clip_dir = Path(clip_dir)
     clip = read_json(clip_dir / "clip.json")
     backend = backend_class("segmentation", settings["backend"])(settings)
     readable = readable_references(references)
+    prompt = prompt_text(title, category, subcategory)
     inputs = {"video": clip_dir / "video.mp4"} | {f"reference_{k}": p for k, (p, _) in enumerate(readable, 1)}
     try:
         frames = media.read_video(clip_dir / "video.mp4")
@@ -41,20 +51,30 @@ def segment_clip(
         outcome = Verdict("rejected", f"the clip cannot be read: {error}", 0.0, {})
     else:
         images = [image for _, image in readable]
-        masks, track, outcome = _segment(frames, images, title, backend, clip.get("empty", False), settings, device)
+        masks, track, outcome = _segment(
+            frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.chosen()
+        )
         media.write_masks(clip_dir / "masks.mkv", masks, Fraction(clip["fps"]))
         header = {key: clip[key] for key in ("clip_id", "fps")}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
         write_json(clip_dir / "track.json", header | size | track)
     record = {"clip_id": clip["clip_id"], "status": outcome.status, "reason": outcome.reason, "score": outcome.score}
-    record |= {"measures": outcome.measures, "provenance": provenance(backend, settings, inputs, watch)}
+    record |= {
+        "measures": outcome.measures,
+        "provenance": provenance(backend, settings, inputs, watch) | {"measured_by": f"qa {QA_VERSION}"},
+    }
     write_json(clip_dir / "qa.json", record)
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """Versions of what makes the masks and of what judges them, such as `1, qa 1`."""
+    return f"{backend_class('segmentation', settings['backend']).version}, qa {QA_VERSION}"
 
 
 def _segment(
     frames: Array,
     references: Sequence[Array],
-    title: str,
+    prompt: str,
     backend: Any,
     empty: bool,
     settings: Mapping[str, Any],
@@ -65,7 +85,7 @@ def _segment(
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
     backend.load(device)
     try:
-        result = backend.segment(frames, references, title)
+        result = backend.segment(frames, references, prompt)
     finally:
         backend.close()
     outcome = judge(frames, result, settings["min_score"])

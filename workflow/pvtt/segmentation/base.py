@@ -36,7 +36,7 @@ class SegmentationBackend(AnyBackend, Protocol):
         """Find and follow the product.
 
         frames: uint8 (n, h, w, 3) RGB. references: cut-outs of the same product, uint8 (h, w, 4) RGBA, may be empty.
-        prompt: words for the product, may be empty.
+        prompt: words for the product as `words.prompt_text` puts them ("ring. gold ring."), may be empty.
         """
 
 

@@ -7,7 +7,6 @@ their surroundings; what it cannot do is left to the QA to reject, for which it 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,18 +14,15 @@ import cv2
 import numpy as np
 
 from pvtt.backends import Embedded
-from pvtt.segmentation import appearance
 from pvtt.segmentation.base import Segmentation, nothing
 from pvtt.segmentation.carrying import at_size, carry, tolerant_iou
 from pvtt.segmentation.discovery import SHORT_SIDE, Discovery, discover, reduced
+from pvtt.segmentation.evidence import missing_colour, open_form_fill, sample_numbers, shape_gap
 from pvtt.segmentation.objects import separate
 from pvtt.segmentation.overlay import overlays
 from pvtt.segmentation.propagation import refine
 
 Array = np.ndarray
-
-# Products of these names are open forms: they fill little of their convex hull, unlike the box or card they lie on.
-_OPEN_FORM = re.compile(r"\b(necklaces?|bracelets?|chains?|anklets?)\b", re.IGNORECASE)
 
 _MOST_ENLARGED = 1.75
 
@@ -74,40 +70,20 @@ def resized_frame(frame: Array, short_side: int) -> Array:
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 
 
-def sample_numbers(count: int, wanted: int) -> list[int]:
-    """Up to `wanted` frame numbers spread evenly over `count` frames, off the very ends when there are enough."""
-    wanted = min(count, wanted)
-    return [int((k + 0.5) * count / wanted) for k in range(wanted)]
-
-
 def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str, float]:
     """Clip-level evidence: rivals of the product, likeness to the photos, detections against the carried masks."""
-    agreement, fill = [], []
-    for number, mask in zip(found.numbers, found.masks, strict=True):
-        agreement.append(tolerant_iou(mask, at_size(masks[number], mask.shape)))
-        fill.append(appearance.hull_fill(masks[number]))
+    pairs = [(mask, masks[number]) for number, mask in zip(found.numbers, found.masks, strict=True)]
+    agreement = [tolerant_iou(mask, at_size(carried, mask.shape)) for mask, carried in pairs]
     evidence = {"ambiguity": found.ambiguity, "agreement": float(np.median(agreement))}
     if found.likeness is None:
         evidence |= {"skin_share": found.skin_share, "ambiguity_unseen": found.ambiguity}
     else:
         evidence["likeness"] = found.likeness
-    if found.solidity is not None:
-        evidence["shape_gap"] = found.solidity.gap(float(np.median(fill)))
-    if _OPEN_FORM.search(prompt):
-        evidence["open_form_fill"] = float(np.median(fill))
+    shown = [carried for _, carried in pairs]
+    for name, value in (
+        ("open_form_fill", open_form_fill(shown, prompt)),
+        ("shape_gap", shape_gap(shown, found.solidity)),
+    ):
+        if value is not None:
+            evidence[name] = value
     return evidence
-
-
-def missing_colour(masked: Sequence[tuple[Array, Array]], references: Sequence[Array]) -> float | None:
-    """Share, 0 to 1, of the photos' colours that the masks do not show: a part of the product that they leave out.
-
-    `masked` are frames uint8 (h, w, 3) RGB with masks bool (h, w); `references` RGBA cut-outs. None without either.
-    """
-    known = appearance.reference_histogram(references)
-    models = []
-    for frame, mask in masked:
-        small = reduced(frame, SHORT_SIDE)
-        inside = at_size(mask, small.shape[:2])
-        if inside.any():
-            models.append(appearance.histogram(appearance.features(small), inside))
-    return None if known is None or not models else 1 - appearance.known_share(known, np.mean(models, axis=0))

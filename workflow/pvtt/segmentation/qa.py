@@ -26,6 +26,7 @@ from pvtt.segmentation.regions import border_contact
 
 Array = np.ndarray
 
+VERSION = "1"  # raise it when a measure or a limit changes: clips are then masked and judged again
 _SHORT_SIDE = 240
 _LEAST_PIXELS = 12  # of the reduced frame, for the product to count as visible
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pvtt import content, media
+from pvtt import content, devices, media
 from pvtt.backends import backend_class
 from pvtt.files import write_json
 from pvtt.ids import clip_id
@@ -44,7 +44,9 @@ CLIP_COLUMNS = (
 _SAMPLES = 9
 
 
-def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def detect_shots(
+    video: str | Path, product_id: str, settings: Mapping[str, Any], device: str | None = None
+) -> dict[str, Any]:
     """Find the shots of a video; the record of `shots/<product_id>.json`.
 
     Frames are counted on the constant grid of `pvtt.media`. A video that cannot be read gives a record with status
@@ -54,7 +56,7 @@ def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]
     backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
     try:
         info = media.probe(video)
-        backend.load()
+        backend.load(device or devices.chosen())
         found = _transitions(video, info, backend)
         shots = _describe(video, product_id, info, _plan(info, found.transitions, settings), found.bars, settings)
         fields = {

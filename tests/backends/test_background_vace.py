@@ -1,0 +1,89 @@
+"""Removal by VACE with tiny weights."""
+
+import json
+
+import numpy as np
+import pytest
+
+from backends.vace_clips import clip, models_folder, settings_of, skip_without_packages, use
+from pvtt.background import remove_product
+from pvtt.background.base import RemovalError
+from pvtt.background.vace import Backend
+from pvtt.media import count_frames, write_masks, write_video
+
+skip_without_packages()
+
+MODEL = "wan2.1-vace-1.3b"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return models_folder(tmp_path_factory.mktemp("models"), MODEL)
+
+
+@pytest.fixture
+def settings(home, monkeypatch):
+    use(monkeypatch, home)
+    changed = settings_of("background", "vace")
+    del changed["vace"]["grow_px"]
+    return changed
+
+
+def removed(settings, parts):
+    backend = Backend(settings)
+    backend.load()
+    removal = backend.remove(lambda: iter(parts[0]), parts[2])
+    return np.stack(list(removal.frames)), removal
+
+
+@pytest.mark.parametrize(
+    ("n", "size"), [(1, (96, 64)), (6, (101, 67)), (14, (64, 96))], ids=["one frame", "odd", "long portrait"]
+)
+def test_outside_the_region_the_source_is_untouched(settings, n, size):
+    parts = clip(n, size, side=16)
+    frames, removal = removed(settings, parts)
+    assert frames.shape == parts[0].shape and frames.dtype == np.uint8 and removal.region.shape == parts[2].shape
+    assert np.array_equal(frames[~removal.region], parts[0][~removal.region])
+    assert (removal.region & parts[2]).sum() == parts[2].sum() and removal.region.mean() < 0.9
+    assert np.abs(frames[parts[2]].astype(int) - (200, 40, 40)).mean() > 10, "the product is gone"
+    assert removal.measures["windows"] == {14: 3}.get(n, 1) and "seam" in removal.measures
+
+
+def test_seeded_runs_are_bit_identical(settings):
+    first, _ = removed(settings, clip(5))
+    again, _ = removed(settings, clip(5))
+    assert np.array_equal(first, again)
+    settings["vace"]["seed"] = 1
+    assert not np.array_equal(first, removed(settings, clip(5))[0])
+
+
+def test_nothing_to_remove_is_the_source(settings):
+    parts = clip(5, leaves=0)
+    frames, removal = removed(settings, parts)
+    assert np.array_equal(frames, parts[0]) and not removal.region.any()
+
+
+def test_frames_without_the_product_are_the_source(settings):
+    parts = clip(9, leaves=3, side=16)
+    frames, removal = removed(settings, parts)
+    assert np.array_equal(frames[3:], parts[0][3:]) and removal.region[:3].any()
+
+
+def test_too_large_a_product_is_refused(settings):
+    backend = Backend(settings | {"max_coverage": 0.05})
+    backend.load()
+    with pytest.raises(RemovalError, match="max_coverage"):
+        backend.remove(lambda: iter(clip(5)[0]), clip(5)[2])
+
+
+def test_the_stage_writes_the_background(settings, tmp_path):
+    from fractions import Fraction
+
+    source, _, masks, _ = clip(7, side=16)
+    write_video(tmp_path / "video.mp4", source, Fraction(25))
+    write_masks(tmp_path / "masks.mkv", masks, Fraction(25))
+    (tmp_path / "clip.json").write_text(json.dumps({"clip_id": "A_s01", "empty": False}))
+    remove_product(tmp_path, settings)
+    record = json.loads((tmp_path / "background.json").read_text())
+    assert record["status"] == "done" and record["provenance"]["backend"] == "vace"
+    assert record["measures"]["windows"] == 1 and count_frames(tmp_path / "background.mp4") == 7

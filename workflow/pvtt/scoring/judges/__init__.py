@@ -1,0 +1,1 @@
+"""Vision-language judges: one file each, class `Backend`, chosen by `scoring.judge`."""
