@@ -25,8 +25,10 @@ from pvtt.segmentation.whole import Solidity, filled, photographed
 Array = np.ndarray
 
 SHORT_SIDE = 240
+_LARGEST_HAND = 0.4  # of the frame
 _SHOWN = 0.5  # share of a skin-coloured region's colours that the photos show, for it to be the product's
 _LEAST_SALIENT, _LARGEST_CLOSED = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
+_CLEARLY_SALIENT, _GROUND_COLOURS = 0.5, 0.6  # mean saliency; overlap with the ground's colours
 _LIKELY_GROUND = 0.15  # saliency below it
 _LEAST_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
 
@@ -81,11 +83,11 @@ def view_of(number: int, frame: Array, finder: PlaceFinder | None, covered: Arra
         corners = None if corners is None else corners * (image.shape[0] / larger.shape[0])
     place = None if corners is None else _place_map(corners, image.shape[:2])
     foreign = foreign_skin(image, None if solidity is None else solidity.shown) | covered
+    index, guided = appearance.features(image), GuidedFilter(image)
     closed = soft = np.zeros(covered.shape, bool)
     if solidity is not None and solidity.solid:
         closed, soft = enclosed(image, _outer_tenth(salient.shape) & (salient < _LIKELY_GROUND) & ~foreign)
-        closed = _salient_parts(closed, salient)
-    index, guided = appearance.features(image), GuidedFilter(image)
+        closed = _salient_parts(closed, salient, index)
     return View(number, image, index, salient, ground, foreign, place, closed, soft, guided)
 
 
@@ -97,13 +99,20 @@ def _outer_tenth(shape: tuple[int, ...]) -> Array:
     return outer
 
 
-def _salient_parts(closed: Array, salient: Array) -> Array:
-    """Connected parts of what is closed off that stand out: the veins of a marble close off its ground."""
+def _salient_parts(closed: Array, salient: Array, index: Array) -> Array:
+    """Connected parts of what is closed off that stand out, bool (h, w).
+
+    The veins of a marble or a horizon close off parts of the ground: these are large, or little salient and of the
+    colours (`index` from `appearance.features`) of the rest.
+    """
     count, labels = cv2.connectedComponents(closed.astype(np.uint8), connectivity=4)
     areas = np.bincount(labels.ravel(), minlength=count)
     means = np.bincount(labels.ravel(), salient.ravel(), count) / np.maximum(areas, 1)
     kept = (means > _LEAST_SALIENT) & (areas < _LARGEST_CLOSED * labels.size)
     kept[0] = False
+    rest = appearance.histogram(index, ~closed)
+    for k in np.flatnonzero(kept & (means < _CLEARLY_SALIENT)):
+        kept[k] = appearance.overlap(appearance.histogram(index, labels == k), rest) < _GROUND_COLOURS
     return kept[labels]
 
 
@@ -122,17 +131,20 @@ def foreign_skin(image: Array, shown: Array | None) -> Array:
 
     Those connected to the frame's border, as hands and arms come in from outside, and with photos also those whose
     colours these do not show, and those that touch something unlike the photos which comes in from outside: a sleeve.
-    `shown` is `appearance.likeness`, None without photos.
+    What fills much of the frame is a ground of wood, of which the product may be a part. `shown` is
+    `appearance.likeness`, None without photos.
     """
     likely = cv2.blur(appearance.skin_probability(image), (3, 3)) > 0.5
     count, labels = cv2.connectedComponents(likely.astype(np.uint8), connectivity=4)
     if count <= 1:
         return np.zeros(likely.shape, bool)
+    areas = np.bincount(labels.ravel(), minlength=count)
     foreign = _at_border(labels, count)
     if shown is not None:
-        places, like = labels.ravel(), shown[appearance.features(image)[..., 0]]
-        foreign |= np.bincount(places, like.ravel(), count) < _SHOWN * np.bincount(places, minlength=count)
+        like = shown[appearance.features(image)[..., 0]]
+        foreign |= np.bincount(labels.ravel(), like.ravel(), count) < _SHOWN * areas
         foreign[np.unique(labels[cv2.dilate(_sleeves(image, like, likely), np.ones((5, 5), np.uint8)) > 0])] = True
+    foreign &= areas < _LARGEST_HAND * labels.size
     foreign[0] = False
     return foreign[labels]
 
