@@ -12,8 +12,12 @@ import jsonschema
 import pandas as pd
 import pytest
 
-for package in ("torch", "transformers", "diffusers", "sam2", "rembg", "onnx", "ftfy"):
-    pytest.importorskip(package, reason=f"{package} is not installed; run: make models")
+pytest.importorskip("torch", reason="torch is not installed (make models)")
+pytest.importorskip("transformers", reason="transformers is not installed (make models)")
+pytest.importorskip("diffusers", reason="diffusers is not installed (make models)")
+pytest.importorskip("sam2", reason="package sam2 is not installed (make models)")
+pytest.importorskip("rembg", reason="rembg is not installed (make models)")
+pytest.importorskip("onnx", reason="onnx, which writes the tiny networks, is not installed")
 
 from backends.tiny import models_folder
 from conftest import ROOT, Workflow
