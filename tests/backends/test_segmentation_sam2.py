@@ -27,8 +27,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make models
 pytest.importorskip("transformers", reason="transformers is not installed (make models)")
 pytest.importorskip("sam2", reason="package sam2 is not installed (make models)")
 
-from backends.tiny import grounding_dino as tiny_detector  # noqa: E402
-from backends.tiny import sam2 as tiny_sam  # noqa: E402
+from backends.tiny import grounding_dino as tiny_detector
+from backends.tiny import sam2 as tiny_sam
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 HEIGHT, WIDTH = 120, 160

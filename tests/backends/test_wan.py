@@ -13,14 +13,14 @@ from pvtt.wan.spans import model_size, plan_spans, whole
 
 skip_without_packages()
 
-import torch  # noqa: E402
+import torch
 
-from backends.tiny import vace as tiny  # noqa: E402
-from pvtt.wan.clip import paint  # noqa: E402
-from pvtt.wan.engine import Engine, Task, check_window  # noqa: E402
-from pvtt.wan.lora import merge_lora  # noqa: E402
-from pvtt.wan.memo import Memo  # noqa: E402
-from pvtt.wan.prompts import Prompts  # noqa: E402
+from backends.tiny import vace as tiny
+from pvtt.wan.clip import paint
+from pvtt.wan.engine import Engine, Task, check_window
+from pvtt.wan.lora import merge_lora
+from pvtt.wan.memo import Memo
+from pvtt.wan.prompts import Prompts
 
 MODEL = "wan2.1-vace-1.3b"
 OWN = settings_of("insertion", "vace")["vace"]

@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 
 from pvtt.segmentation import appearance, labelling, motion
-from pvtt.segmentation.discovery import border_skin, ring
+from pvtt.segmentation.discovery import foreign_skin, ring
 from pvtt.segmentation.objects import separate
 from pvtt.segmentation.overlay import overlays
 from pvtt.segmentation.place import PlaceFinder
-from pvtt.segmentation.propagation import stability
+from pvtt.segmentation.propagation import stability, unmixed
 from pvtt.segmentation.regions import border_contact
 from pvtt.segmentation.saliency import saliency
+from pvtt.segmentation.shade import enclosed
 from pvtt.segmentation.track import build_track, follow_points
+from pvtt.segmentation.whole import Solidity, filled, photographed
 
 
 def texture(height=120, width=160, seed=1):
@@ -70,8 +72,98 @@ def test_only_skin_that_touches_the_border_is_a_hand():
     image = np.full((120, 160, 3), (90, 110, 160), np.uint8)
     image[40:60, :50] = (215, 160, 130)
     image[80:100, 80:110] = (215, 160, 130)
-    hand = border_skin(image)
+    hand = foreign_skin(image, None)
     assert hand[45:55, 5:45].all() and not hand[80:100, 80:110].any() and not hand[:30].any()
+
+
+def test_an_arm_is_foreign_though_a_sleeve_parts_it_from_the_border():
+    skin, sleeve, ground = (215, 160, 130), (40, 120, 80), (190, 195, 205)
+    image = np.full((120, 160, 3), ground, np.uint8)
+    image[50:70, :30], image[50:70, 30:90] = sleeve, skin
+    image[90:105, 110:130] = skin
+    golden = photo_of(skin)
+    alone = foreign_skin(image, None)
+    known = foreign_skin(image, photographed([golden]).shown)
+    assert not alone.any(), "without photos only what touches the border is foreign"
+    assert known[55:65, 40:80].all() and not known[88:107, 108:132].any()
+
+
+def test_skin_that_the_photos_do_not_show_is_foreign():
+    image = np.full((120, 160, 3), (190, 195, 205), np.uint8)
+    image[50:70, 40:90] = (215, 160, 130)
+    assert foreign_skin(image, photographed([photo_of((20, 40, 200))]).shown)[55:65, 45:85].all()
+    assert not foreign_skin(image, photographed([photo_of((215, 160, 130))]).shown).any()
+
+
+def photo_of(colour, hole=False):
+    photo = np.zeros((60, 60, 4), np.uint8)
+    photo[5:55, 5:55] = (*colour, 255)
+    if hole:
+        photo[10:50, 10:50, 3] = 0
+    return photo
+
+
+def test_edges_close_off_a_pale_object_and_soft_edges_its_shadow():
+    image = np.full((120, 200, 3), 200, np.float32)
+    shadow = cv2.GaussianBlur(square((120, 200), 60, 90, 40).astype(np.float32), (0, 0), 6)
+    image *= 1 - 0.35 * shadow[..., None]
+    pale = square((120, 200), 40, 60, 40)
+    image[pale] = 225
+    outer = np.ones((120, 200), bool)
+    outer[10:-10, 10:-10] = False
+    closed, soft = enclosed(np.rint(image).astype(np.uint8), outer)
+    assert closed[45:75, 65:95].all() and not closed[:25].any() and not closed[:, :45].any()
+    assert not soft[45:75, 65:95].any() and soft[75:95, 110:125].mean() > 0.8
+    noise = np.random.default_rng(1).integers(0, 255, (120, 200, 3)).astype(np.uint8)
+    assert not any(part.any() for part in enclosed(noise, outer)), "a ground of strong texture tells nothing"
+
+
+@pytest.mark.parametrize(
+    ("label", "photo", "whole"),
+    [
+        ((240, 240, 240), [(200, 90, 30), (240, 240, 240)], True),
+        ((240, 240, 240), [(200, 90, 30), (20, 60, 200)], False),
+    ],
+    ids=["a label that the photos show", "a colour that they do not"],
+)
+def test_a_bite_is_filled_where_the_photos_explain_it(label, photo, whole):
+    image = np.full((100, 100, 3), 240, np.uint8)
+    body = square((100, 100), 20, 20, 60)
+    image[body] = (200, 90, 30)
+    bite = square((100, 100), 40, 55, 25)
+    bite[:, 80:] = False
+    image[bite] = label
+    cutout = photo_of(photo[0])
+    cutout[20:40, 20:40, :3] = photo[1]
+    found = filled(body & ~bite, image, photographed([cutout]))
+    assert (found ^ (body if whole else body & ~bite)).sum() <= 8
+
+
+def test_an_opening_stays_open_in_a_product_that_has_one():
+    image = np.full((100, 100, 3), 200, np.uint8)
+    frame = square((100, 100), 20, 20, 60) & ~square((100, 100), 30, 30, 40)
+    image[frame] = (200, 90, 30)
+    assert (filled(frame, image, photographed([photo_of((200, 90, 30), hole=True)])) == frame).all()
+    assert (filled(frame, image, None) == frame).all()
+
+
+def test_the_gap_to_the_photos_shapes_is_nought_between_them():
+    solidity = Solidity(np.array([0.6, 0.9]), np.zeros(appearance.BINS**3))
+    assert [round(solidity.gap(fill), 6) for fill in (0.5, 0.6, 0.75, 0.9, 1.0)] == [0.1, 0, 0, 0, 0.1]
+    assert solidity.fill == pytest.approx(0.75) and solidity.solid
+
+
+def test_a_contour_moves_to_where_a_pixel_is_half_product():
+    truth = square((60, 80), 20, 30, 20)
+    sharp = np.full((240, 320, 3), 60.0)
+    sharp[80:160, 120:200] = (200, 80, 40)
+    image = np.rint(cv2.resize(sharp, (80, 60), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+    for wrong in (
+        cv2.dilate(truth.astype(np.uint8), np.ones((3, 3))) > 0,
+        cv2.erode(truth.astype(np.uint8), np.ones((3, 3))) > 0,
+    ):
+        assert (wrong ^ truth).sum() > 70 and (unmixed(image, wrong) ^ truth).sum() <= 4
+    assert (unmixed(np.full((60, 80, 3), 90, np.uint8), truth) == truth).all(), "two of one colour tell nothing"
 
 
 def test_the_guided_filter_keeps_constants_and_its_own_guide():

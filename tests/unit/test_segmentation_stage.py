@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pvtt import media
-from pvtt.segmentation import segment_clip
+from pvtt.segmentation import appearance, segment_clip
 from pvtt.segmentation.classical import Backend
-from pvtt.segmentation.evidence import hull_fill, sample_numbers
+from pvtt.segmentation.evidence import sample_numbers
 from pvtt.settings import stage_defaults
 
 HEIGHT, WIDTH = 192, 256
@@ -205,9 +205,9 @@ def test_an_empty_scene_gets_a_place_that_moves_with_the_camera(tmp_path):
 def test_the_hull_fill_of_a_square_is_one_and_of_a_thin_ring_small():
     square = np.zeros((40, 40), bool)
     square[10:30, 10:30] = True
-    assert hull_fill(square) == 1
-    assert hull_fill(disc(100, 95, 50) & ~disc(100, 95, 45)) == pytest.approx(1 - 45**2 / 50**2, abs=0.03)
-    assert hull_fill(np.zeros((4, 4), bool)) == 0
+    assert appearance.hull_fill(square) == 1
+    assert appearance.hull_fill(disc(100, 95, 50) & ~disc(100, 95, 45)) == pytest.approx(1 - 45**2 / 50**2, abs=0.03)
+    assert appearance.hull_fill(np.zeros((4, 4), bool)) == 0
 
 
 def test_sampled_frames_are_distinct_and_inside():

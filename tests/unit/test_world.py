@@ -1,6 +1,5 @@
 """The rendered world: its shadows, edits and scenes agree with what is known of them; needs the renderer."""
 
-# ruff: noqa: E402
 import json
 from ctypes.util import find_library
 from dataclasses import replace

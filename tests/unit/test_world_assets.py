@@ -1,6 +1,5 @@
 """Camera, renderer, products and photos of the rendered world."""
 
-# ruff: noqa: E402
 from ctypes.util import find_library
 from itertools import pairwise
 from pathlib import Path

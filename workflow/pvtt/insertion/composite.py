@@ -41,7 +41,7 @@ class Backend(Embedded):
     """Tracked, lit and shadowed compositing on the CPU."""
 
     name = "composite"
-    version = "2"
+    version = "3"
 
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""

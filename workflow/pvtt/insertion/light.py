@@ -1,9 +1,10 @@
-"""Light of the scene: exposure over time, cast and brightness, and the shadow that the product throws.
+"""Light of the scene: exposure over time, cast, and the shadow that the product throws.
 
 All of it depends on the clip only. Colour is matched mildly, by gains in linear light towards the scene's illuminant
-and brightness (after Reinhard et al., Color transfer between images, 2001), never towards the source product's own
-colours, and never towards those of a coloured ground. The shadow is a mix of what the product's outline can throw
-(`pvtt.shadow`), fitted to the ratio of source and background beside it; of a new outline it is the new one's shadow.
+(after Reinhard et al., Color transfer between images, 2001), never towards the source product's own colours, and never
+towards those of a coloured ground. Brightness is the photo's: a dark scene is rather one of dark things. The shadow is
+a mix of what the product's outline can throw (`pvtt.shadow`), fitted to the ratio of source and background beside it;
+of a new outline it is the new one's shadow.
 """
 
 from __future__ import annotations
@@ -32,13 +33,12 @@ _NEUTRAL = 0.15
 class Light:
     """Light of a clip, in linear values.
 
-    `exposure` (n, 3) is relative to the brightest frame, per channel, `white` (3,) the cast at luminance 1, `bright`
-    the luminance of its bright parts, `shadow` (N_COPIES,) the weights of what the outline throws.
+    `exposure` (n, 3) is relative to the brightest frame, per channel, `white` (3,) the cast at luminance 1, `shadow`
+    (N_COPIES,) the weights of what the outline throws.
     """
 
     exposure: Array
     white: Array
-    bright: float
     shadow: Array
 
 
@@ -74,7 +74,6 @@ def measure_light(
     return Light(
         np.exp(levels - levels[levels.sum(1).argmax()]),
         white_point(scene),
-        float(np.percentile(luminance(scene), 98)),
         _fit_shadow(fits, default_shadow),
     )
 
@@ -128,14 +127,12 @@ def shaded(alpha: Array, weights: Array) -> Array:
 def matched(cutout: Cutout, light: Light, strength: float) -> Cutout:
     """The cut-out under the scene's light at its brightest; `strength` 0 leaves its colours, 1 matches fully.
 
-    A dark or coloured scene is as likely one of dark or coloured things as one in such a light: brightness counts
-    by its square root, and a strong cast is not taken for the light's.
+    A coloured scene is as likely one of coloured things as one in such a light: a strong cast is not the light's.
     """
     if strength <= 0:
         return cutout
-    stops = 0.5 * np.log2(np.clip(light.bright, 0.2, 1) / 0.95)
     cast = light.white ** (np.exp(-((np.abs(light.white - 1).max() / _NEUTRAL) ** 2)))
-    gain = (cast * 2.0**stops) ** strength
+    gain = cast**strength
     layer = cutout.layer.copy()
     alpha = layer[..., 3:]
     brightest = float(np.percentile(cutout.colours * gain, 99.5))

@@ -126,6 +126,11 @@ def known_share(colours: Array, known: Array) -> float:
     return float((colours[:_COLOURS] * _like(known, greys=False)).sum())
 
 
+def likeness(known: Array) -> Array:
+    """How much each colour is one of a histogram's, float64 (32768,) in 0-1."""
+    return _like(known, greys=False)
+
+
 def _like(known: Array, greys: bool) -> Array:
     """How much each colour is one of a histogram's, 0 to 1; with `greys` every grey is, as gloss has them."""
     cube = gaussian_filter(known[:_COLOURS].reshape(BINS, BINS, BINS), (4, 2, 2), mode="nearest")
@@ -143,6 +148,16 @@ def shows_one_part(references: Sequence[Array]) -> bool:
         areas = cv2.connectedComponentsWithStats(opaque, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
         shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
     return bool(shares) and min(shares) > 0.95
+
+
+def hull_fill(mask: Array) -> float:
+    """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
+    places = cv2.findNonZero(mask.astype(np.uint8))
+    if places is None:
+        return 0.0
+    hull = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(places), 1)
+    return float(mask.sum() / hull.sum())
 
 
 def skin_probability(image: Array) -> Array:

@@ -38,7 +38,8 @@ class Carried:
 def carry(work: Sequence[Array], covered: Array, found: Discovery) -> tuple[Carried, Models]:
     """Masks of all frames `work` (uint8 (h, w, 3) RGB); `covered` bool (n, h, w): where overlays lie."""
     key = found.numbers[found.best]
-    start, models = segment_key_frame(work[key], found.masks[found.best], found.product, found.ground)
+    seen = Models(found.product, found.product, found.ground, found.solidity)
+    start, models = segment_key_frame(work[key], found.masks[found.best], seen)
     result = Carried([start] * len(work), np.ones(len(work)), [])
     for order in (range(key + 1, len(work)), range(key - 1, -1, -1)):
         carrier, last = Carrier(work[key], start, models), key
@@ -47,7 +48,7 @@ def carry(work: Sequence[Array], covered: Array, found: Discovery) -> tuple[Carr
             if number in found.numbers:
                 k = found.numbers.index(number)
                 if _lost(found, k, at_size(mask, found.masks[k].shape)):
-                    mask, renewed = segment_key_frame(work[number], found.masks[k], found.product, found.ground)
+                    mask, renewed = segment_key_frame(work[number], found.masks[k], seen)
                     carrier, sure = Carrier(work[number], mask, renewed), 1.0
                     result.restarts.append(number)
                     _carry_back(work, covered, (number, mask, last), renewed, result)
@@ -90,6 +91,15 @@ def iou(first: Array, second: Array) -> float:
     """Intersection over union of two masks, 1 when both are empty."""
     union = (first | second).sum()
     return float((first & second).sum() / union) if union else 1.0
+
+
+def tolerant_iou(first: Array, second: Array) -> float:
+    """IoU of two masks for which differences within a pixel of a contour of theirs do not count."""
+    kernel = np.ones((3, 3), np.uint8)
+    wide = [cv2.dilate(mask.astype(np.uint8), kernel) > 0 for mask in (first, second)]
+    apart = (first & ~wide[1]).sum() + (second & ~wide[0]).sum()
+    union = (first | second).sum()
+    return float(1 - apart / union) if union else 1.0
 
 
 def at_size(mask: Array, shape: tuple[int, ...]) -> Array:

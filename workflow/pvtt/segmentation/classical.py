@@ -15,9 +15,9 @@ import numpy as np
 
 from pvtt.backends import Embedded
 from pvtt.segmentation.base import Segmentation, nothing
-from pvtt.segmentation.carrying import at_size, carry, iou
+from pvtt.segmentation.carrying import at_size, carry, tolerant_iou
 from pvtt.segmentation.discovery import SHORT_SIDE, Discovery, discover, reduced
-from pvtt.segmentation.evidence import missing_colour, open_form_fill, sample_numbers
+from pvtt.segmentation.evidence import missing_colour, open_form_fill, sample_numbers, shape_gap
 from pvtt.segmentation.objects import separate
 from pvtt.segmentation.overlay import overlays
 from pvtt.segmentation.propagation import refine
@@ -31,7 +31,7 @@ class Backend(Embedded):
     """Saliency, colour models and optical flow; see the module's text."""
 
     name = "classical"
-    version = "2"
+    version = "3"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
@@ -73,13 +73,17 @@ def resized_frame(frame: Array, short_side: int) -> Array:
 def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str, float]:
     """Clip-level evidence: rivals of the product, likeness to the photos, detections against the carried masks."""
     pairs = [(mask, masks[number]) for number, mask in zip(found.numbers, found.masks, strict=True)]
-    agreement = [iou(mask, at_size(carried, mask.shape)) for mask, carried in pairs]
+    agreement = [tolerant_iou(mask, at_size(carried, mask.shape)) for mask, carried in pairs]
     evidence = {"ambiguity": found.ambiguity, "agreement": float(np.median(agreement))}
     if found.likeness is None:
         evidence |= {"skin_share": found.skin_share, "ambiguity_unseen": found.ambiguity}
     else:
         evidence["likeness"] = found.likeness
-    fill = open_form_fill([carried for _, carried in pairs], prompt)
-    if fill is not None:
-        evidence["open_form_fill"] = fill
+    shown = [carried for _, carried in pairs]
+    for name, value in (
+        ("open_form_fill", open_form_fill(shown, prompt)),
+        ("shape_gap", shape_gap(shown, found.solidity)),
+    ):
+        if value is not None:
+            evidence[name] = value
     return evidence

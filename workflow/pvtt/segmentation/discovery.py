@@ -19,11 +19,17 @@ from pvtt.segmentation.labelling import GuidedFilter, drop_specks, label, main_p
 from pvtt.segmentation.place import PlaceFinder
 from pvtt.segmentation.regions import Region, View, choose, regions_of, score
 from pvtt.segmentation.saliency import saliency
-from pvtt.segmentation.shade import shaded_evidence
+from pvtt.segmentation.shade import DEEP_SHARE, enclosed, shaded_evidence
+from pvtt.segmentation.whole import Solidity, filled, photographed
 
 Array = np.ndarray
 
 SHORT_SIDE = 240
+_LARGEST_HAND = 0.4  # of the frame
+_SHOWN = 0.5  # share of a skin-coloured region's colours that the photos show, for it to be the product's
+_LEAST_SALIENT, _LARGEST_CLOSED = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
+_CLEARLY_SALIENT, _GROUND_COLOURS = 0.5, 0.6  # mean saliency; overlap with the ground's colours
+_LIKELY_GROUND = 0.15  # saliency below it
 _LEAST_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
 
 
@@ -42,6 +48,7 @@ class Discovery:
     placed: int
     indices: list[Array]
     sought: Array  # colours of the product as found and as photographed
+    solidity: Solidity | None  # of the product in its photos
 
     def fit(self, k: int, mask: Array) -> float:
         """How much more a mask, bool (h, w), of the k-th sampled frame has the product's colours than its surroundings.
@@ -65,7 +72,7 @@ def reduced(image: Array, short_side: int) -> Array:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
 
 
-def view_of(number: int, frame: Array, finder: PlaceFinder | None, covered: Array | None = None) -> View:
+def view_of(number: int, frame: Array, finder: PlaceFinder | None, covered: Array, solidity: Solidity | None) -> View:
     """Evidence of one frame (uint8 (h, w, 3) RGB); `covered`: where an overlay lies, bool at the reduced size."""
     image = reduced(frame, SHORT_SIDE)
     salient, ground = saliency(image)
@@ -75,8 +82,38 @@ def view_of(number: int, frame: Array, finder: PlaceFinder | None, covered: Arra
         corners = finder.find(larger)
         corners = None if corners is None else corners * (image.shape[0] / larger.shape[0])
     place = None if corners is None else _place_map(corners, image.shape[:2])
-    foreign = border_skin(image) if covered is None else border_skin(image) | covered
-    return View(number, image, appearance.features(image), salient, ground, foreign, place, GuidedFilter(image))
+    foreign = foreign_skin(image, None if solidity is None else solidity.shown) | covered
+    index, guided = appearance.features(image), GuidedFilter(image)
+    closed = soft = np.zeros(covered.shape, bool)
+    if solidity is not None and solidity.solid:
+        closed, soft = enclosed(image, _outer_tenth(salient.shape) & (salient < _LIKELY_GROUND) & ~foreign)
+        closed = _salient_parts(closed, salient, index)
+    return View(number, image, index, salient, ground, foreign, place, closed, soft, guided)
+
+
+def _outer_tenth(shape: tuple[int, ...]) -> Array:
+    """The outer tenth of a frame, bool (h, w)."""
+    height, width = shape
+    outer = np.ones(shape, bool)
+    outer[height // 10 : -(height // 10), width // 10 : -(width // 10)] = False
+    return outer
+
+
+def _salient_parts(closed: Array, salient: Array, index: Array) -> Array:
+    """Connected parts of what is closed off that stand out, bool (h, w).
+
+    The veins of a marble or a horizon close off parts of the ground: these are large, or little salient and of the
+    colours (`index` from `appearance.features`) of the rest.
+    """
+    count, labels = cv2.connectedComponents(closed.astype(np.uint8), connectivity=4)
+    areas = np.bincount(labels.ravel(), minlength=count)
+    means = np.bincount(labels.ravel(), salient.ravel(), count) / np.maximum(areas, 1)
+    kept = (means > _LEAST_SALIENT) & (areas < _LARGEST_CLOSED * labels.size)
+    kept[0] = False
+    rest = appearance.histogram(index, ~closed)
+    for k in np.flatnonzero(kept & (means < _CLEARLY_SALIENT)):
+        kept[k] = appearance.overlap(appearance.histogram(index, labels == k), rest) < _GROUND_COLOURS
+    return kept[labels]
 
 
 def _place_map(corners: Array, shape: tuple[int, int]) -> Array:
@@ -89,16 +126,43 @@ def _place_map(corners: Array, shape: tuple[int, int]) -> Array:
     return np.where(inside > 0, 1.0, -np.minimum(distance / 2, 4)).astype(np.float32)
 
 
-def border_skin(image: Array) -> Array:
-    """Skin-coloured regions connected to the frame's border, bool (h, w): hands and arms come in from outside."""
+def foreign_skin(image: Array, shown: Array | None) -> Array:
+    """Skin-coloured regions that are not the product's, bool (h, w).
+
+    Those connected to the frame's border, as hands and arms come in from outside, and with photos also those whose
+    colours these do not show, and those that touch something unlike the photos which comes in from outside: a sleeve.
+    What fills much of the frame is a ground of wood, of which the product may be a part. `shown` is
+    `appearance.likeness`, None without photos.
+    """
     likely = cv2.blur(appearance.skin_probability(image), (3, 3)) > 0.5
     count, labels = cv2.connectedComponents(likely.astype(np.uint8), connectivity=4)
     if count <= 1:
         return np.zeros(likely.shape, bool)
+    areas = np.bincount(labels.ravel(), minlength=count)
+    foreign = _at_border(labels, count)
+    if shown is not None:
+        like = shown[appearance.features(image)[..., 0]]
+        foreign |= np.bincount(labels.ravel(), like.ravel(), count) < _SHOWN * areas
+        foreign[np.unique(labels[cv2.dilate(_sleeves(image, like, likely), np.ones((5, 5), np.uint8)) > 0])] = True
+    foreign &= areas < _LARGEST_HAND * labels.size
+    foreign[0] = False
+    return foreign[labels]
+
+
+def _sleeves(image: Array, like: Array, skin: Array) -> Array:
+    """What edges close off from the ground, is unlike the photos and touches the border, uint8 (h, w)."""
+    closed, _ = enclosed(image, _outer_tenth(skin.shape))
+    strange = closed & (cv2.blur(like, (3, 3)) < _SHOWN) & ~skin
+    count, labels = cv2.connectedComponents(strange.astype(np.uint8), connectivity=4)
+    coming = _at_border(labels, count)
+    coming[0] = False
+    return coming[labels].astype(np.uint8)
+
+
+def _at_border(labels: Array, count: int) -> Array:
+    """Which of `count` labelled components touch the frame's border with at least 4 px, bool (count,)."""
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    touching = np.bincount(edge, minlength=count) >= 4
-    touching[0] = False
-    return touching[labels]
+    return np.bincount(edge, minlength=count) >= 4
 
 
 def discover(
@@ -110,7 +174,8 @@ def discover(
     Masks are bool at a short side of `SHORT_SIDE`.
     """
     finder = PlaceFinder(references) if references else None
-    views = [view_of(n, frame, finder, over) for (n, frame), over in zip(frames, covered, strict=True)]
+    solidity = photographed(references)
+    views = [view_of(n, frame, finder, over, solidity) for (n, frame), over in zip(frames, covered, strict=True)]
     known = appearance.reference_histogram(references)
     label_together(views, known, rounds=4)
     regions = [region for k in range(len(views)) for region in regions_of(k, views[k])]
@@ -118,31 +183,38 @@ def discover(
     chosen, ambiguity = choose(regions, len(views), appearance.shows_one_part(references))
     if not chosen:
         return None
-    return _refine(views, chosen, ambiguity, known)
+    return _refine(views, chosen, ambiguity, known, solidity)
 
 
 def label_together(views: Sequence[View], known: Array | None, rounds: int) -> None:
     """Fill `found` (probability of the product) of all views, estimating one colour model for all of them."""
-    priors = [_prior(view, known is not None) for view in views]
+    priors = [_prior(view, known) for view in views]
     weights = [_first_weights(view, known) for view in views]
     for _ in range(rounds):
         product, ground = _models(views, weights, known)
-        ratio = appearance.log_ratio(product, appearance.shadowed(ground))
-        odds = [appearance.evidence(ratio, v.index) + prior for v, prior in zip(views, priors, strict=True)]
+        light = appearance.log_ratio(product, appearance.shadowed(ground))
+        deep = appearance.log_ratio(product, appearance.shadowed(ground, DEEP_SHARE, appearance.DEEP))
+        odds = [
+            np.where(v.soft, appearance.evidence(np.minimum(light, deep), v.index), appearance.evidence(light, v.index))
+            + prior
+            for v, prior in zip(views, priors, strict=True)
+        ]
         weights = [label(plane, view.guided) for plane, view in zip(odds, views, strict=True)]
     for view, weight in zip(views, weights, strict=True):
         view.found = weight
 
 
-def _prior(view: View, known: bool) -> Array:
+def _prior(view: View, known: Array | None) -> Array:
     prior = np.clip(np.log((view.salient + 0.03) / (1.03 - view.salient)), -3, 3) - 0.5
-    prior = 0.5 * prior if known else prior
+    prior = prior if known is None else 0.5 * prior
+    shown = 1.0 if known is None else appearance.likeness(known)[view.index[..., 0]]
+    prior = prior + np.where(view.closed, 3 * shown, -1.0 if view.closed.any() else 0.0)
     prior = prior - 3 * view.foreign
     return prior if view.place is None else 0.3 * prior + view.place
 
 
 def _first_weights(view: View, known: Array | None) -> Array:
-    start = view.salient * (1 - 0.9 * view.foreign)
+    start = np.maximum(view.salient, 0.6 * view.closed) * (1 - 0.9 * view.foreign)
     if known is not None:
         # Against what competes with the product for attention, not against the ground that saliency excludes already.
         everything = appearance.histogram(view.index, 0.1 + view.salient if view.place is None else view.place > 0)
@@ -164,7 +236,11 @@ def _models(
 
 
 def _refine(
-    views: Sequence[View], chosen: Sequence[Sequence[Region]], ambiguity: float, known: Array | None
+    views: Sequence[View],
+    chosen: Sequence[Sequence[Region]],
+    ambiguity: float,
+    known: Array | None,
+    solidity: Solidity | None,
 ) -> Discovery:
     """Label again with models of the chosen regions alone; everything else has become ground."""
     weights = []
@@ -180,10 +256,11 @@ def _refine(
         masks = []
         for view, weight in zip(views, weights, strict=True):
             near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * _hull(weight > 0.5))
-            place = np.where(near > 0, 0.5 * _prior(view, known is not None) + 0.5 * weight, -6)
+            place = np.where(near > 0, 0.5 * _prior(view, known) + 0.5 * weight, -6)
             least = 0.3 * _LEAST_AREA * weight.size
             odds = shaded_evidence(view.index, view.image, product, ground, near > 0) + place
-            masks.append(main_parts(drop_specks(label(odds, view.guided) > 0.5, least)))
+            mask = main_parts(drop_specks(label(odds, view.guided) > 0.5, least))
+            masks.append(filled(mask, view.image, solidity))
     product, ground = _models(views, [m.astype(np.float32) for m in masks], None, like)
     scores = []
     for view, regions, mask in zip(views, chosen, masks, strict=True):
@@ -197,7 +274,9 @@ def _refine(
     indices = [view.index for view in views]
     numbers = [view.number for view in views]
     sought = appearance.blend(product, known, 0.6)
-    found = Discovery(numbers, masks, scores, product, ground, ambiguity, likeness, skin, placed, indices, sought)
+    found = Discovery(
+        numbers, masks, scores, product, ground, ambiguity, likeness, skin, placed, indices, sought, solidity
+    )
     return replace(found, scores=[score * max(found.fit(k, masks[k]), 0) for k, score in enumerate(scores)])
 
 

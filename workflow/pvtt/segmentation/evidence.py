@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from pvtt.segmentation import appearance
 from pvtt.segmentation.carrying import at_size
 from pvtt.segmentation.discovery import SHORT_SIDE, reduced
+from pvtt.segmentation.whole import Solidity
 
 Array = np.ndarray
 
@@ -39,18 +39,18 @@ def missing_colour(masked: Sequence[tuple[Array, Array]], references: Sequence[A
     return None if known is None or not models else 1 - appearance.known_share(known, np.mean(models, axis=0))
 
 
-def hull_fill(mask: Array) -> float:
-    """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
-    places = cv2.findNonZero(mask.astype(np.uint8))
-    if places is None:
-        return 0.0
-    hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(places), 1)
-    return float(mask.sum() / hull.sum())
-
-
 def open_form_fill(masks: Sequence[Array], prompt: str) -> float | None:
     """Median share of its hull that a mask, bool (h, w), fills, 0 to 1; None where no word names an open form."""
     if not _OPEN_FORM.search(prompt) or not masks:
         return None
-    return float(np.median([hull_fill(mask) for mask in masks]))
+    return float(np.median([appearance.hull_fill(mask) for mask in masks]))
+
+
+def shape_gap(masks: Sequence[Array], solidity: Solidity | None) -> float | None:
+    """How far the share of its hull that a product fills is from what it fills in its photos, 0 to 1; None without any.
+
+    The median over masks, bool (h, w), is compared with the least and the largest share of the photos.
+    """
+    if solidity is None or not masks:
+        return None
+    return solidity.gap(float(np.median([appearance.hull_fill(mask) for mask in masks])))

@@ -14,27 +14,39 @@ import cv2
 import numpy as np
 
 from pvtt.segmentation import appearance
-from pvtt.segmentation.discovery import border_skin, reduced
+from pvtt.segmentation.discovery import foreign_skin, reduced
 from pvtt.segmentation.labelling import GuidedFilter, drop_specks, label, main_parts, signed_distance
 from pvtt.segmentation.motion import Flow, warp
-from pvtt.segmentation.shade import shaded_evidence
+from pvtt.segmentation.shade import enclosed, shaded_evidence
+from pvtt.segmentation.whole import Solidity, filled
 
 Array = np.ndarray
 
 _BAND = 4.0  # px over which the warped contour is in doubt
+_HELD = 4.0  # log-odds of the middle of what edges close off
 _REACH = 40  # px around the mask whose colours are its surroundings
 _NEAR = 10.0  # px over which their weight falls
 _SKIN_SHARE = 0.1
+_LEAST_SPAN = 12.0  # of Lab, between product and surroundings, for a mix of them to be told
 _ADAPT = 0.08
 
 
 @dataclass
 class Models:
-    """Colour histograms: of the product at the key frame, of the product lately, of the whole ground, of skin."""
+    """Colour histograms: of the product at the key frame, of the product lately, of the whole ground.
+
+    `solidity` is what photos tell of its shape, None without any.
+    """
 
     product: Array
     recent: Array
     ground: Array
+    solidity: Solidity | None = None
+
+    @property
+    def solid(self) -> bool:
+        """Whether what edges close off is the product's own: its photos show no large openings."""
+        return self.solidity is not None and self.solidity.solid
 
     def evidence(self, index: Array, image: Array, local: Array, mask: Array) -> Array:
         """Log-odds of the product per pixel, float32 (h, w); `local` is the histogram of the surroundings.
@@ -45,23 +57,37 @@ class Models:
         return shaded_evidence(index, image, 0.6 * self.product + 0.4 * self.recent, ground, mask)
 
 
-def segment_key_frame(frame: Array, found: Array, product: Array, ground: Array) -> tuple[Array, Models]:
-    """Mask of the key frame (uint8 (h, w, 3) RGB) from the mask found at reduced size, and the colour models."""
+def segment_key_frame(frame: Array, found: Array, start: Models) -> tuple[Array, Models]:
+    """Mask of the key frame (uint8 (h, w, 3) RGB) from the mask found at reduced size, and the colour models.
+
+    `start` holds the models of the product as found.
+    """
     size = (frame.shape[1], frame.shape[0])
     coarse = cv2.resize(found.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
     step = frame.shape[0] / found.shape[0]
-    place = np.clip(signed_distance(coarse) / (2.5 * step), -5, 1)
-    index, guided, skin = appearance.features(frame), GuidedFilter(frame), _skin(frame)
-    mask = coarse
+    distance = signed_distance(coarse)
+    place = np.clip(distance / (2.5 * step), -5, 1)
+    if start.solid:
+        place = np.where(held(frame, coarse), np.clip(distance / (2.5 * step), place, _HELD), place)
+    index, guided, skin = appearance.features(frame), GuidedFilter(frame), _skin(frame, start)
+    mask, product = coarse, start.product
     for _ in range(3):
-        models = Models(product, product, ground)
+        models = replace(start, product=product, recent=product)
         odds = models.evidence(index, frame, _surroundings(index, mask, skin), mask)
         probability = label(odds + place - 2 * skin * (place < 1), guided)
-        mask = main_parts(_tidy(probability > 0.5))
+        mask = filled(main_parts(_tidy(probability > 0.5)), frame, start.solidity)
         if not mask.any():
             mask = coarse
         product = 0.3 * product + 0.7 * appearance.histogram(index, mask)
-    return mask, Models(product, product, ground)
+    return mask, replace(start, product=product, recent=product)
+
+
+def held(frame: Array, expected: Array) -> Array:
+    """What of the expected mask edges close off from the ground around it, bool (h, w), whatever its colours."""
+    small = reduced(frame, 240)
+    inside = resized(expected, small.shape[:2])
+    closed, _ = enclosed(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
+    return resized(closed, frame.shape[:2]) & expected
 
 
 class Carrier:
@@ -90,13 +116,16 @@ def _step(frame: Array, warped: Array, models: Models, covered: Array) -> tuple[
     image, inside = np.ascontiguousarray(frame[window]), expected[window]
     index = appearance.features(image)
     overlaid = resized(covered, frame.shape[:2])[window]
-    foreign = _strange_skin(index, _skin(frame)[window], inside, models) | overlaid
+    foreign = _strange_skin(index, _skin(frame, models)[window], inside, models) | overlaid
     distance = signed_distance(inside)
     place = np.clip(distance / _BAND, -8, 1.5)
+    if models.solid:
+        place = np.where(held(frame, expected)[window], np.clip(distance / _BAND, place, _HELD), place)
     ratio = models.evidence(index, image, _surroundings(index, inside, foreign), inside)
     probability = label(ratio + place - 1.5 * foreign - 6 * overlaid, GuidedFilter(image))
-    mask = _tidy(probability > 0.5)
-    result[window] = mask
+    result[window] = _tidy(probability > 0.5)
+    result = filled(result, frame, models.solidity)
+    mask = result[window]
     sure = mask & (probability > 0.9) & (ratio > -1)
     if sure.sum() >= 50:
         models.recent = (1 - _ADAPT) * models.recent + _ADAPT * appearance.histogram(index, sure)
@@ -129,8 +158,9 @@ def _window(mask: Array) -> tuple[slice, slice]:
     return slice(top, rows[-1] + _REACH + 1), slice(left, columns[-1] + _REACH + 1)
 
 
-def _skin(frame: Array) -> Array:
-    return resized(border_skin(reduced(frame, 240)), frame.shape[:2])
+def _skin(frame: Array, models: Models) -> Array:
+    shown = None if models.solidity is None else models.solidity.shown
+    return resized(foreign_skin(reduced(frame, 240), shown), frame.shape[:2])
 
 
 def _strange_skin(index: Array, skin: Array, expected: Array, models: Models) -> Array:
@@ -152,9 +182,15 @@ def _tidy(mask: Array) -> Array:
 
 
 def refine(frame: Array, mask: Array, models: Models) -> Array:
-    """Mask at the size of `frame` (uint8 (h, w, 3) RGB) from one at reduced size: a narrow band is labelled anew."""
-    if mask.shape == frame.shape[:2] or not mask.any():
+    """Mask at the size of `frame` (uint8 (h, w, 3) RGB) from one at another size, its contour fitted to the frame."""
+    if not mask.any():
         return resized(mask, frame.shape[:2])
+    return unmixed(frame, _at_frame_size(frame, mask, models))
+
+
+def _at_frame_size(frame: Array, mask: Array, models: Models) -> Array:
+    if mask.shape == frame.shape[:2]:
+        return mask
     if mask.shape[0] > frame.shape[0]:
         return cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
     soft = cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
@@ -167,3 +203,33 @@ def refine(frame: Array, mask: Array, models: Models) -> Array:
     ratio = models.evidence(index, image, appearance.histogram(index, ~inside), inside)
     result[window] = label(place + 0.5 * ratio, GuidedFilter(image)) > 0.5
     return result
+
+
+def unmixed(frame: Array, mask: Array) -> Array:
+    """The mask, bool (h, w), with its contour where a pixel is half product and half surroundings.
+
+    Pixels within 1.5 px of the contour are mixed of both (Smith and Blinn, SIGGRAPH 1996): the surroundings' colour is
+    the mean of those nearby, the product's the mean of the pixels of the mask nearby, those most unlike the
+    surroundings first. Where the two are alike, the contour stays.
+    """
+    window = _window(mask)
+    lab = cv2.cvtColor(frame[window].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    inside = mask[window]
+    outward = cv2.distanceTransform(1 - inside.astype(np.uint8), cv2.DIST_L2, 5)
+    inward = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
+    around = ((outward > 2) & (outward <= _NEAR)).astype(np.float32)
+    back, weight = _local_mean(lab, around, 2 * int(_NEAR) + 5)
+    front, unlike = _local_mean(lab, inside * ((lab - back) ** 2).sum(2), 9)
+    span = front - back
+    length = (span**2).sum(2)
+    share = ((lab - back) * span).sum(2) / np.maximum(length, 1)
+    mixed = (outward <= 1.5) & (inward <= 1.5) & (length > _LEAST_SPAN**2) & (weight > 1e-3) & (unlike > 1e-3)
+    result = mask.copy()
+    result[window] = np.where(mixed, share > 0.5, inside)
+    return result
+
+
+def _local_mean(values: Array, weights: Array, side: int) -> tuple[Array, Array]:
+    """Weighted mean of values (h, w, 3) in a window of `side` px, and the mean weight (h, w)."""
+    total = cv2.blur(weights.astype(np.float32), (side, side))
+    return cv2.blur(values * weights[..., None], (side, side)) / np.maximum(total, 1e-6)[..., None], total

@@ -56,14 +56,15 @@ LIMITS: dict[str, Limit] = {
     "separability": Limit("difference in colour from the surroundings", 0.4, 0.75),
     "edge_support": Limit("strength of the edges under the contour", 0.35, 0.7),
     "raggedness": Limit("contour length relative to that of the smoothed mask", 1.3, 1.1),
-    "thinness": Limit("contour length relative to the area (what one pixel of error costs)", 0.35, 0.12),
+    "thinness": Limit("contour length relative to the area (what one pixel of error costs)", 0.25, 0.1),
     "confidence": Limit("mean confidence of the backend", 0.75, 0.92),
-    "agreement": Limit("IoU of independent detections with the carried masks, median", 0.8, 0.9),
+    "agreement": Limit("IoU of independent detections with the carried masks, median", 0.6, 0.9),
     "ambiguity": Limit("score of the best rival relative to the product's", 0.5, 0.1),
     "ambiguity_unseen": Limit("score of the best rival relative to the product's, with no photo to tell", 0.25, 0.05),
     "skin_share": Limit("share of the mask that is skin-coloured, with no photo to tell it from a hand", 0.4, 0.2),
     "open_form_fill": Limit("share of its convex hull that a product of open form fills", 0.7, 0.55),
     "missing_colour": Limit("share of the photos' colours that the mask does not show", 0.45, 0.25),
+    "shape_gap": Limit("share of its convex hull that it fills, compared with the photos: difference", 0.16, 0.05),
     "likeness": Limit("likeness in colour to the product's photos", 0.4, 0.65),
 }
 

@@ -34,6 +34,8 @@ class View:
     ground: Array
     foreign: Array  # skin from outside, overlays
     place: Array | None
+    closed: Array  # what edges close off from the ground
+    soft: Array  # what of it only soft edges do, as shadows
     guided: GuidedFilter
     found: Array = field(default_factory=lambda: np.zeros(0))
 

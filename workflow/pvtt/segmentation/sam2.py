@@ -20,10 +20,11 @@ from pvtt import models
 from pvtt.backends import ModelBackend
 from pvtt.segmentation.base import Segmentation, nothing
 from pvtt.segmentation.candidates import Choice, choose, with_likeness
-from pvtt.segmentation.evidence import missing_colour, open_form_fill, sample_numbers
+from pvtt.segmentation.evidence import missing_colour, open_form_fill, sample_numbers, shape_gap
 from pvtt.segmentation.following import Follower, Prompts
 from pvtt.segmentation.grounding import Detector
 from pvtt.segmentation.sam2_predictor import Predictor
+from pvtt.segmentation.whole import photographed
 from pvtt.segmentation.windows import Clip, windowed
 from pvtt.segmentation.words import detection_text
 
@@ -86,8 +87,9 @@ class Backend(ModelBackend):
         numbers = sample_numbers(len(frames), self._samples)
         unions: list[Array] = [np.any(masks[:, number], axis=0) for number in numbers]
         missing = missing_colour([(frames[k], mask) for k, mask in zip(numbers, unions, strict=True)], references)
-        fill = open_form_fill([mask for mask in unions if mask.any()], prompt)
-        evidence |= {"missing_colour": missing, "open_form_fill": fill}
+        shown = [mask for mask in unions if mask.any()]
+        evidence |= {"missing_colour": missing, "open_form_fill": open_form_fill(shown, prompt)}
+        evidence |= {"shape_gap": shape_gap(shown, photographed(references))}
         return Segmentation(masks, confidence, {name: value for name, value in evidence.items() if value is not None})
 
     def _choice(self, frames: Array, references: Sequence[Array], text: str) -> Choice | None:
