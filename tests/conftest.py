@@ -11,6 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+# One thread a process: pytest starts a process for every core. What rembg imports would set PyTorch's threads anew.
+for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 
 class Workflow:
     """A feed in `folder`/feed and its results in `folder`/results, run by Snakemake from `folder`."""

@@ -7,7 +7,6 @@ import pytest
 
 from backends.vace_clips import clip, models_folder, settings_of, skip_without_packages, use
 from pvtt.background import remove_product
-from pvtt.background.base import RemovalError
 from pvtt.background.vace import Backend
 from pvtt.media import count_frames, write_masks, write_video
 
@@ -36,44 +35,20 @@ def removed(settings, parts):
     return np.stack(list(removal.frames)), removal
 
 
-@pytest.mark.parametrize(
-    ("n", "size"), [(1, (96, 64)), (6, (101, 67)), (14, (64, 96))], ids=["one frame", "odd", "long portrait"]
-)
-def test_outside_the_region_the_source_is_untouched(settings, n, size):
-    parts = clip(n, size, side=16)
+def test_a_long_clip_goes_in_windows(settings):
+    parts = clip(14, (64, 96), side=16)
     frames, removal = removed(settings, parts)
     assert frames.shape == parts[0].shape and frames.dtype == np.uint8 and removal.region.shape == parts[2].shape
     assert np.array_equal(frames[~removal.region], parts[0][~removal.region])
     assert (removal.region & parts[2]).sum() == parts[2].sum() and removal.region.mean() < 0.9
     assert np.abs(frames[parts[2]].astype(int) - (200, 40, 40)).mean() > 10, "the product is gone"
-    assert removal.measures["windows"] == {14: 3}.get(n, 1) and "seam" in removal.measures
+    assert removal.measures["windows"] == 3 and "seam" in removal.measures
 
 
-def test_seeded_runs_are_bit_identical(settings):
+def test_another_seed_paints_another_scene(settings):
     first, _ = removed(settings, clip(5))
-    again, _ = removed(settings, clip(5))
-    assert np.array_equal(first, again)
     settings["vace"]["seed"] = 1
     assert not np.array_equal(first, removed(settings, clip(5))[0])
-
-
-def test_nothing_to_remove_is_the_source(settings):
-    parts = clip(5, leaves=0)
-    frames, removal = removed(settings, parts)
-    assert np.array_equal(frames, parts[0]) and not removal.region.any()
-
-
-def test_frames_without_the_product_are_the_source(settings):
-    parts = clip(9, leaves=3, side=16)
-    frames, removal = removed(settings, parts)
-    assert np.array_equal(frames[3:], parts[0][3:]) and removal.region[:3].any()
-
-
-def test_too_large_a_product_is_refused(settings):
-    backend = Backend(settings | {"max_coverage": 0.05})
-    backend.load()
-    with pytest.raises(RemovalError, match="max_coverage"):
-        backend.remove(lambda: iter(clip(5)[0]), clip(5)[2])
 
 
 def test_the_stage_writes_the_background(settings, tmp_path):

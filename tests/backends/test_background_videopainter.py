@@ -92,13 +92,6 @@ def test_clips_of_any_length_are_painted_in_windows(small, n_frames, step, windo
     assert "flicker" in removal.measures and removal.measures["grid"] < 1.5
 
 
-def test_runs_are_equal_and_no_product_is_the_clip_itself(small):
-    frames, masks, _ = scene(7, (96, 64), step=6, side=12)
-    first, _ = removed(small, frames, masks, frame_step=1)
-    assert np.array_equal(first, removed(small, frames, masks, frame_step=1)[0])
-    assert np.array_equal(removed(small, frames, np.zeros_like(masks))[0], frames)
-
-
 def test_a_grid_is_painted_again_with_another_seed(small, monkeypatch):
     monkeypatch.setenv("STANDIN", "grid once")
     monkeypatch.setattr(Backend, "size", (240, 160))

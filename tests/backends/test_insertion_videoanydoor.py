@@ -144,11 +144,6 @@ def test_the_settings_are_checked_and_bound_the_clips_length():
     assert resolved["insertion"]["backend"] == "composite"
 
 
-def test_a_product_that_is_never_seen_is_refused():
-    with pytest.raises(InsertionError, match="not visible in any frame"):
-        inserted(request(lost=tuple(range(N))))
-
-
 # ---------------------------------------------------------------- what is seen, what is laid in
 
 

@@ -289,28 +289,6 @@ def loaded(**own):
     return backend
 
 
-@pytest.mark.parametrize(("count", "size"), [(1, (120, 160)), (5, (160, 90)), (6, (97, 131))])
-def test_one_frame_portrait_and_odd_sizes(count, size):
-    frames, _ = paint([[disc(40 + 2 * t, 50, 20, size)] for t in range(count)], size)
-    backend = loaded(max_objects=2)
-    result = backend.segment(frames, [], "ring.")
-    assert result.masks.dtype == bool and result.masks.shape[1:] == (count, *size)
-    assert 1 <= len(result.masks) <= 2
-    assert result.confidence.shape == (count,)
-    assert (result.confidence >= 0).all() and (result.confidence <= 1).all()
-    assert all(np.isfinite(value) for value in result.evidence.values())
-    backend.close()
-    assert backend._model is None
-
-
-def test_two_runs_are_equal():
-    frames, _ = paint([[disc(40 + 2 * t, 50, 20)] for t in range(5)])
-    first, second = (loaded().segment(frames, [], "gold ring.") for _ in range(2))
-    assert np.array_equal(first.masks, second.masks)
-    assert np.array_equal(first.confidence, second.confidence)
-    assert first.evidence == second.evidence
-
-
 def test_no_detection_of_the_real_detector_is_no_product():
     frames, _ = paint([[disc(40, 50, 20)]] * 2)
     result = loaded(fallback_threshold=1, box_threshold=1).segment(frames, [], "")
