@@ -44,6 +44,15 @@ class Comparison:
     sections: list[Section]
     price_per_hour: float | None
 
+    def labels(self) -> dict[str, str]:
+        """Runs' names, each with its backends at the stages that differ."""
+        found = {}
+        for run in self.runs:
+            ways = [next(iter(run.variants[stage].values())) for stage in self.stages]
+            made = ", ".join(f"{way['backend']} {way['version']}" for way in ways)
+            found[run.name] = f"{run.name} ({made})" if made else run.name
+        return found
+
 
 def compare(folders: Sequence[Path], price_per_hour: float | None = None) -> Comparison:
     """Compare results folders, two at least; the first is the reference of the differences.

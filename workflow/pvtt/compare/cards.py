@@ -28,25 +28,27 @@ def shown_section(comparison: Comparison) -> Section:
 
 
 def _pair_card(comparison: Comparison, item: Item, previews: Previews) -> Record:
-    runs = comparison.runs
+    runs, labels = comparison.runs, comparison.labels()
     pair = runs[0].pairs()[item.id]
     clip, reference = pair["clip_id"], f"{pair['target_id']}_i{pair['image_index']}"
     titles, poster = runs[0].titles(), _poster(runs[0], clip)
     views = [_source(runs[0], clip, previews, poster)]
-    for number, run in enumerate(runs if "products" in comparison.stages else runs[:1]):
+    own = "products" in comparison.stages
+    for number, run in enumerate(runs if own else runs[:1]):
         cutout = run.folder / "products" / pair["target_id"] / f"{pair['image_index']}.png"
         picture = previews.picture(f"{reference}_{number}", cutout)
-        views.append({"kind": "reference", "name": "target" + (f", {run.name}" if number else ""), "picture": picture})
+        said = f"target of {labels[run.name]}" if own else "target"
+        views.append({"kind": "reference", "name": said, "picture": picture})
     for number, run in enumerate(runs):
         made = pair_folder(run.folder, pair) / "insert.mp4"
         name = f"{item.id}_{number}"
-        views.append({"kind": "result", "name": run.name, "media": previews.video(name, made, None, poster)})
+        views.append({"kind": "result", "name": labels[run.name], "media": previews.video(name, made, None, poster)})
     title = f"{titles.get(pair['source_id'], pair['source_id'])} \N{RIGHTWARDS ARROW} {titles[pair['target_id']]}"
     return _card(item, runs, clip, title, views, poster) | {"difficulty": pair["difficulty"]}
 
 
 def _clip_card(comparison: Comparison, item: Item, previews: Previews) -> Record:
-    runs = comparison.runs
+    runs, labels = comparison.runs, comparison.labels()
     kinds = clip_records(list(comparison.stages))
     poster = _poster(runs[0], item.id)
     views = [_source(runs[0], item.id, previews, poster)]
@@ -54,10 +56,10 @@ def _clip_card(comparison: Comparison, item: Item, previews: Previews) -> Record
         folder, name = run.folder / "clips" / item.id, f"{item.id}_{number}"
         if "qa" in kinds:
             media = previews.video(f"{name}_mask", folder / "video.mp4", folder / "masks.mkv", poster)
-            views.append({"kind": "result", "name": f"{run.name}: mask", "media": media})
+            views.append({"kind": "result", "name": f"mask of {labels[run.name]}", "media": media})
         if "background" in kinds:
             media = previews.video(f"{name}_background", folder / "background.mp4", None, poster)
-            views.append({"kind": "result", "name": f"{run.name}: background", "media": media})
+            views.append({"kind": "result", "name": f"background of {labels[run.name]}", "media": media})
     title = runs[0].titles().get(item.group, item.group)
     return _card(item, runs, item.id, title, views, poster) | {"difficulty": ""}
 

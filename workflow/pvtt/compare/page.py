@@ -47,6 +47,7 @@ def write_comparison(comparison: Comparison, out: Path, limit: int = 30, side_px
                 [_chart(row, section.differences) for row in section.differences] for section in comparison.sections
             ],
             names=NAMES,
+            labels=comparison.labels(),
             shown=shown_section(comparison),
             cards=cards(comparison, limit, previews),
             mask_colour="rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
