@@ -11,6 +11,14 @@ DEPTH ?=
 # What make bench measures besides the world: a feed of real videos with truth/, where there is one; more arguments.
 FEED ?= $(wildcard ../shared/data/feed)
 BENCH ?=
+# What make compare puts side by side: runs (results folders) in RUNS; BACKENDS of STAGE, each in a run of its own that
+# begins with RESULTS; CONFIG has what RESULTS was made with besides; COMPARE has more arguments of pvtt compare.
+RUNS ?=
+STAGE ?= insertion
+BACKENDS ?=
+CONFIG ?=
+OUT ?= compare
+COMPARE ?=
 # All pairs of the demo feed take three times as long; empty for all.
 DEMO_PAIRS ?= 16
 VENV := .venv
@@ -22,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CPU ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: install models propainter videopainter demo world bench test check format dag clean
+.PHONY: install models propainter videopainter demo world bench compare test check format dag clean
 
 install: $(VENV)/.dev ## make .venv and link the SLURM profile
 	@$(BIN)/python -m pvtt.profile profiles/slurm
@@ -84,6 +92,14 @@ $(WORLD)/products.csv: | $(VENV)/.world
 
 bench: $(WORLD)/products.csv ## measure every stage on the world: WORLD=folder FEED=folder BENCH="more arguments"
 	@$(BIN)/python benchmarks/bench.py --world $(WORLD) $(if $(FEED),--feed $(FEED)) --out $(WORLD)/bench --jobs $(CORES) $(BENCH)
+
+compare: $(VENV)/.core ## runs side by side: RUNS="a b", or RUNS=results BACKENDS="vace" STAGE=insertion CONFIG="catalogue=..."
+	@set -e; runs="$(RUNS)"; for backend in $(BACKENDS); do \
+	run="$(OUT)/runs/$$(printf %s "$$backend" | tr -c A-Za-z0-9 -)"; \
+	test -e "$$run/clips.tsv" || $(BIN)/python -m pvtt share "$(RESULTS)" "$$run" --stage $(STAGE); \
+	$(BIN)/snakemake --cores $(CORES) --config $(CONFIG) "results=$$run" "$(STAGE)={\"backend\": \"$$backend\"}"; \
+	runs="$$runs $$run"; done; \
+	$(BIN)/python -m pvtt compare $$runs --out "$(OUT)" $(COMPARE)
 
 test: $(VENV)/.dev $(VENV)/.models-cpu ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup

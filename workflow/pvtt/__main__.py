@@ -1,4 +1,4 @@
-"""The command `pvtt`: models listed, fetched and verified. `python -m pvtt` is the same."""
+"""The command `pvtt`: models listed, fetched and verified, runs compared. `python -m pvtt` is the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from pvtt import backends, fetching, models, settings
+from pvtt.compare.command import add_commands
 from pvtt.models import Model, ModelError
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         if name != "list":
             command.add_argument("--for-config", nargs="*", metavar="FILE", help="those that a configuration needs")
         command.set_defaults(run=run)
+    add_commands(groups)
     return parser
 
 

@@ -41,7 +41,7 @@ def write_report(
     run = read_run(Path(results), catalogue, clips, pairs, filtered)
     out_dir = Path(out_dir)
     previews = Previews(out_dir / "media", settings["preview_side_px"])
-    page = _environment().get_template("page.html")
+    page = page_environment(_HERE).get_template("page.html")
     text = page.render(
         title=settings["title"],
         version=__version__,
@@ -75,9 +75,10 @@ def _facts(run: Run) -> Record:
     }
 
 
-def _environment() -> jinja2.Environment:
+def page_environment(folder: Path) -> jinja2.Environment:
+    """Where a page's template in `folder` is rendered: text is escaped, an unknown name is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -85,6 +86,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["score"] = lambda value: "not measured" if value is None else f"{value:.3f}"
     environment.filters["measure"] = _measure
+    environment.filters["signed"] = lambda value: f"{value:+.3g}"
     environment.filters["seconds"] = lambda value: f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
     return environment
 

@@ -100,7 +100,7 @@ def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
     cards = []
     for pair in progress(picked, "report: pairs"):
         shot, score = shots[pair["clip_id"]], pair["score"]
-        poster = _poster_frame(results / "clips" / pair["clip_id"] / "track.json")
+        poster = poster_frame(results / "clips" / pair["clip_id"] / "track.json")
         cards.append(
             {
                 "id": pair["pair_id"],
@@ -142,7 +142,7 @@ def _views(results: Path, pair: Record, previews: Previews, poster: int) -> list
     ]
 
 
-def _poster_frame(track: Path) -> int:
+def poster_frame(track: Path) -> int:
     """Frame where the product covers most; 0 without a track."""
     if not track.is_file() or not track.stat().st_size:
         return 0
