@@ -185,7 +185,7 @@ def test_only_common_pairs_are_compared_and_the_rest_is_named(tmp_path: Path) ->
     assert section.left_out == {
         "not in one": ["BBB001_s01__CCC001_i1"],
         "not in two": ["BBB001_s01__AAA001_i1"],
-        "not made yet in two": ["AAA001_s01__CCC001_i1"],
+        "not made in two": ["AAA001_s01__CCC001_i1"],
     }
     row = difference(section, "quality")
     assert row["mean"] == 0.05 and row["low"] is None and row["high"] is None

@@ -131,7 +131,7 @@ def _obstacle(
     found = [records(row) for row in rows if row]
     unmade = [run.name for run, made in zip(runs, found, strict=True) if not all(made)]
     if unmade:
-        return f"not made yet in {', '.join(unmade)}"
+        return f"not made in {', '.join(unmade)}"
     inputs = [_inputs(made) for made in found]
     roles = sorted(set().union(*inputs))
     other = [role for role in roles if _stage(role) not in allowed and len({one.get(role) for one in inputs}) > 1]

@@ -86,7 +86,7 @@ def page_environment(folder: Path) -> jinja2.Environment:
     )
     environment.filters["score"] = lambda value: "not measured" if value is None else f"{value:.3f}"
     environment.filters["measure"] = _measure
-    environment.filters["signed"] = lambda value: f"{value:+.3g}"
+    environment.filters["signed"] = lambda value: f"{value:+.3g}" if value else "0"
     environment.filters["seconds"] = lambda value: f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min"
     return environment
 
