@@ -76,9 +76,12 @@ def _facts(run: Run) -> Record:
 
 
 def page_environment(folder: Path) -> jinja2.Environment:
-    """Where a page's template in `folder` is rendered: text is escaped, an unknown name is an error."""
+    """Where a page's template in `folder` is rendered: text is escaped, an unknown name is an error.
+
+    Templates of the report are found from anywhere, `player.html` foremost.
+    """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader([folder, _HERE]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
