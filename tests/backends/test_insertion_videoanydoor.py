@@ -12,11 +12,12 @@ import pytest
 
 from backends.clips import scene
 from pvtt.colour import to_linear, to_srgb
-from pvtt.geometry import box_of
+from pvtt.geometry import box_mask, box_of
 from pvtt.insertion import insert_product
 from pvtt.insertion.base import InsertionError, Request
+from pvtt.insertion.painting import put_back
 from pvtt.insertion.seen import seen_mask
-from pvtt.insertion.videoanydoor import Backend, box_mask, grown_box, laid_in
+from pvtt.insertion.videoanydoor import Backend, grown_box
 from pvtt.media import count_frames, read_masks, read_video, write_masks, write_png, write_video
 from pvtt.models import ModelError
 from pvtt.settings import load_schema, resolve, stage_defaults
@@ -188,7 +189,7 @@ def test_what_lies_outside_the_region_is_not_seen():
 def test_frames_are_laid_in_without_touching_the_rest():
     canvas, painted = np.zeros((20, 30, 3), np.uint8), np.full((20, 30, 3), 200, np.uint8)
     within = box_mask((5, 4, 25, 16), (20, 30))
-    result = laid_in(canvas, painted, within, 2.0)
+    result = put_back(canvas, painted, within, 2.0)
     assert not result[~within].any() and (result[8:12, 9:21] == 200).all() and 0 < result[4, 15, 0] < 200
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("transformers", reason="transformers is not installed (make 
 from backends.tiny.embedders import BUILDERS, build, register
 from pvtt.backends import backend_class
 from pvtt.models import ModelError
+from pvtt.provenance import Stopwatch, provenance
 from pvtt.scoring.base import Crop
 from pvtt.scoring.embedding import _cut
 from pvtt.settings import stage_defaults
@@ -141,8 +142,10 @@ def test_the_image_half_gives_what_the_whole_model_gives(backend):
 
 
 def test_provenance_names_model_commit_and_licence(backend):
-    assert backend.model == f"tiny/{MODELS[backend.name]}"
-    assert (backend.model_commit, backend.licence) == ("0" * 40, "Apache-2.0")
+    record = provenance(backend, {}, {}, Stopwatch())
+    (model,) = record["models"]
+    assert (model["repository"], model["commit"]) == (f"tiny/{MODELS[backend.name]}", "0" * 40)
+    assert record["licence"] == model["licence"] == "Apache-2.0"
 
 
 def test_missing_and_wrong_weights_are_named(folder, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backends.vace_clips import FAST, models_folder, settings_of, skip_without_packages, use
+from pvtt.insertion.painting import put_back
 from pvtt.models import ModelError
 from pvtt.wan import regions
 from pvtt.wan.spans import model_size, plan_spans, whole
@@ -91,12 +92,12 @@ def test_put_back_leaves_the_outside_alone_and_fades_inside():
     frame, made = np.full((40, 40, 3), 10, np.uint8), np.full((40, 40, 3), 250, np.uint8)
     region = np.zeros((40, 40), bool)
     region[10:30, 20:] = True
-    result = regions.put_back(frame, made, region, 4.0)
+    result = put_back(frame, made, region, 4.0)
     assert (result[~region] == 10).all()
     assert (result[20, 26] == 250).all() and (result[20, 39] == 250).all(), "the frame's own edge does not fade"
     assert 10 < result[20, 20, 0] < 250
-    assert (regions.put_back(frame, made, region, 0.0)[region] == 250).all()
-    assert regions.put_back(frame, made, region & False, 4.0) is frame
+    assert (put_back(frame, made, region, 0.0)[region] == 250).all()
+    assert put_back(frame, made, region & False, 4.0) is frame
 
 
 # ---------------------------------------------------------------- memory

@@ -104,6 +104,18 @@ class ModelBackend:
         return found + [problem for model in self.needs for problem in models.problems(model)]
 
 
+class ProgramBackend(ModelBackend):
+    """Base of the backends that start a program, which loads its model itself and brings its own packages."""
+
+    packages = ()
+
+    def load(self, device: str = "cpu") -> None:
+        """Check what the program needs; ModelError says what is missing."""
+        self.device = device
+        if problems := self.problems():
+            raise models.ModelError("; ".join(problems))
+
+
 def available(stage: str) -> list[str]:
     """Names of the backends that stand in a stage's folder."""
     return sorted(path.stem for path in _modules(stage, "*.py"))
@@ -116,7 +128,7 @@ def named(stage: str) -> set[str]:
 
 @cache
 def _modules(stage: str, pattern: str) -> tuple[Path, ...]:
-    folder = Path(__file__).parent / stage
+    folder = Path(__file__).parent / stage.replace(".", "/")
     return tuple(p for p in folder.glob(pattern) if "\nclass Backend" in p.read_text(encoding="utf-8"))
 
 

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -164,6 +165,26 @@ def read_frame(path: Path) -> Array:
 
 
 # ---------------------------------------------------------------- what is installed
+
+
+@contextmanager
+def workplace(title: str, fault: type[Exception]) -> Iterator[TemporaryDirectory[str]]:
+    """A folder for the files of the program `title`, under TMPDIR; it stays after the block only where that ends well.
+
+    It then goes when it is closed or no longer held. What the program could not do with its input is raised as `fault`;
+    what is wrong with the installation stays an ExternalError.
+    """
+    place = TemporaryDirectory(prefix=f"pvtt-{title.lower()}-", ignore_cleanup_errors=True)
+    try:
+        yield place
+    except ExternalError as error:
+        place.cleanup()
+        if error.installation:
+            raise
+        raise fault(f"{title}: {error}") from error
+    except BaseException:
+        place.cleanup()
+        raise
 
 
 def interpreter(setting: str) -> str:

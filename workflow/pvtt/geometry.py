@@ -80,6 +80,16 @@ def box_of(mask: Array) -> tuple[int, int, int, int] | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def box_mask(box: tuple[float, float, float, float] | None, shape: tuple[int, ...]) -> Array:
+    """Bool (h, w): the pixels that a box (x0, y0, x1, y1) touches; none for None."""
+    mask = np.zeros(shape, bool)
+    if box is not None:
+        x0, y0 = (max(0, int(np.floor(side))) for side in box[:2])
+        x1, y1 = (max(0, int(np.ceil(side))) for side in box[2:])
+        mask[y0:y1, x0:x1] = True
+    return mask
+
+
 def padded_box(box: tuple[int, int, int, int], pad: int, width: int, height: int) -> tuple[int, int, int, int]:
     """A box grown by `pad` pixels on each side, inside a frame of `width` x `height`."""
     return max(0, box[0] - pad), max(0, box[1] - pad), min(width, box[2] + pad), min(height, box[3] + pad)

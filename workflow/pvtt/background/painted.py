@@ -20,11 +20,6 @@ Array = np.ndarray
 _RIM_PX = 8
 
 
-def workplace(name: str) -> tempfile.TemporaryDirectory[str]:
-    """A folder for a program's files, under TMPDIR; it goes when it is closed or no longer held."""
-    return tempfile.TemporaryDirectory(prefix=f"pvtt-{name}-", ignore_cleanup_errors=True)
-
-
 def nothing_to_remove(frames: Frames, masks: Array) -> Removal:
     """The clip as it is."""
     return Removal(frames(), np.zeros_like(masks), {"painted_frames": 0})
@@ -41,8 +36,8 @@ def composited(
     """The clip's frames with what `painted(index)` (uint8 (h, w, 3) RGB, whole frame) shows in the holes.
 
     Outside the holes (bool (n, h, w)) a frame is its source bit for bit; inside, the seam is evened out and a
-    transition of `feather_px` laid. At the end `measures` are completed and
-    `place`, where the painted frames lie, is removed.
+    transition of `feather_px` laid. At the end `measures` are completed and `place`, where the painted frames lie, is
+    removed.
     """
     meter = HoleMeter()
     feather = feather_of(settings, holes.shape[1:])

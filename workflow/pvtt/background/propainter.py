@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from pvtt import external, models
-from pvtt.backends import Limits, ModelBackend
+from pvtt.backends import Limits, ProgramBackend
 from pvtt.background.base import Frames, Removal, RemovalError
 from pvtt.background.chunks import Plan, chunk_weight, fitted, make_plan, unfitted
-from pvtt.background.painted import composited, nothing_to_remove, workplace
+from pvtt.background.painted import composited, nothing_to_remove
 from pvtt.background.region import measure_region
 
 Array = np.ndarray
@@ -33,13 +33,12 @@ _LEAST_FRAMES = 4
 _SINGLE = 1.6
 
 
-class Backend(ModelBackend):
+class Backend(ProgramBackend):
     """ProPainter in a process of its own."""
 
     name = "propainter"
     version = "1"
     environment = "propainter"
-    packages = ()
     needs = ("propainter",)
     limits = Limits()
 
@@ -58,28 +57,13 @@ class Backend(ModelBackend):
             f"propainter: {weights / file} is missing; {mend}" for file in WEIGHTS if not (weights / file).is_file()
         ]
 
-    def load(self, device: str = "cpu") -> None:
-        """Check what the program needs; it loads its model itself, once a chunk."""
-        self.device = device
-        if problems := self.problems():
-            raise models.ModelError("; ".join(problems))
-
     def remove(self, frames: Frames, masks: Array) -> Removal:
         """See `base.BackgroundBackend.remove`."""
         if not masks.any():
             return nothing_to_remove(frames, masks)
         _, holes, _ = measure_region(frames, masks, self.settings)
-        place = workplace(self.name)
-        try:
+        with external.workplace("ProPainter", RemovalError) as place:
             plan, painted = self._paint_within_memory(frames, holes, Path(place.name))
-        except external.ExternalError as error:
-            place.cleanup()
-            if error.installation:
-                raise
-            raise RemovalError(f"ProPainter: {error}") from error
-        except BaseException:
-            place.cleanup()
-            raise
         measures: dict[str, Any] = {
             "painted_frames": int(holes.any((1, 2)).sum()),
             "chunks": len(plan.chunks),

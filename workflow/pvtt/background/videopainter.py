@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 
 from pvtt import external, models
-from pvtt.backends import Limits, ModelBackend
+from pvtt.backends import Limits, ProgramBackend
 from pvtt.background import plate
 from pvtt.background.base import Frames, Removal, RemovalError
 from pvtt.background.grid import grid_excess
-from pvtt.background.painted import composited, nothing_to_remove, workplace
+from pvtt.background.painted import composited, nothing_to_remove
 from pvtt.background.region import measure_region
 from pvtt.background.temporal import scene_motion
 from pvtt.background.view import View, view_of
@@ -41,13 +41,12 @@ _CELL = 16  # pixels of a token: 8 of a latent cell, 2 cells
 _GROUP = 4  # frames of a latent frame, but for the first
 
 
-class Backend(ModelBackend):
+class Backend(ProgramBackend):
     """VideoPainter in a process of its own."""
 
     name = "videopainter"
     version = "1"
     environment = "videopainter"
-    packages = ()
     needs = ("videopainter", "cogvideox-5b-i2v")
     limits = Limits()
     size = (720, 480)  # what the base model has learned positions for
@@ -64,29 +63,14 @@ class Backend(ModelBackend):
             found += external.checkout_problems(key, folder, [_PIPELINE], "", "clone TencentARC/VideoPainter there")
         return found + super().problems()
 
-    def load(self, device: str = "cpu") -> None:
-        """Check what the program needs; it loads its models itself, once a clip."""
-        self.device = device
-        if problems := self.problems():
-            raise models.ModelError("; ".join(problems))
-
     def remove(self, frames: Frames, masks: Array) -> Removal:
         """See `base.BackgroundBackend.remove`."""
         if not masks.any():
             return nothing_to_remove(frames, masks)
         _, holes, _ = measure_region(frames, masks, self.settings)
-        place = workplace(self.name)
-        try:
+        with external.workplace("VideoPainter", RemovalError) as place:
             keys, view = self._write_inputs(frames, masks, holes, Path(place.name))
             paths, grid = self._painted_without_grid(Path(place.name), view, keys, holes)
-        except external.ExternalError as error:
-            place.cleanup()
-            if error.installation:
-                raise
-            raise RemovalError(f"VideoPainter: {error}") from error
-        except BaseException:
-            place.cleanup()
-            raise
         motion = scene_motion(frames, holes, 0) if len(keys) < len(holes) else None
         carried = Carried(paths, keys, view, motion, (holes.shape[2], holes.shape[1]))
         scale = round((view.box[2] - view.box[0]) / self.size[0], 3)

@@ -102,3 +102,23 @@ def _large_parts(mask: Array) -> Array:
     areas = statistics[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     return np.isin(labels, np.flatnonzero((areas > 0) & (areas >= _LEAST_PART * areas.max(initial=0))))
+
+
+def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Array:
+    """`made` in the `region` (bool (h, w)) of `frame`, both uint8 (h, w, 3); outside it, `frame` bit for bit.
+
+    The transition of `feather_px` lies inside the region, but not at the frame's edges.
+    """
+    box = box_of(region)
+    if box is None:
+        return frame
+    x0, y0, x1, y1 = box
+    part = np.s_[y0:y1, x0:x1]
+    # Beyond the frame the region goes on, or its edge would fade to the frame there.
+    around = np.pad(region, 1, mode="edge")[y0 : y1 + 2, x0 : x1 + 2].astype(np.uint8)
+    inside = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    alpha = np.clip(inside / max(feather_px, 1e-3), 0, 1)[..., None]
+    mixed = frame[part] + alpha * (made[part].astype(np.float32) - frame[part])
+    result = frame.copy()
+    result[part] = np.where(region[part][..., None], np.clip(np.rint(mixed), 0, 255).astype(np.uint8), frame[part])
+    return result

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.geometry import box_of, dilated
+from pvtt.geometry import box_mask, box_of, dilated
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.insertion.composite import adapted_size, placed_boxes, restored, stood
 from pvtt.insertion.control import Path, follow
-from pvtt.insertion.painting import edges_in, reference_on_white, seen_product
+from pvtt.insertion.painting import edges_in, put_back, reference_on_white, seen_product
 from pvtt.wan import regions as grid
 from pvtt.wan.backend import WanBackend
 from pvtt.wan.clip import paint, resized
@@ -67,7 +67,7 @@ class Backend(WanBackend):
                 continue
             region = grid.in_frame(regions[index], canvas.shape)
             made = resized(small, (canvas.shape[1], canvas.shape[0]))
-            frame = grid.put_back(canvas, made, region, feather)
+            frame = put_back(canvas, made, region, feather)
             seen, clear = seen_product(canvas, frame, region)
             found = box_of(seen)
             boxes[index] = None if found is None else tuple(map(float, found))
@@ -133,15 +133,6 @@ def squared(box: Box) -> Box:
     """The box widened to a square on the same ground: any product of the same longer side fits into it."""
     side, middle = max(box[2] - box[0], box[3] - box[1]), (box[0] + box[2]) / 2
     return middle - side / 2, box[3] - side, middle + side / 2, box[3]
-
-
-def box_mask(box: Box, shape: tuple[int, ...]) -> Array:
-    """Bool (h, w): the pixels that a box touches."""
-    mask = np.zeros(shape, bool)
-    x0, y0 = (max(0, int(np.floor(side))) for side in box[:2])
-    x1, y1 = (max(0, int(np.ceil(side))) for side in box[2:])
-    mask[y0:y1, x0:x1] = True
-    return mask
 
 
 def _share(regions: Array) -> float:

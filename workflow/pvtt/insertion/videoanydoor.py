@@ -15,18 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
 
-from pvtt import external, models
-from pvtt.backends import Limits, ModelBackend
+from pvtt import external
+from pvtt.backends import Limits, ProgramBackend
 from pvtt.files import write_json
-from pvtt.geometry import apply, box_of, dilated, padded_box, similarity
+from pvtt.geometry import apply, box_mask, dilated, similarity
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.insertion.composite import adapted_size, placed_boxes, restored, stood
 from pvtt.insertion.control import N_POINTS, follow
 from pvtt.insertion.control import Path as Track
 from pvtt.insertion.cutout import prepare
+from pvtt.insertion.painting import put_back
 from pvtt.insertion.seen import seen_mask
 from pvtt.media import write_png
 
@@ -36,13 +36,12 @@ CONTRACT = 1
 _KEY = "insertion.videoanydoor.command"
 
 
-class Backend(ModelBackend):
+class Backend(ProgramBackend):
     """A program that keeps the contract of docs/videoanydoor.md."""
 
     name = "videoanydoor"
     version = "1"
     environment = "core"
-    packages = ()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         super().__init__(settings)
@@ -75,31 +74,16 @@ class Backend(ModelBackend):
             return [f"{_KEY}: there is no program {words[0]!r}"]
         return []
 
-    def load(self, device: str = "cpu") -> None:
-        """Check the command; the program loads its model itself."""
-        self.device = device
-        if problems := self.problems():
-            raise models.ModelError("; ".join(problems))
-
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""
         boxes, points = self._controls(request)
-        place = TemporaryDirectory(prefix="pvtt-videoanydoor-", ignore_cleanup_errors=True)
-        try:
+        with external.workplace("VideoAnyDoor", InsertionError) as place:
             folder = Path(place.name)
             self._write_job(folder, request, boxes, points)
             words = shlex.split(self.settings["videoanydoor"]["command"])
             command = [str(Path(words[0]).expanduser()), *(word.replace("{job}", str(folder)) for word in words[1:])]
             external.run(command, folder, folder / "log.txt", self.settings["videoanydoor"]["timeout_s"])
             paths, mask_paths = _outputs(folder, request.masks.shape)
-        except external.ExternalError as error:
-            place.cleanup()
-            if error.installation:
-                raise
-            raise InsertionError(f"VideoAnyDoor: {error}") from error
-        except BaseException:
-            place.cleanup()
-            raise
         measures = {"masks_given": bool(mask_paths), "points": len(points)}
         return Insertion(self._composite(request, boxes, paths, mask_paths, place), boxes, measures)
 
@@ -168,7 +152,7 @@ class Backend(ModelBackend):
                     within |= dilated(seen, 4)
                 else:
                     seen = seen_mask(painted, canvas, within)
-                yield laid_in(canvas, painted, within, feather), seen
+                yield put_back(canvas, painted, within, feather), seen
 
 
 def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Path]]:
@@ -194,31 +178,7 @@ def trajectories(path: Track, size: tuple[float, float], boxes: list[Box | None]
     return points
 
 
-def box_mask(box: Box | None, shape: tuple[int, ...]) -> Array:
-    """Bool (h, w): the pixels that a box touches."""
-    mask = np.zeros(shape, bool)
-    if box is not None:
-        x0, y0 = max(0, int(np.floor(box[0]))), max(0, int(np.floor(box[1])))
-        mask[y0 : max(0, int(np.ceil(box[3]))), x0 : max(0, int(np.ceil(box[2])))] = True
-    return mask
-
-
 def grown_box(box: Box, share: float, shape: tuple[int, ...]) -> Array:
     """Bool (h, w): a box grown by a share of its longer side."""
     pad = share * max(box[2] - box[0], box[3] - box[1])
     return box_mask((box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad), shape)
-
-
-def laid_in(canvas: Array, painted: Array, within: Array, feather_px: float) -> Array:
-    """`canvas` with `painted` (uint8 (h, w, 3)) where `within` is set, fading over `feather_px` inside its edge."""
-    box = box_of(within)
-    if box is None:
-        return canvas
-    x0, y0, x1, y1 = padded_box(box, 1, within.shape[1], within.shape[0])
-    part = np.s_[y0:y1, x0:x1]
-    depth = cv2.distanceTransform(within[part].astype(np.uint8), cv2.DIST_L2, 5)
-    alpha = np.clip(depth / (feather_px + 1), 0, 1)[..., None]
-    mixed = canvas[part] + alpha * (painted[part].astype(np.float32) - canvas[part])
-    result = canvas.copy()
-    result[part] = np.where(within[part][..., None], np.rint(mixed).astype(np.uint8), canvas[part])
-    return result

@@ -43,21 +43,6 @@ class Embedder(ModelBackend):
         """The model of these settings."""
         return (self.own["model"],)
 
-    @property
-    def model(self) -> str:
-        """Repository of the model."""
-        return models.model(self.own["model"]).repository
-
-    @property
-    def model_commit(self) -> str:
-        """Commit of the model's repository."""
-        return models.model(self.own["model"]).commit
-
-    @property
-    def licence(self) -> str:
-        """Licence of the model."""
-        return models.model(self.own["model"]).licence
-
     def load(self, device: str = "cpu") -> None:
         """Read config.json, preprocessor_config.json and model.safetensors; half precision on a GPU, else float32."""
         import torch

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pvtt.backends import backend_class
+from pvtt.backends import available, backend_class
 from pvtt.scoring import reading, temporal
 from pvtt.scoring.rubric import rubric
-
-JUDGES = ("openai", "qwen")
 
 
 def parts(settings: Mapping[str, Any]) -> list[Any]:
@@ -31,10 +29,10 @@ def judge_backend(settings: Mapping[str, Any]) -> Any | None:
     name = settings["judge"]
     if name == "none":
         return None
-    path = f"pvtt.scoring.judges.{name}:Backend" if name in JUDGES else name
-    if ":" not in path:
-        raise ValueError(f"scoring.judge: no judge {name!r}; there are none, {', '.join(JUDGES)}")
-    return backend_class("scoring", path)(settings)
+    judges = available("scoring.judges")
+    if ":" not in name and name not in judges:
+        raise ValueError(f"scoring.judge: no judge {name!r}; there are none, {', '.join(judges)}")
+    return backend_class("scoring.judges", name)(settings)
 
 
 def told_title(settings: Mapping[str, Any], title: str) -> str:

@@ -78,7 +78,7 @@ def blend(product: Array, known: Array | None, share: float) -> Array:
     """
     if known is None:
         return product
-    own = product[:_COLOURS] * np.maximum(_like(known, greys=True), _STRANGE)
+    own = product[:_COLOURS] * np.maximum(likeness(known, greys=True), _STRANGE)
     colour = (1 - share) * own / own.sum() + share * known[:_COLOURS]
     return np.concatenate([colour, product[_COLOURS:]])
 
@@ -123,16 +123,11 @@ def reference_histogram(references: Sequence[Array]) -> Array | None:
 
 def known_share(colours: Array, known: Array) -> float:
     """Share, 0 to 1, of the colours of a histogram that are those of `known` or near them."""
-    return float((colours[:_COLOURS] * _like(known, greys=False)).sum())
+    return float((colours[:_COLOURS] * likeness(known)).sum())
 
 
-def likeness(known: Array) -> Array:
-    """How much each colour is one of a histogram's, float64 (32768,) in 0-1."""
-    return _like(known, greys=False)
-
-
-def _like(known: Array, greys: bool) -> Array:
-    """How much each colour is one of a histogram's, 0 to 1; with `greys` every grey is, as gloss has them."""
+def likeness(known: Array, greys: bool = False) -> Array:
+    """How much each colour is one of a histogram's, float64 (32768,) in 0-1; with `greys` every grey is, as gloss."""
     cube = gaussian_filter(known[:_COLOURS].reshape(BINS, BINS, BINS), (4, 2, 2), mode="nearest")
     if greys:
         middle = slice(BINS // 2 - 2, BINS // 2 + 2)

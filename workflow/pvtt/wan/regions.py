@@ -10,7 +10,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pvtt.geometry import box_of
 from pvtt.wan.spans import STEP
 
 Array = np.ndarray
@@ -43,23 +42,3 @@ def spread_in_time(masks: Array, reach: int = STEP) -> Array:
 def in_frame(region: Array, shape: tuple[int, ...]) -> Array:
     """A region of the model's grid in a frame of `shape` (h, w, ...)."""
     return cv2.resize(region.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
-
-
-def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Array:
-    """`made` in the `region` (bool (h, w)) of `frame`, both uint8 (h, w, 3); outside it, `frame` bit for bit.
-
-    The transition of `feather_px` lies inside the region, but not at the frame's edges.
-    """
-    box = box_of(region)
-    if box is None:
-        return frame
-    x0, y0, x1, y1 = box
-    part = np.s_[y0:y1, x0:x1]
-    # Beyond the frame the region goes on, or its edge would fade to the frame there.
-    around = np.pad(region, 1, mode="edge")[y0 : y1 + 2, x0 : x1 + 2].astype(np.uint8)
-    inside = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    alpha = np.clip(inside / max(feather_px, 1e-3), 0, 1)[..., None]
-    mixed = frame[part] + alpha * (made[part].astype(np.float32) - frame[part])
-    result = frame.copy()
-    result[part] = np.where(region[part][..., None], np.clip(np.rint(mixed), 0, 255).astype(np.uint8), frame[part])
-    return result

@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from pvtt.backends import Limits
+from pvtt.backends import Embedded
 from pvtt.scoring.judges.base import TOP, Answer, JudgeError, Question
 
 _LARGEST_ANSWER = 4 << 20
@@ -43,18 +43,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Backend:
+class Backend(Embedded):
     """An endpoint; see the module."""
 
     name = "openai"
     version = "1"
-    environment = "core"
-    gpu = False
-    limits = Limits()
-    needs: tuple[str, ...] = ()
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.own: Mapping[str, Any] = settings["openai"]
         self._opener = urllib.request.build_opener(_NoRedirect)
 
@@ -72,9 +68,6 @@ class Backend:
         """Check what can be known without asking; RuntimeError says what is missing."""
         if found := self._unset():
             raise RuntimeError("; ".join(found))
-
-    def close(self) -> None:
-        """Nothing to release."""
 
     def problems(self) -> list[str]:
         """What is not set, or does not answer, a sentence each; asks the endpoint once for its models."""
