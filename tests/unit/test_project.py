@@ -1,12 +1,12 @@
 """What keeps the project's own files in step, and the small tools around the workflow."""
 
+import json
 import logging
 import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -119,16 +119,38 @@ def test_profile_replaces_a_dangling_link(tmp_path):
     assert (tmp_path / "slurm").resolve() == ours
 
 
+def fabricated_task(tmp_path, **parts):
+    """A task as a script gets it, of files with names."""
+    lists = {part: jobs.Named() for part in ("input", "output", "params", "wildcards", "resources")}
+    lists |= {"log": jobs.Named([str(tmp_path / "logs" / "job.log")]), "wildcards": jobs.Named(["A_s01"])}
+    return jobs.Task(rule="cut_clip", script="cut_clip.py", **(lists | parts))
+
+
 def test_a_failed_job_leaves_its_traceback_in_the_log(tmp_path, capsys):
-    fake = SimpleNamespace(threads=1, log=[str(tmp_path / "logs" / "job.log")], rule="cut_clip", wildcards=["A_s01"])
+    task = fabricated_task(tmp_path)
     before = logging.getLogger().handlers[:]
     try:
-        with pytest.raises(ValueError, match="no such shot"), jobs.job(fake):
-            raise ValueError("no such shot")
+        with pytest.raises(ValueError, match="no such shot"):
+
+            @jobs.job(task)
+            def run():
+                raise ValueError("no such shot")
+
     finally:
         logging.getLogger().handlers[:] = before
-    assert "Traceback" in Path(fake.log[0]).read_text()
+    assert "Traceback" in Path(task.log[0]).read_text()
     assert "cut_clip (A_s01): no such shot" in capsys.readouterr().err
+
+
+def test_a_task_can_be_sent(tmp_path):
+    files = jobs.Named(["a.mp4", "b.png", "c.png"], {"video": "a.mp4", "cutouts": ["b.png", "c.png"]})
+    task = fabricated_task(tmp_path, input=files, params=jobs.Named([{"x": 1.5}], {"settings": {"x": 1.5}}))
+    sent = jobs.Task.from_plain(json.loads(json.dumps(task.plain())))
+    assert sent == task
+    assert (sent.input.video, sent.input.cutouts, sent.input[2]) == ("a.mp4", ["b.png", "c.png"], "c.png")
+    assert sent.params.settings == {"x": 1.5}
+    with pytest.raises(AttributeError, match="nope"):
+        _ = sent.input.nope
 
 
 def test_rule_graph_is_drawn(tmp_path):

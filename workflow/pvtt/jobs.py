@@ -1,4 +1,7 @@
-"""What every job of the workflow does around its one call: threads, log file, a readable error."""
+"""What every job of the workflow does around its one call: threads, log file, a readable error.
+
+Importing this module is cheap; a script imports what its job needs inside the function that it decorates with `job`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,64 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+
+class Named(list):
+    """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
+
+    def __init__(self, items: Any = (), names: Mapping[str, Any] | None = None) -> None:
+        super().__init__(items)
+        self.names = dict(names or {})
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["names"][name]
+        except KeyError:
+            raise AttributeError(f"nothing is named {name!r} here") from None
+
+
+@dataclass
+class Task:
+    """What a job's script is given, as plain values: it can be sent to another process, and run there."""
+
+    rule: str
+    script: str
+    input: Named
+    output: Named
+    params: Named
+    wildcards: Named
+    resources: Named
+    log: Named
+    threads: int = 1
+    key: str = field(default="", compare=False)  # of its results in the store
+
+    @classmethod
+    def of(cls, snakemake: Any, script: str) -> Task:
+        """The task behind the object that Snakemake gives to a script."""
+        if isinstance(snakemake, cls):
+            return snakemake
+        parts = ("input", "output", "params", "wildcards", "resources", "log")
+        lists: dict[str, Any] = {part: _named(getattr(snakemake, part)) for part in parts}
+        return cls(rule=snakemake.rule, script=script, threads=snakemake.threads, **lists)
+
+    def plain(self) -> dict[str, Any]:
+        """The task as JSON's types; `Task.from_plain` reads it."""
+        return {key: [list(v), v.names] if isinstance(v, Named) else v for key, v in vars(self).items()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Task:
+        """The task that `plain` wrote."""
+        lists = ("input", "output", "params", "wildcards", "resources", "log")
+        fields: dict[str, Any] = {key: Named(*value) if key in lists else value for key, value in plain.items()}
+        return cls(**fields)
+
+    def __str__(self) -> str:
+        return f"{self.rule} ({', '.join(map(str, self.wildcards))})"
 
 
 def share_library() -> None:
@@ -22,16 +79,32 @@ def share_library() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([here, *map(os.path.abspath, others)])
 
 
-@contextmanager
-def job(snakemake: Any) -> Iterator[None]:
-    """Run a job's body: OpenCV keeps to the job's threads, messages and a failure's traceback go to its log file.
+def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
+    """Decorate the body of a job's script, which then runs at once.
 
-    `snakemake` is the object that Snakemake gives to a script. Errors are raised on, after one line on standard error.
+    `snakemake` is the object that Snakemake gives to a script, or a `Task`. Messages and a failure's traceback go to
+    the job's log file; errors are raised on, after one line on standard error.
     """
+
+    def at_once(body: Callable[[], None]) -> None:
+        task = Task.of(snakemake, body.__globals__["__file__"])
+        with _reported(task):
+            _run(task, body)
+
+    return at_once
+
+
+def _run(task: Task, body: Callable[[], None]) -> None:
     import cv2
 
-    cv2.setNumThreads(snakemake.threads)
-    log = Path(str(snakemake.log[0]))
+    cv2.setNumThreads(task.threads)
+    body()
+
+
+@contextmanager
+def _reported(task: Task) -> Iterator[None]:
+    """Messages and a failure's traceback go to the task's log file."""
+    log = Path(str(task.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         level=logging.INFO,
@@ -42,6 +115,21 @@ def job(snakemake: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        logging.getLogger(snakemake.rule).error("%s", traceback.format_exc())
-        print(f"{snakemake.rule} ({', '.join(snakemake.wildcards)}): {error}\nlog: {log}", file=sys.stderr)
+        logging.getLogger(task.rule).error("%s", traceback.format_exc())
+        print(f"{task}: {error}\nlog: {log}", file=sys.stderr)
         raise
+
+
+def _named(values: Any) -> Named:
+    """Snakemake's own list with names as `Named`, with texts for its paths."""
+    names = {name: _plain(value) for name, value in values.items()}
+    return Named([_plain(value) for value in values], names)
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, lists as lists; other values as they are."""
+    if isinstance(value, str | os.PathLike):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from pvtt.jobs import job
-from pvtt.products import cut_out_product
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.products import cut_out_product
+
     cut_out_product(
         Path(snakemake.input[0]),
         snakemake.wildcards.product,

@@ -1,9 +1,12 @@
 """Find the shots of one video."""
 
-from pvtt.files import write_json
 from pvtt.jobs import job
-from pvtt.shots import detect_shots
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.files import write_json
+    from pvtt.shots import detect_shots
+
     record = detect_shots(snakemake.input[0], snakemake.wildcards.product, snakemake.params.settings)
     write_json(snakemake.output[0], record)

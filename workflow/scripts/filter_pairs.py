@@ -1,10 +1,13 @@
 """Keep the good pairs."""
 
-from pvtt.files import atomic_path, read_json
 from pvtt.jobs import job
-from pvtt.scoring.filter import check_failure_rate, filter_pairs
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.files import atomic_path, read_json
+    from pvtt.scoring.filter import check_failure_rate, filter_pairs
+
     filtered = filter_pairs([read_json(path) for path in snakemake.input.scores], snakemake.params.settings)
     check_failure_rate(filtered, snakemake.params.max_failure_rate)
     with atomic_path(snakemake.output[0]) as aside:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from pvtt import ids
-from pvtt.files import read_json
-from pvtt.insertion import insert_product
 from pvtt.jobs import job
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt import ids
+    from pvtt.files import read_json
+    from pvtt.insertion import insert_product
+
     clip, target, image = snakemake.wildcards.clip, snakemake.wildcards.target, int(snakemake.wildcards.image)
     pair_id = ids.pair_id(clip, target, image)
     pair = {

@@ -1,12 +1,15 @@
 """Plan the pairs of the feed."""
 
-from pvtt.catalogue import read_table
-from pvtt.files import atomic_path, read_json
 from pvtt.jobs import job
-from pvtt.pairs import plan_feed
-from pvtt.pairs.taxonomy import Taxonomy
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.catalogue import read_table
+    from pvtt.files import atomic_path, read_json
+    from pvtt.pairs import plan_feed
+    from pvtt.pairs.taxonomy import Taxonomy
+
     plan = plan_feed(
         read_table(snakemake.input.catalogue),
         Taxonomy(snakemake.params.taxonomy),

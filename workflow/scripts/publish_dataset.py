@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from pvtt.catalogue import read_table
-from pvtt.dataset import publish
 from pvtt.jobs import job
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    import pandas as pd
+
+    from pvtt.catalogue import read_table
+    from pvtt.dataset import publish
+
     publish(
         Path(snakemake.input.catalogue).parent,
         read_table(snakemake.input.catalogue),

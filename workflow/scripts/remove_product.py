@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from pvtt.background import remove_product
 from pvtt.jobs import job
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.background import remove_product
+
     remove_product(Path(snakemake.output.record).parent, snakemake.params.settings)

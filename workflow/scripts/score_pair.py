@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from pvtt.jobs import job
-from pvtt.scoring import score_pair
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.scoring import score_pair
+
     score_pair(
         Path(snakemake.input.video).parent,
         Path(snakemake.output[0]).parent,

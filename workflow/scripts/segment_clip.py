@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from pvtt.jobs import job
-from pvtt.segmentation import segment_clip
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    from pvtt.segmentation import segment_clip
+
     segment_clip(
         Path(snakemake.output.qa).parent,
         [Path(path) for path in snakemake.input.references],

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from pvtt.catalogue import read_table
 from pvtt.jobs import job
-from pvtt.report import write_report
 
-with job(snakemake):
+
+@job(snakemake)
+def run():
+    import pandas as pd
+
+    from pvtt.catalogue import read_table
+    from pvtt.report import write_report
+
     write_report(
         Path(snakemake.input.catalogue).parent,
         read_table(snakemake.input.catalogue),
