@@ -16,6 +16,7 @@ import pandas as pd
 
 from pvtt.ids import clip_id
 from pvtt.pairs import plan_pairs
+from pvtt.pairs.packs import assign_packs, read_ledger, write_ledger
 from pvtt.pairs.taxonomy import Taxonomy
 from pvtt.settings import stage_defaults
 
@@ -91,7 +92,11 @@ class Run:
         products = {product: {"category": "jewelry", "subcategory": "ring"} for product in self.clips}
         photos = {product: list(range(1, number + 1)) for product, number in self.photos.items() if number}
         taxonomy = Taxonomy.read(ROOT / "config/taxonomy.yaml")
-        return plan_pairs(clips, products, photos, taxonomy, stage_defaults("pairs") | settings, max_pairs=max_pairs)
+        settings = stage_defaults("pairs") | settings
+        plan = plan_pairs(clips, products, photos, taxonomy, settings, max_pairs=max_pairs)
+        plan, ledger = assign_packs(plan, read_ledger(self.results / "packs.tsv"), settings["pack_pairs"])
+        write_ledger(self.results / "packs.tsv", ledger)
+        return plan
 
     def finish_pairs(self, plan: pd.DataFrame) -> None:
         """As if everything had run for the planned pairs."""
@@ -103,6 +108,7 @@ class Run:
         names = ("insert.mp4", "insert_mask.mkv", "insert.json")
         self.write(*(f"{folder}/{name}" for folder in folders for name in names))
         self.write(*(f"{folder}/score.json" for folder in folders))
+        self.write(*(f"results/packs/{pack}.json" for pack in plan.pack[plan.pack != ""].unique()))
         self.write("results/filtered.parquet")
         annotations = ("pairs", "quality_scores", "statistics")
         self.write("results/dataset/README.md", *(f"results/dataset/annotations/{name}.json" for name in annotations))

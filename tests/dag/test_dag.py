@@ -46,7 +46,7 @@ def test_a_planned_run_shows_every_pair(tmp_path):
     run.finish_shots("A", "B")
     plan = run.finish_plan("A", "B", strategy="all")
     assert len(plan) == 2 * 2 + 3
-    assert dry_run(run) == AGGREGATES | {"remove_product": 5, "insert_product": 7, "score_pair": 7}
+    assert dry_run(run) == AGGREGATES | {"remove_product": 5, "insert_product": 7, "score_pair": 7, "gather_pack": 1}
 
 
 def test_nothing_to_do(finished):
@@ -69,7 +69,9 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     new = plan[(plan.source_id == "N") | (plan.target_id == "N")]
     # Two clips of N with A, B and C; the five old clips with N.
     assert len(new) == 2 * 3 + 5
-    assert dry_run(finished) == AGGREGATES | {"remove_product": 2, "insert_product": 11, "score_pair": 11}
+    # The new pairs are a new pack; the old one is left alone.
+    expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1}
+    assert dry_run(finished) == AGGREGATES | expected
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
 )
 def test_a_lost_result_is_made_again_alone(finished, lost, expected):
     (finished.results / lost).unlink()
-    assert dry_run(finished) == AGGREGATES | expected
+    assert dry_run(finished) == AGGREGATES | expected | {"gather_pack": 1}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,8 @@ def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
     counts = dry_run(run, "--configfile", str(ROOT / f"config/presets/{preset}.yaml"))
     clips = counts.pop("remove_product")
     assert clips == 200
-    assert counts == AGGREGATES | {"insert_product": pairs, "score_pair": pairs}
+    packs = -(-pairs // 96)
+    assert counts == AGGREGATES | {"insert_product": pairs, "score_pair": pairs, "gather_pack": packs}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 
@@ -29,3 +30,15 @@ def gpu_seen() -> bool:
     """Whether this machine has an NVIDIA driver and lets this process see a GPU; needs no torch."""
     driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidiactl").exists()
     return driver and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
+
+
+def visible() -> list[str]:
+    """GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; those of the machine where it is unset."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    listed = subprocess.run([program, "-L"], capture_output=True, text=True, check=False).stdout
+    return [str(index) for index, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+WORKER = False  # whether this process is a warm worker, which does its tasks itself
+
 
 class Named(list):
     """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
@@ -95,6 +97,22 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
 
 
 def _run(task: Task, body: Callable[[], None]) -> None:
+    """Do the task: here, or in a warm worker where its rule says how long one may take (resource `worker_s`)."""
+    limit_s = task.resources.names.get("worker_s", 0)
+    if WORKER or not limit_s:
+        _work(task, body)
+        return
+    from pvtt import loading, serving
+
+    try:
+        serving.serve(task, limit_s)
+    except serving.Failure as failure:
+        logging.getLogger(task.rule).error("%s", failure)
+        with loading.given_up(str(failure)):
+            _work(task, body)
+
+
+def _work(task: Task, body: Callable[[], None]) -> None:
     import cv2
 
     cv2.setNumThreads(task.threads)

@@ -39,6 +39,11 @@ def gpus(stage: str, settings: Mapping[str, Any]) -> int:
     return int(devices.wanted() != "cpu" and any(part.gpu for part in backends.chosen(stage, settings)))
 
 
+def served(stage: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a stage's jobs are done by warm workers: when it runs a model, on whatever device."""
+    return any(part.gpu for part in backends.chosen(stage, settings))
+
+
 def _lacking(backend: Any, own_environments: bool) -> list[str]:
     found = backend.problems() if hasattr(backend, "problems") else []
     elsewhere = f"make {backend.environment}"

@@ -34,6 +34,7 @@ STAGES = {"checks": "catalogue"} | {
         "filter",
         "dataset",
         "report",
+        "serving",
     )
 }
 

@@ -1,5 +1,7 @@
 """Settings, the feed's rows and the functions that say which files there are; every rule file builds on this one."""
 
+import os
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -30,7 +32,9 @@ try:
         # Snakemake has a number of nodes only where jobs go to other machines.
         local = workflow.resource_settings.nodes is None
         if local:
-            workflow.global_resources.setdefault("gpu", 1)  # one job at a time on it
+            # Jobs that wait for a warm worker hold a core: one for each worker, and one that is ready to follow.
+            waiting = max(1, len(devices.visible())) + 1
+            workflow.global_resources.setdefault("clients", waiting)
         lacking = preflight.problems(
             SETTINGS,
             local=local,
@@ -64,6 +68,7 @@ wildcard_constraints:
     target=ids.PRODUCT_PATTERN,
     clip=ids.CLIP_PATTERN,
     image=r"[1-9]\d*",
+    pack=r"p\d+",
 
 
 def environment_of(stage):
@@ -74,6 +79,20 @@ def environment_of(stage):
 def gpus_of(stage):
     """GPUs of a stage's job."""
     return preflight.gpus(stage, SETTINGS[stage])
+
+
+def worker_s_of(stage):
+    """Seconds that a warm worker may take for an item of a stage; 0 where the stage's jobs do their work themselves."""
+    return (
+        SETTINGS["serving"]["limit_s"]
+        if preflight.served(stage, SETTINGS[stage])
+        else 0
+    )
+
+
+def clients_of(stage):
+    """1 for a job that waits for a warm worker, so that a machine has few of them at a time, else 0."""
+    return int(worker_s_of(stage) > 0)
 
 
 def row_of(wildcards):
@@ -182,8 +201,53 @@ def accepted_clips():
 
 def planned_pairs():
     """Rows of the planned pairs."""
-    pairs = pd.read_parquet(checkpoints.plan_pairs.get().output[0])
+    path = checkpoints.plan_pairs.get().output[0]
+    return _planned_pairs(path, os.stat(path).st_mtime_ns)
+
+
+@cache
+def _planned_pairs(path, written):
+    pairs = pd.read_parquet(path)
     return pairs[pairs.status == "planned"]
+
+
+@cache
+def _packs(path, written):
+    """Pack -> folders of its pairs."""
+    pairs = _planned_pairs(path, written)
+    return {
+        pack: [pair_folder(pair) for pair in rows.itertuples()]
+        for pack, rows in pairs.groupby("pack", sort=True)
+    }
+
+
+def packs():
+    """Pack -> folders of its pairs, for all planned pairs."""
+    path = checkpoints.plan_pairs.get().output[0]
+    return _packs(path, os.stat(path).st_mtime_ns)
+
+
+def pack_files(name):
+    """The files `name` of a pack's pairs, a function of the pack's wildcards."""
+    return lambda wildcards: [f"{folder}/{name}" for folder in packs()[wildcards.pack]]
+
+
+def gpus_of_pack(wildcards):
+    """GPUs of a pack's job: one for each pair that is to be made, as many as a node has at most (resource gpu of the profile)."""
+    if not (gpus_of("insertion") or gpus_of("scoring")):
+        return 0
+    results = SETTINGS["results"]
+    missing = [
+        folder
+        for folder in packs()[wildcards.pack]
+        if not os.path.exists(f"{folder.replace('<results>', results)}/score.json")
+    ]
+    return max(1, min(workflow.global_resources.get("gpu", 1), len(missing)))
+
+
+def records_of_packs(wildcards):
+    """Sums of all packs."""
+    return [f"<results>/packs/{pack}.json" for pack in packs()]
 
 
 def scores_of_pairs(wildcards):

@@ -12,10 +12,13 @@ rule insert_product:
         record="<results>/pairs/{clip}/{target}_i{image}/insert.json",
     log:
         "<logs>/insert_product/{clip}__{target}_i{image}.log",
+    group:
+        "insertion"
     conda:
         environment_of("insertion")
     resources:
-        gpu=gpus_of("insertion"),
+        worker_s=worker_s_of("insertion"),
+        clients=clients_of("insertion"),
     params:
         settings=SETTINGS["insertion"],
         version=VERSIONS["insertion"],

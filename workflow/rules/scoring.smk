@@ -12,10 +12,13 @@ rule score_pair:
         "<results>/pairs/{clip}/{target}_i{image}/score.json",
     log:
         "<logs>/score_pair/{clip}__{target}_i{image}.log",
+    group:
+        "insertion"
     conda:
         environment_of("scoring")
     resources:
-        gpu=gpus_of("scoring"),
+        worker_s=worker_s_of("scoring"),
+        clients=clients_of("scoring"),
     params:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],
@@ -28,10 +31,32 @@ rule score_pair:
         "../scripts/score_pair.py"
 
 
+# A pack's pairs and this rule are one job of a cluster (group), which asks for what this rule asks for.
+rule gather_pack:
+    input:
+        inserts=pack_files("insert.json"),
+        scores=pack_files("score.json"),
+    output:
+        "<results>/packs/{pack}.json",
+    log:
+        "<logs>/gather_pack/{pack}.log",
+    group:
+        "insertion"
+    conda:
+        "../../envs/core.yaml"
+    resources:
+        gpu=gpus_of_pack,
+    message:
+        "Summing up pack {wildcards.pack}"
+    script:
+        "../scripts/gather_pack.py"
+
+
 rule filter_pairs:
     input:
         pairs="<results>/pairs.parquet",
         scores=scores_of_pairs,
+        packs=records_of_packs,
     output:
         "<results>/filtered.parquet",
     log:

@@ -1,5 +1,7 @@
 """Plan the pairs of the feed."""
 
+from pathlib import Path
+
 from pvtt.jobs import job
 
 
@@ -8,6 +10,7 @@ def run():
     from pvtt.catalogue import read_table
     from pvtt.files import atomic_path, read_json
     from pvtt.pairs import plan_feed
+    from pvtt.pairs.packs import assign_packs, read_ledger, write_ledger
     from pvtt.pairs.taxonomy import Taxonomy
 
     plan = plan_feed(
@@ -22,5 +25,9 @@ def run():
         snakemake.params.max_pairs,
         snakemake.params.max_frames,
     )
+    # Not a declared output: Snakemake would delete it before it plans again.
+    ledger = Path(snakemake.output[0]).with_name("packs.tsv")
+    plan, packs = assign_packs(plan, read_ledger(ledger), snakemake.params.settings["pack_pairs"])
+    write_ledger(ledger, packs)
     with atomic_path(snakemake.output[0]) as aside:
         plan.to_parquet(aside)

@@ -10,6 +10,7 @@ from typing import Any
 from pvtt import backends, devices, files
 from pvtt.background.base import RemovalError
 from pvtt.frames import Replay
+from pvtt.loading import WorkError, loaded
 from pvtt.media import MediaError, read_masks, video_fps, write_video
 from pvtt.provenance import Stopwatch, provenance
 
@@ -33,18 +34,16 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
             shutil.copyfile(video, aside)
     else:
         try:
-            backend.load(device or devices.chosen())
             masks = read_masks(masks_path).any(0)
             frames = Replay(video)
             _check_lengths(frames.n_frames, masks.shape[0], backend.limits.max_frames)
-            removal = backend.remove(frames, masks)
-            write_video(output, removal.frames, video_fps(video))
+            with loaded(backend, device or devices.chosen()) as ready:
+                removal = ready.remove(frames, masks)
+                write_video(output, removal.frames, video_fps(video))
             record["measures"] = removal.measures
-        except (RemovalError, MediaError) as error:
+        except (RemovalError, MediaError, WorkError) as error:
             files.write_empty(output)
             record |= {"status": "failed", "reason": str(error)}
-        finally:
-            backend.close()
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)
     files.write_json(clip_dir / "background.json", record)

@@ -11,6 +11,7 @@ import numpy as np
 from pvtt import backends, devices, files
 from pvtt.frames import Replay
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
+from pvtt.loading import WorkError, loaded
 from pvtt.media import (
     MediaError,
     read_masks,
@@ -52,16 +53,14 @@ def insert_product(
     record |= {key: track[key] for key in ("n_frames", "fps", "width", "height")}
     try:
         _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
-        backend.load(device or devices.chosen())
-        insertion = backend.insert(_request(clip_dir, cutout, track, int(pair["seed"]), prompt))
-        _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
+        with loaded(backend, device or devices.chosen()) as ready:
+            insertion = ready.insert(_request(clip_dir, cutout, track, int(pair["seed"]), prompt))
+            _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
-    except (InsertionError, MediaError) as error:
+    except (InsertionError, MediaError, WorkError) as error:
         files.write_empty(video)
         files.write_empty(masks_path)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
-    finally:
-        backend.close()
     inputs = {name: clip_dir / name for name in ("video.mp4", "background.mp4", "masks.mkv", "track.json")}
     record["provenance"] = provenance(backend, settings, inputs | {"cutout": cutout}, watch, record["seed"])
     files.write_json(out_dir / "insert.json", record)

@@ -12,6 +12,7 @@ import numpy as np
 from pvtt import devices
 from pvtt.backends import backend_class
 from pvtt.files import write_empty, write_json
+from pvtt.loading import WorkError, loaded
 from pvtt.media import MediaError, read_rgba, write_png
 from pvtt.products.base import NoCutOutError
 from pvtt.products.ground import fit_ground
@@ -83,6 +84,8 @@ def _cut_out(
             alpha = _run(backend, image, device)
         except NoCutOutError as error:
             return None, {"reason": str(error), "measures": measures | error.measures}
+        except WorkError as error:
+            return None, {"reason": str(error), "measures": measures}
     else:
         measures["ground_uniformity"] = 1.0
     measures |= alpha_measures(alpha)
@@ -98,11 +101,8 @@ def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
     """Alpha from a backend, at the photo's size though the backend may have a limit."""
     height, width = image.shape[:2]
     reduced = _at_most(image, backend.limits.max_side_px or max(height, width))
-    backend.load(device)
-    try:
-        alpha = backend.cut_out(reduced)
-    finally:
-        backend.close()
+    with loaded(backend, device) as ready:
+        alpha = ready.cut_out(reduced)
     return alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pvtt import devices
 from pvtt.files import read_json, write_json
+from pvtt.loading import WorkError, loaded
 from pvtt.media import MediaError
 from pvtt.provenance import Stopwatch, provenance
 from pvtt.scoring.identity import cut_out_crops, identity_measures
@@ -95,12 +96,15 @@ def _score(
             raise InvalidPairError("no accepted cut-out of the target to compare with")
     except (InvalidPairError, MediaError) as error:
         return {"status": "invalid", "reason": str(error)}
-    measures = _measure(backends, pair, insert, target, source, device)
+    try:
+        measures = _measure(backends, pair, insert, target, source, device)
+        judged = _judge(pair, target, settings, device, title, pair_dir / "judge.json")
+    except WorkError as error:
+        return {"status": "failed", "reason": str(error)}
     scores = dict.fromkeys(SCORES) | {
         "identity": measures["identity_median"],
         "temporal": _rounded(temporal_score(measures)),
     }
-    judged = _judge(pair, target, settings, device, title, pair_dir / "judge.json")
     if judged:
         scores |= judge_scores(judged)
         measures |= judge_measures(judged)
@@ -121,11 +125,8 @@ def _measure(
     """Identity by every backend, those after the first under their names, then what needs no backend."""
     measures: dict[str, float | None] = {}
     for backend in backends:
-        backend.load(device)
-        try:
-            found = identity_measures(backend, pair.samples, target, source)
-        finally:
-            backend.close()
+        with loaded(backend, device) as ready:
+            found = identity_measures(ready, pair.samples, target, source)
         if measures:
             found.pop("changed")
             found = {f"{name}_{backend.name}": value for name, value in found.items()}
@@ -147,11 +148,8 @@ def _judge(
         return None
     how = settings["judging"]
     pictures = judge_pictures(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
-    judge.load(device)
-    try:
-        return judge_pair(judge, pictures, told_title(settings, title), how, store)
-    finally:
-        judge.close()
+    with loaded(judge, device) as ready:
+        return judge_pair(ready, pictures, told_title(settings, title), how, store)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -12,7 +12,9 @@ import numpy as np
 from pvtt import devices, media
 from pvtt.backends import backend_class
 from pvtt.files import read_json, write_empty, write_json
+from pvtt.loading import WorkError, loaded
 from pvtt.provenance import Stopwatch, provenance
+from pvtt.segmentation.base import nothing
 from pvtt.segmentation.qa import VERSION as QA_VERSION
 from pvtt.segmentation.qa import Verdict, judge
 from pvtt.segmentation.track import build_track, empty_track
@@ -83,11 +85,11 @@ def _segment(
     if empty:
         outcome = Verdict("accepted", "", 1.0, {"empty": True})
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
-    backend.load(device)
     try:
-        result = backend.segment(frames, references, prompt)
-    finally:
-        backend.close()
+        with loaded(backend, device) as ready:
+            result = ready.segment(frames, references, prompt)
+    except WorkError as error:
+        result = nothing(frames, str(error))
     outcome = judge(frames, result, settings["min_score"])
     return result.masks, build_track(frames, result.masks), outcome
 

@@ -18,6 +18,7 @@ from pvtt import content, devices, media
 from pvtt.backends import backend_class
 from pvtt.files import write_json
 from pvtt.ids import clip_id
+from pvtt.loading import WorkError, loaded
 from pvtt.progress import progress
 from pvtt.provenance import Stopwatch, provenance
 from pvtt.shots.base import ShotDetector, Transitions
@@ -56,8 +57,8 @@ def detect_shots(
     backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
     try:
         info = media.probe(video)
-        backend.load(device or devices.chosen())
-        found = _transitions(video, info, backend)
+        with loaded(backend, device or devices.chosen()) as ready:
+            found = _transitions(video, info, ready)
         shots = _describe(video, product_id, info, _plan(info, found.transitions, settings), found.bars, settings)
         fields = {
             "fps": media.rate_text(info.fps),
@@ -69,11 +70,9 @@ def detect_shots(
             "shots": shots,
         }
         reason = _why_none(shots)
-    except media.MediaError as error:
+    except (media.MediaError, WorkError) as error:
         fields = {"fps": None, "n_frames": 0, "width": 0, "height": 0, "cuts": [], "gradual": [], "shots": []}
         reason = str(error)
-    finally:
-        backend.close()
     head = {"product_id": product_id, "status": "rejected" if reason else "accepted", "reason": reason}
     head["detector"] = f"{backend.name}:{settings['detector']}"
     inputs = {"video": video}

@@ -1,0 +1,14 @@
+"""Sum up one pack of pairs."""
+
+from pvtt.jobs import job
+
+
+@job(snakemake)
+def run():
+    from pvtt.files import read_json, write_json
+    from pvtt.pairs.packs import pack_record
+
+    inserted, scored = (
+        [read_json(path) for path in part] for part in (snakemake.input.inserts, snakemake.input.scores)
+    )
+    write_json(snakemake.output[0], pack_record(snakemake.wildcards.pack, inserted, scored))
