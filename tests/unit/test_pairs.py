@@ -7,6 +7,7 @@ import pytest
 
 from pvtt.ids import pair_id, seed_of
 from pvtt.pairs import choose_photos, clip_facts, infeasible, main_image, plan_feed, plan_pairs
+from pvtt.pairs.packs import assign_packs, pack_record, read_ledger, write_ledger
 from pvtt.pairs.taxonomy import DIFFICULTIES, Taxonomy
 from pvtt.settings import stage_defaults
 
@@ -186,4 +187,46 @@ def test_a_product_is_not_inserted_in_place_of_itself_under_another_id():
     assert list(plan.target_id[plan.status == "planned"]) == ["E"]
     assert set(plan.reason[plan.status == "skipped"]) == {
         "source and target are one product: they share photos or a video"
+    }
+
+
+def planned(*names, skipped=()):
+    return pd.DataFrame(
+        {"pair_id": [*names, *skipped], "status": ["planned"] * len(names) + ["skipped"] * len(skipped)}
+    )
+
+
+def test_packs_are_only_added(tmp_path):
+    path = tmp_path / "packs.tsv"
+    plan, ledger = assign_packs(planned("a", "b", "c", skipped=("x",)), read_ledger(path), 2)
+    assert plan.pack.tolist() == ["p00001", "p00001", "p00002", ""]
+    write_ledger(path, ledger)
+    # One pair is no longer planned, two are new: old packs stay, and the new pairs do not fill up an old one.
+    plan, ledger = assign_packs(planned("n", "b", "m", "c", "x", skipped=("a",)), read_ledger(path), 2)
+    assert dict(zip(plan.pair_id, plan.pack, strict=True)) == {
+        "n": "p00003", "b": "p00001", "m": "p00003", "c": "p00002", "x": "p00004", "a": "",
+    }  # fmt: skip
+    write_ledger(path, ledger)
+    again, same = assign_packs(planned("a", "b", "c"), read_ledger(path), 2)
+    assert again.pack.tolist() == ["p00001", "p00001", "p00002"] and same.equals(ledger)
+
+
+def test_a_damaged_ledger_is_named(tmp_path):
+    (tmp_path / "packs.tsv").write_text("pair_id\tpack\na\tone\n")
+    with pytest.raises(ValueError, match=r"packs\.tsv: not a ledger of packs"):
+        read_ledger(tmp_path / "packs.tsv")
+
+
+def test_a_pack_is_summed_up():
+    inserted = [
+        {"pair_id": p, "status": s, "provenance": {"seconds": 1.5}} for p, s in (("a", "done"), ("b", "failed"))
+    ]
+    scored = [{"status": s, "provenance": {"seconds": 0.25}} for s in ("scored", "failed")]
+    assert pack_record("p00001", inserted, scored) == {
+        "pack": "p00001",
+        "pairs": [
+            {"pair_id": "a", "insertion": "done", "scoring": "scored"},
+            {"pair_id": "b", "insertion": "failed", "scoring": "failed"},
+        ],
+        "seconds": {"insertion": 3.0, "scoring": 0.5},
     }

@@ -13,6 +13,7 @@ import yaml
 from pvtt import backends, fetching, models, settings
 from pvtt.compare.command import add_commands
 from pvtt.models import Model, ModelError
+from pvtt.serving import timeline
 
 CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--for-config", nargs="*", metavar="FILE", help="those that a configuration needs")
         command.set_defaults(run=run)
     add_commands(groups)
+    timeline.add_command(groups)
     return parser
 
 

@@ -124,10 +124,12 @@ def _reported(task: Task) -> Iterator[None]:
     """Messages and a failure's traceback go to the task's log file."""
     log = Path(str(task.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
+    if not WORKER:
+        log.write_text("", encoding="utf-8")  # a job and the worker that does its task write to one file
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        handlers=[logging.FileHandler(log, mode="w", encoding="utf-8")],
+        handlers=[logging.FileHandler(log, encoding="utf-8")],
         force=True,
     )
     try:

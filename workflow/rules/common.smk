@@ -233,16 +233,20 @@ def pack_files(name):
 
 
 def gpus_of_pack(wildcards):
-    """GPUs of a pack's job: one for each pair that is to be made, as many as a node has at most (resource gpu of the profile)."""
+    """GPUs of a pack's job: one for each pair that is to be made, at most a node's (the profile's resource gpu)."""
     if not (gpus_of("insertion") or gpus_of("scoring")):
         return 0
-    results = SETTINGS["results"]
-    missing = [
-        folder
+    if (
+        not workflow.is_main_process
+    ):  # Snakemake inside the pack's job works with what that was given
+        return max(1, len(devices.visible()))
+    node = workflow.global_resources
+    scores = [
+        Path(SETTINGS["results"], folder.removeprefix("<results>/"), "score.json")
         for folder in packs()[wildcards.pack]
-        if not os.path.exists(f"{folder.replace('<results>', results)}/score.json")
     ]
-    return max(1, min(workflow.global_resources.get("gpu", 1), len(missing)))
+    missing = sum(not score.exists() for score in scores)
+    return max(1, min(node["gpu"].value if "gpu" in node else 1, missing))
 
 
 def records_of_packs(wildcards):

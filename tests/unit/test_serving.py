@@ -1,0 +1,94 @@
+"""Who gets what next, and what the devices did: the parts of warm workers that need no processes."""
+
+import json
+
+import pytest
+
+from pvtt import __main__ as command
+from pvtt.serving.queueing import Item, choose
+from pvtt.serving.timeline import Span, draw, read_spans, summary
+
+
+def drain(items, slots):
+    """Hand out items to slots in turn, each slot free again after each; what each got, as (group, cost)."""
+    last, waiting, got = dict.fromkeys(slots, ""), list(items), {slot: [] for slot in slots}
+    while waiting:
+        for slot in slots:
+            item = choose(waiting, slot, last)
+            if item:
+                waiting.remove(item)
+                last[slot] = item.group
+                got[slot].append((item.group, item.cost))
+    return got
+
+
+def test_pairs_of_a_clip_stay_with_one_worker():
+    items = [Item(group, cost) for cost in (1, 2, 3) for group in ("A", "B")]
+    got = drain(items, ("0", "1"))
+    assert sorted(got.values()) == [[("A", 3), ("A", 2), ("A", 1)], [("B", 3), ("B", 2), ("B", 1)]]
+
+
+def test_idle_workers_help_with_the_clip_that_has_most_left():
+    items = [Item("A", 1), *(Item("B", 5) for _ in range(4)), *(Item("C", 1) for _ in range(4))]
+    got = drain(items, ("0", "1", "2"))
+    assert [len(done) for done in got.values()] == [3, 3, 3]
+    assert got["0"][0][0] == "B" and got["1"][0][0] == "C" and got["2"][:2] == [("A", 1), ("B", 5)]
+
+
+def test_what_failed_somewhere_goes_elsewhere():
+    failed = Item("A", 1, tries=1, avoid="0")
+    assert choose([failed], "0", {"0": "A", "1": ""}) is None
+    assert choose([failed], "1", {"0": "A", "1": ""}) is failed
+    assert choose([failed], "0", {"0": "A"}) is failed
+    assert choose([], "0", {"0": ""}) is None
+
+
+EVENTS = [
+    {"time": 10.0, "event": "begin", "device": "0", "rule": "insert_product", "item": "a", "group": "A"},
+    {"time": 10.0, "event": "begin", "device": "1", "rule": "insert_product", "item": "b", "group": "B"},
+    {"time": 11.0, "event": "loading", "device": "0", "rule": "insert_product", "backend": "vace"},
+    {"time": 14.0, "event": "loaded", "device": "0", "rule": "insert_product", "backend": "vace"},
+    {"time": 16.0, "event": "died", "device": "1", "rule": "insert_product", "item": "b", "reason": "x", "tries": 1},
+    {"time": 18.0, "event": "end", "device": "0", "rule": "insert_product", "item": "a", "status": "done"},
+    {"time": 18.0, "event": "begin", "device": "0", "rule": "insert_product", "item": "b", "group": "B"},
+    {"time": 20.0, "event": "end", "device": "0", "rule": "insert_product", "item": "b", "status": "done"},
+    {"time": 20.0, "event": "begin", "device": "1", "rule": "score_pair", "item": "a", "group": "A"},
+]
+
+
+@pytest.fixture
+def results(tmp_path):
+    log = tmp_path / "logs/serving/n1-7.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(json.dumps(event) + "\n" for event in EVENTS))
+    return tmp_path
+
+
+def test_spans_and_their_sums_are_exact(results):
+    spans = read_spans((results / "logs/serving").glob("*"))
+    work, row = "insert_product", "n1-7"
+    assert set(spans) == {
+        Span(row, "0", work, 10, 11, "a"), Span(row, "0", "loading", 11, 14, "a"), Span(row, "0", work, 14, 18, "a"),
+        Span(row, "1", "died", 10, 16, "b"), Span(row, "0", work, 18, 20, "b"),
+    }  # fmt: skip
+    (found,) = summary(spans)
+    assert found == {
+        "broker": row, "devices": 2, "items": 2, "loads": 1, "died": 1, "seconds": 10.0,
+        "work_share": 0.35, "loading_share": 0.15,
+    }  # fmt: skip
+
+
+def test_the_timeline_is_drawn(results, capsys):
+    written = ["--out", str(results / "t.svg"), "--json", str(results / "t.json")]
+    assert command.main(["timeline", str(results), *written]) == 0
+    assert "2 items on 2 devices in 10.0 s, 1 loads, 1 died" in capsys.readouterr().out
+    svg = (results / "t.svg").read_text()
+    first = svg
+    draw(read_spans((results / "logs/serving").glob("*")), results / "t.svg")
+    assert (results / "t.svg").read_text().count("<path") == first.count("<path") > 5
+    assert json.loads((results / "t.json").read_text())[0]["items"] == 2
+
+
+def test_a_run_without_models_says_so(tmp_path, capsys):
+    assert command.main(["timeline", str(tmp_path)]) == 1
+    assert "no events of warm workers" in capsys.readouterr().err
