@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pvtt import store
+
 
 class Named(list):
     """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
@@ -95,10 +97,22 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
 
 
 def _run(task: Task, body: Callable[[], None]) -> None:
+    """Take the task's results from the store, or compute them. Rules whose parameters have a `version` are kept."""
+    if "version" in task.params.names and store.home():
+        task.key = store.key_of(task)
+        if store.fetch(task):
+            return
+    compute(task, body)
+
+
+def compute(task: Task, body: Callable[[], None]) -> None:
+    """Run the body here, and keep its results when the task has a key."""
     import cv2
 
     cv2.setNumThreads(task.threads)
     body()
+    if task.key:
+        store.keep(task)
 
 
 @contextmanager

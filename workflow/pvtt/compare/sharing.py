@@ -28,6 +28,8 @@ STAGES = tuple(_DEPENDENT)
 def share(results: Path, out: Path, stage: str) -> int:
     """Link into `out` what `results` holds that does not depend on `stage`; return the number of files.
 
+    Its store is left out: two stores that hold each other's files could never be pruned. Runs can use the same one.
+
     ValueError when `results` is no results folder or `out` holds anything.
     """
     if not (results / "clips.tsv").is_file():
@@ -49,7 +51,7 @@ def share(results: Path, out: Path, stage: str) -> int:
 def _depends(name: Path, stage: str) -> bool:
     top, in_clips = _DEPENDENT[stage]
     first = name.parts[0] + ("/" if len(name.parts) > 1 else "")
-    if name.name.startswith(".") or first in top:
+    if name.name.startswith(".") or first in (*top, "store/"):
         return True
     if stage == "scoring" and first == "pairs/":
         return name.name in ("score.json", "judge.json")

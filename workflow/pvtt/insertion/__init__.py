@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import backends, devices, files
+from pvtt import backends, devices, external, files
 from pvtt.frames import Replay
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.media import (
@@ -60,6 +60,7 @@ def insert_product(
         files.write_empty(video)
         files.write_empty(masks_path)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
+        record |= external.not_kept(error)
     finally:
         backend.close()
     inputs = {name: clip_dir / name for name in ("video.mp4", "background.mp4", "masks.mkv", "track.json")}
