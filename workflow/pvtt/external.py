@@ -51,6 +51,11 @@ class ExternalError(RuntimeError):
         return "out of memory" in self.tail.lower()
 
 
+def not_kept(error: BaseException) -> dict[str, bool]:
+    """What a record says of a failure that a program caused, not the data: the store is not to keep it."""
+    return {"keep": False} if isinstance(error.__cause__, ExternalError) else {}
+
+
 # ---------------------------------------------------------------- running
 
 

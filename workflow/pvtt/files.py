@@ -21,6 +21,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # What a killed process of this number left may be a link to another result; writing would go into that.
+    aside.unlink(missing_ok=True)
     try:
         yield aside
         os.replace(aside, path)

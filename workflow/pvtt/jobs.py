@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pvtt import store
+
 WORKER = False  # whether this process is a warm worker, which does its tasks itself
 
 
@@ -97,10 +99,21 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
 
 
 def _run(task: Task, body: Callable[[], None]) -> None:
-    """Do the task: here, or in a warm worker where its rule says how long one may take (resource `worker_s`)."""
+    """Take the task's results from the store, have a warm worker compute them, or compute them here.
+
+    Rules whose parameters have a `version` are kept in the store. Those whose resource `worker_s` says how many seconds
+    an item may take are for workers; what a worker could not do ends as a failed record, which is not kept.
+    """
     limit_s = task.resources.names.get("worker_s", 0)
-    if WORKER or not limit_s:
-        _work(task, body)
+    if WORKER:
+        compute(task, body)
+        return
+    if "version" in task.params.names and store.home():
+        task.key = store.key_of(task)
+        if store.fetch(task):
+            return
+    if not limit_s:
+        compute(task, body)
         return
     from pvtt import loading, serving
 
@@ -108,15 +121,19 @@ def _run(task: Task, body: Callable[[], None]) -> None:
         serving.serve(task, limit_s)
     except serving.Failure as failure:
         logging.getLogger(task.rule).error("%s", failure)
+        task.key = ""
         with loading.given_up(str(failure)):
-            _work(task, body)
+            compute(task, body)
 
 
-def _work(task: Task, body: Callable[[], None]) -> None:
+def compute(task: Task, body: Callable[[], None]) -> None:
+    """Run the body here, and keep its results when the task has a key."""
     import cv2
 
     cv2.setNumThreads(task.threads)
     body()
+    if task.key:
+        store.keep(task)
 
 
 @contextmanager

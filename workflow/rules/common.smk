@@ -9,7 +9,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from pvtt import backends, devices, ids, models, preflight, scoring, settings
+from pvtt import backends, devices, ids, models, preflight, scoring, settings, store
 from pvtt.catalogue import CatalogueError, read_catalogue
 from pvtt.jobs import share_library
 
@@ -22,6 +22,7 @@ try:
     if SETTINGS["models"]:
         models.use(SETTINGS["models"])
     devices.use(SETTINGS["device"])
+    store.use(SETTINGS["store"] or f"{SETTINGS['results']}/store")
     BACKENDS = {
         stage: backends.chosen(stage, SETTINGS[stage])[0] for stage in backends.STAGES
     }

@@ -22,6 +22,7 @@ rule score_pair:
     params:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],
+        beside=["judge.json"],  # a judge's raw answers, kept with the score
         title=lambda wildcards: scoring.told_title(
             SETTINGS["scoring"], ROWS[wildcards.target].title
         ),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt import backends, devices, files
+from pvtt import backends, devices, external, files
 from pvtt.background.base import RemovalError
 from pvtt.frames import Replay
 from pvtt.loading import WorkError, loaded
@@ -43,7 +43,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
             record["measures"] = removal.measures
         except (RemovalError, MediaError, WorkError) as error:
             files.write_empty(output)
-            record |= {"status": "failed", "reason": str(error)}
+            record |= {"status": "failed", "reason": str(error)} | external.not_kept(error)
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)
     files.write_json(clip_dir / "background.json", record)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pvtt.files import link_or_copy
 
-_PAIRS = ("pairs/", "filtered.parquet", "dataset/", "report/", "logs/")
+_PAIRS = ("pairs/", "packs/", "filtered.parquet", "dataset/", "report/", "logs/")
 _BACKGROUND = ("background.mp4", "background.json")
 _MASKS = ("masks.mkv", "track.json", "qa.json")
 # Stage -> what depends on it: names at the top of the results (folders end in '/'), and names in a clip's folder.
 _DEPENDENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "scoring": (("filtered.parquet", "dataset/", "report/", "logs/"), ()),
+    "scoring": (("packs/", "filtered.parquet", "dataset/", "report/", "logs/"), ()),
     "insertion": (_PAIRS, ()),
     "background": (_PAIRS, _BACKGROUND),
     "segmentation": ((*_PAIRS, "pairs.parquet"), _BACKGROUND + _MASKS),
@@ -27,6 +27,8 @@ STAGES = tuple(_DEPENDENT)
 
 def share(results: Path, out: Path, stage: str) -> int:
     """Link into `out` what `results` holds that does not depend on `stage`; return the number of files.
+
+    Its store is left out: two stores that hold each other's files could never be pruned. Runs can use the same one.
 
     ValueError when `results` is no results folder or `out` holds anything.
     """
@@ -49,7 +51,7 @@ def share(results: Path, out: Path, stage: str) -> int:
 def _depends(name: Path, stage: str) -> bool:
     top, in_clips = _DEPENDENT[stage]
     first = name.parts[0] + ("/" if len(name.parts) > 1 else "")
-    if name.name.startswith(".") or first in top:
+    if name.name.startswith(".") or first in (*top, "store/"):
         return True
     if stage == "scoring" and first == "pairs/":
         return name.name in ("score.json", "judge.json")

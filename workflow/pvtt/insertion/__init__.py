@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import backends, devices, files
+from pvtt import backends, devices, external, files
 from pvtt.frames import Replay
 from pvtt.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.loading import WorkError, loaded
@@ -61,6 +61,7 @@ def insert_product(
         files.write_empty(video)
         files.write_empty(masks_path)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
+        record |= external.not_kept(error)
     inputs = {name: clip_dir / name for name in ("video.mp4", "background.mp4", "masks.mkv", "track.json")}
     record["provenance"] = provenance(backend, settings, inputs | {"cutout": cutout}, watch, record["seed"])
     files.write_json(out_dir / "insert.json", record)

@@ -109,14 +109,20 @@ def _score(
         scores |= judge_scores(judged)
         measures |= judge_measures(judged)
     quality, basis = quality_score(scores, settings["weights"])
-    return ({"judge": judged} if judged else {}) | {
-        "status": "scored",
-        "reason": "",
-        "scores": scores,
-        "quality_score": quality,
-        "basis": basis,
-        "measures": measures,
-    }
+    # A judge that could not be reached is asked by a later run: the store does not keep what lacks its answers.
+    answered = not judged or judged["asked"] + judged["found"] == len(judged["requests"])
+    return (
+        ({"judge": judged} if judged else {})
+        | ({} if answered else {"keep": False})
+        | {
+            "status": "scored",
+            "reason": "",
+            "scores": scores,
+            "quality_score": quality,
+            "basis": basis,
+            "measures": measures,
+        }
+    )
 
 
 def _measure(
