@@ -1,21 +1,16 @@
-"""The command `pvtt`: models listed, fetched and verified, runs compared. `python -m pvtt` is the same."""
+"""The command `pvtt`: models listed, fetched and verified, runs compared, costs estimated. `python -m pvtt` is it too."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import yaml
+from collections.abc import Sequence
 
 from pvtt import backends, fetching, models, settings
 from pvtt.compare.command import add_commands
+from pvtt.estimate.command import add_command
 from pvtt.models import Model, ModelError
 from pvtt.serving import timeline
-
-CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
     add_commands(groups)
     timeline.add_command(groups)
+    add_command(groups)
     return parser
 
 
@@ -135,22 +131,11 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 def needed(files: Sequence[str]) -> list[str]:
     """Ids of the models that a run with these configuration files, over config/config.yaml, needs."""
-    config: dict[str, Any] = {}
-    for path in [CONFIG, *map(Path, files)]:
-        config = _merged(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    resolved = settings.resolve(config)
+    resolved = settings.resolve(settings.read(files))
     if resolved["models"]:
         models.use(resolved["models"])
     found = [part for stage in backends.STAGES for part in backends.chosen(stage, resolved[stage])]
     return list(dict.fromkeys(name for backend in found for name in backend.needs))
-
-
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(under)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = _merged(result[key], value) if both else value
-    return result
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import yaml
 from pvtt import backends
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
+REPOSITORY = Path(__file__).parents[2]
 # Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
 STAGES = {"checks": "catalogue"} | {
     stage: stage
@@ -64,6 +65,27 @@ def stage_defaults(stage: str) -> dict[str, Any]:
     return _filled({}, load_schema(f"config/{stage}"))
 
 
+def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[str, Any]:
+    """The configuration of `config/config.yaml`, then `files`, then `items` (KEY=VALUE), as Snakemake reads it.
+
+    Each overrides the ones before it, key by key in nested ones. SettingsError for a file or an item of another shape.
+    """
+    parts: list[Any] = []
+    for path in [REPOSITORY / "config" / "config.yaml", *map(Path, files)]:
+        parts.append((path, yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            raise SettingsError(f"configuration: {item!r} is not KEY=VALUE")
+        parts.append((item, {key: yaml.safe_load(value)}))
+    config: dict[str, Any] = {}
+    for source, part in parts:
+        if not isinstance(part, Mapping):
+            raise SettingsError(f"configuration: {source} has no keys")
+        config = _merged(config, part)
+    return config
+
+
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """Check a configuration and fill in every default; SettingsError lists every mistake with its key.
 
@@ -75,6 +97,14 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(error)}" for error in errors))
     return filled | {stage: _of_chosen(stage, filled[stage]) for stage in backends.STAGES}
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _merged(result[key], value) if both else value
+    return result
 
 
 def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:

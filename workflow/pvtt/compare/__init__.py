@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtt.compare.costs import money, spent
+from pvtt.compare.costs import spent
 from pvtt.compare.figures import differences, summary
 from pvtt.compare.items import Item, clip_items, pair_items
 from pvtt.compare.runs import Results, differing_stages, notes_on, read_results
+from pvtt.costs import money
 
 __all__ = ["Comparison", "Section", "compare"]
 
@@ -85,6 +86,8 @@ def _section(
         cost = spent(run, unit, items)
         row |= {"seconds_by_stage": cost, "seconds": round(sum(cost.values()), 3)}
         row["seconds_per_accepted"] = round(row["seconds"] / row["accepted"], 3) if row["accepted"] else None
-        rows.append(row | money(row["seconds_per_accepted"], price))
+        if price is not None:
+            row["cost_per_accepted"] = money(row["seconds_per_accepted"], price)
+        rows.append(row)
     found = [] if rescored else differences(items, [run.name for run in runs])
     return Section(unit, items, left_out, rows, found)

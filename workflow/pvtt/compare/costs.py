@@ -31,14 +31,6 @@ def spent(run: Results, unit: str, items: Sequence[Item]) -> dict[str, float]:
     return found if unit == "pair" else {name: found[name] for name in ("cutting", "segmentation", "background")}
 
 
-def money(seconds_per_accepted: float | None, price_per_hour: float | None) -> dict[str, float | None]:
-    """Cost of an accepted item; nothing without a price."""
-    if price_per_hour is None:
-        return {}
-    known = seconds_per_accepted is not None
-    return {"cost_per_accepted": round((seconds_per_accepted or 0) / 3600 * price_per_hour, 6) if known else None}
-
-
 def _sum(records: Any) -> float:
     made: list[Mapping[str, Any]] = [record["provenance"] for record in records if record.get("provenance")]
     return round(sum(float(one["seconds"]) for one in made), 3)

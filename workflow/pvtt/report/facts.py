@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pvtt.costs import spread
 from pvtt.files import read_json
 from pvtt.ids import stable_hash
 from pvtt.overview import Record, Run, accepted_products, distribution, pair_folder, provenances, score_values
@@ -54,10 +55,7 @@ def stage_costs(run: Run) -> list[Record]:
                 "backend": backend,
                 "version": version,
                 "licence": str(records[0].get("licence") or "not stated"),
-                "results": len(seconds),
-                "total": sum(seconds),
-                "mean": sum(seconds) / len(seconds),
-                "longest": max(seconds),
+                **spread(seconds),
             }
         )
     return sorted(rows, key=lambda row: (_ORDER.index(row["stage"]), row["backend"], row["version"]))
