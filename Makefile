@@ -19,6 +19,8 @@ BACKENDS ?=
 CONFIG ?=
 OUT ?= compare
 COMPARE ?=
+# More arguments of pvtt estimate, such as "--nodes 4", "--presets" or "--preset medium --plan"; CONFIG as for compare.
+ESTIMATE ?=
 # All pairs of the demo feed take three times as long; empty for all.
 DEMO_PAIRS ?= 16
 VENV := .venv
@@ -30,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CPU ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: install models propainter videopainter demo world bench compare test check format dag clean
+.PHONY: install models propainter videopainter demo world bench compare estimate test check format dag clean
 
 install: $(VENV)/.dev ## make .venv and link the SLURM profile
 	@$(BIN)/python -m pvtt.profile profiles/slurm
@@ -100,6 +102,9 @@ compare: $(VENV)/.core ## runs side by side: RUNS="a b", or RUNS=results BACKEND
 	$(BIN)/snakemake --cores $(CORES) --config $(CONFIG) "results=$$run" "$(STAGE)={\"backend\": \"$$backend\"}"; \
 	runs="$$runs $$run"; done; \
 	$(BIN)/python -m pvtt compare $$runs --out "$(OUT)" $(COMPARE)
+
+estimate: $(VENV)/.core ## what a run will cost before it is spent: CONFIG="catalogue=..." RESULTS=folder ESTIMATE="--nodes 4"
+	@$(BIN)/python -m pvtt estimate --config $(CONFIG) "results=$(RESULTS)" $(ESTIMATE)
 
 test: $(VENV)/.dev $(VENV)/.models-cpu ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup

@@ -64,7 +64,10 @@ def test_table_of_models_is_current():
     assert (ROOT / "docs/models.md").read_text(encoding="utf-8").endswith(models.describe())
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "presets/poc.yaml", "presets/small.yaml", "presets/medium.yaml"])
+PRESETS = [f"presets/{name}.yaml" for name in ("poc", "small", "medium", "large")]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", *PRESETS])
 def test_shipped_configurations_are_valid(name):
     config = yaml.safe_load((ROOT / "config" / name).read_text())
     assert settings.resolve(config)["pairs"]["strategy"] in ("single", "sample")

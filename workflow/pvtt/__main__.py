@@ -1,4 +1,4 @@
-"""The command `pvtt`: models listed, fetched and verified, runs compared, costs estimated. `python -m pvtt` is it too."""
+"""The command `pvtt`: models fetched and verified, runs compared, costs estimated. `python -m pvtt` is the same."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import pandas as pd
 from pvtt import backends, settings
 from pvtt.catalogue import Row, read_catalogue, read_table
 from pvtt.estimate.figures import Figure, assumption
-from pvtt.estimate.made import Made, read_made, ways
+from pvtt.estimate.made import Made, Way, read_made, ways
 from pvtt.files import read_json
 from pvtt.ids import clip_id
 from pvtt.overview import pair_folder
@@ -198,40 +198,46 @@ def _work(
     """Every stage's items with what is made of them. What was made from something stale is stale."""
     way = ways(config)
 
-    def read(stage: str, folder: Path, record: str, *media: str, upstream: bool = True) -> Made | None:
-        return read_made(folder / record, [folder / name for name in media], way[stage], upstream)
-
-    work = {"shots": Work({(name,): read("shots", results / "shots", f"{name}.json") for name in videos})}
+    shots, cutouts = results / "shots", results / "products"
+    work = {"shots": Work({(name,): read_made(shots / f"{name}.json", [], way["shots"]) for name in videos})}
+    pictures = {key: cutouts / key[0] / f"{key[1]}.png" for key in photos}
     work["products"] = Work(
-        {key: read("products", results / "products" / key[0], f"{key[1]}.json", f"{key[1]}.png") for key in photos}
+        {key: read_made(path.with_suffix(".json"), [path], way["products"]) for key, path in pictures.items()}
     )
     product = {clip["clip_id"]: clip["product_id"] for clip in clips}
     used = dict.fromkeys(planned.clip_id)
 
-    def of_clips(stage: str, names: Sequence[str], before: str, *files: str) -> Work:
+    def of_clips(stage: str, names: Sequence[str], before: str, record: str, *media: str) -> Work:
         found: dict[Key, Made | None] = {}
         for name in names:
-            key = product[name] if before == "shots" else name
-            fresh = not work[before].stale(key)
-            found[(name,)] = read(stage, results / "clips" / name, *files, upstream=fresh)
+            fresh = not work[before].stale(product[name] if before == "shots" else name)
+            folder = results / "clips" / name
+            found[(name,)] = read_made(folder / record, [folder / file for file in media], way[stage], fresh)
         return Work(found)
 
     work["cutting"] = of_clips("cutting", list(product), "shots", "clip.json", "video.mp4")
     work["segmentation"] = of_clips("segmentation", list(product), "cutting", "qa.json", "masks.mkv", "track.json")
     work["background"] = of_clips("background", list(used), "segmentation", "background.json", "background.mp4")
+    work |= _pair_work(results, way, planned, work)
+    masks = {name: results / "dataset" / "masks" / name for name in used}
+    published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
+    return work | {"dataset": Work(published)}
+
+
+def _pair_work(
+    results: Path, way: Mapping[str, Way], planned: pd.DataFrame, before: Mapping[str, Work]
+) -> dict[str, Work]:
     inserted: dict[Key, Made | None] = {}
     scored: dict[Key, Made | None] = {}
     for pair in planned[["pair_id", "clip_id", "target_id", "image_index"]].to_dict("records"):
         folder, key = pair_folder(results, pair), (str(pair["pair_id"]),)
-        stale = work["background"].stale(pair["clip_id"])
-        stale |= work["products"].stale(pair["target_id"], str(pair["image_index"]))
-        insert = read("insertion", folder, "insert.json", "insert.mp4", "insert_mask.mkv", upstream=not stale)
-        inserted[key] = insert
-        fresh = insert is None or insert.current
-        scored[key] = read("scoring", folder, "score.json", "judge.json", upstream=fresh and not stale)
-    masks = {name: results / "dataset" / "masks" / name for name in used}
-    published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
-    return work | {"insertion": Work(inserted), "scoring": Work(scored), "dataset": Work(published)}
+        photo = (str(pair["target_id"]), str(pair["image_index"]))
+        fresh = not (before["background"].stale(pair["clip_id"]) or before["products"].stale(*photo))
+        media = [folder / "insert.mp4", folder / "insert_mask.mkv"]
+        inserted[key] = insert = read_made(folder / "insert.json", media, way["insertion"], fresh)
+        fresh = fresh and (insert is None or insert.current)
+        scored[key] = read_made(folder / "score.json", [], way["scoring"], fresh, [folder / "judge.json"])
+    return {"insertion": Work(inserted), "scoring": Work(scored)}
 
 
 def _published(folder: Path) -> Made | None:

@@ -46,19 +46,21 @@ def ways(config: Mapping[str, Any]) -> dict[str, Way]:
     return found
 
 
-def read_made(record: Path, media: Sequence[Path], way: Way, upstream: bool = True) -> Made | None:
-    """The result whose record stands at `record` with its `media` files; None where it is not there or empty.
+def read_made(
+    record: Path, media: Sequence[Path], way: Way, upstream: bool = True, further: Sequence[Path] = ()
+) -> Made | None:
+    """The result whose record stands at `record` with its `media` files; None where one of them is not there.
 
-    `upstream` says whether what it was made from is current.
+    `upstream` says whether what it was made from is current; `further` are files that it may have.
     """
-    if not record.is_file() or not record.stat().st_size:
+    if not record.is_file() or not record.stat().st_size or not all(path.is_file() for path in media):
         return None
     origin = read_json(record).get("provenance")
     if not origin:
         return None
     return Made(
         seconds=float(origin["seconds"]),
-        bytes=sum(path.stat().st_size for path in (record, *media) if path.is_file()),
+        bytes=sum(path.stat().st_size for path in (record, *media, *further) if path.is_file()),
         backend=str(origin["backend"]),
         models=frozenset(str(entry["id"]) for entry in origin.get("models", ())),
         current=upstream and way.made(origin),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _BAR = 12
+_WIDTH = 130
 
 
 def as_text(record: Mapping[str, Any]) -> str:
@@ -13,7 +15,7 @@ def as_text(record: Mapping[str, Any]) -> str:
     parts = [_head(record), _pairs(record["pairs"]), _stages(record), _totals(record)]
     if "against_plan" in record:
         parts.append(_against(record["against_plan"]))
-    parts.append("\n".join(f"note: {note}" for note in record["notes"]))
+    parts.append("\n".join(_wrapped(f"note: {note}", "") for note in record["notes"]))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -59,8 +61,8 @@ def presets_as_text(records: Sequence[Mapping[str, Any]]) -> str:
         f"GPU-h is work; held is with the loading of models and with GPUs that wait. days is wall time on "
         f"{_machines(records[0]['wall'])}."
     )
-    why = [f"{record['of'].removeprefix('preset ')}: {record['against_plan']['why']}" for record in records]
-    return "\n\n".join([_table(head, rows, left=1), note, "why they differ\n" + "\n".join(f"  {text}" for text in why)])
+    why = [_wrapped(f"{record['of'].removeprefix('preset ')}: {record['against_plan']['why']}") for record in records]
+    return "\n\n".join([_table(head, rows, left=1), note, "why they differ\n" + "\n".join(why)])
 
 
 def hours_text(hours: float) -> str:
@@ -86,6 +88,10 @@ def bytes_text(size: float) -> str:
         if value >= 0.05 or not value
         else f"<0.1 {name}"
     )
+
+
+def _wrapped(text: str, indent: str = "  ") -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
 
 
 def _head(record: Mapping[str, Any]) -> str:
@@ -198,7 +204,7 @@ def _against(against: Mapping[str, Any]) -> str:
             ("storage", "gigabytes", lambda value: bytes_text(value * 1e9)),
         )
     ]
-    return _table(("against the plan", "plan", "here", "by"), rows, left=1) + f"\n  {against['why']}"
+    return _table(("against the plan", "plan", "here", "by"), rows, left=1) + f"\n{_wrapped(against['why'])}"
 
 
 def _machines(times: Mapping[str, Any]) -> str:

@@ -36,18 +36,21 @@ class Packs:
     gpus: int
     last_gpus: int
 
+    @property
+    def whole(self) -> int:
+        """Number of whole packs."""
+        return self.number - (self.last_seconds > 0)
+
     def makespan(self, nodes: int) -> float:
         """Seconds until all are done on so many nodes, the short one last."""
-        whole = self.number - (self.last_seconds > 0)
-        rounds, rest = divmod(whole, nodes)
+        rounds, rest = divmod(self.whole, nodes)
         if rest:
             return (rounds + 1) * self.seconds
         return rounds * self.seconds + self.last_seconds
 
     def reserved(self) -> float:
         """GPU-seconds that all of them hold."""
-        whole = self.number - (self.last_seconds > 0)
-        return whole * self.seconds * self.gpus + self.last_seconds * self.last_gpus
+        return self.whole * self.seconds * self.gpus + self.last_seconds * self.last_gpus
 
 
 def packs_of(missing: Mapping[str, int], prices: Mapping[str, Price], pack_pairs: int, nodes: Nodes) -> Packs:
@@ -91,7 +94,7 @@ def wall(missing: Mapping[str, int], prices: Mapping[str, Price], pack_pairs: in
     reserved += packs.reserved()
     work = sum(missing[stage] * price.seconds.value for stage, price in prices.items() if price.gpu)
     loads = sum(prices[stage].load_s.value for stage in PAIR_STAGES if missing[stage] and prices[stage].gpu)
-    loading = loads * ((packs.number - (packs.last_seconds > 0)) * packs.gpus + packs.last_gpus)
+    loading = loads * (packs.whole * packs.gpus + packs.last_gpus)
     return {
         "nodes": nodes.nodes,
         "gpus_per_node": nodes.gpus,
