@@ -13,9 +13,11 @@ from conftest import ROOT
 from pvtt import backends, estimate, models, settings
 from pvtt.__main__ import main
 from pvtt.estimate import Asked, Nodes, estimate_feed, estimate_preset, figures, scenarios, text
+from pvtt.estimate.feed import read_feed
 from pvtt.estimate.figures import Figure, Price, backend_prices, costs
+from pvtt.estimate.loads import read_loads
 from pvtt.estimate.made import ways
-from pvtt.estimate.wall import packs_of, wall
+from pvtt.estimate.wall import Pack, makespan, pack_of, wall
 from pvtt.files import write_json
 from pvtt.pairs import plan_pairs
 from pvtt.pairs.taxonomy import Taxonomy
@@ -312,44 +314,87 @@ def pair_prices(insertion: Price, scoring: Price) -> dict[str, Price]:
     return {"insertion": insertion, "scoring": scoring}
 
 
-def test_packs_load_once_and_work_in_rounds():
-    prices = pair_prices(price("insertion", 60, True, 30), price("scoring", 0, False))
-    packs = packs_of({"insertion": 250, "scoring": 250}, prices, 100, Nodes(gpus=8))
-    # 100 pairs on 8 GPUs are 13 rounds, the last 50 are 7.
-    assert (packs.number, packs.seconds, packs.last_seconds) == (3, 30 + 13 * 60, 30 + 7 * 60)
-    assert [packs.makespan(nodes) for nodes in (1, 2, 3, 9)] == [2 * 810 + 450, 810 + 450, 810, 810]
-    assert packs.reserved() == 8 * (2 * 810 + 450)
+ALL = {"insertion": 1.0, "scoring": 1.0}
 
 
-def test_the_last_pack_takes_no_more_gpus_than_it_has_pairs():
+def test_a_pack_loads_once_and_works_in_rounds():
     prices = pair_prices(price("insertion", 60, True, 30), price("scoring", 6, True, 10))
-    packs = packs_of({"insertion": 104, "scoring": 104}, prices, 100, Nodes(gpus=8))
-    assert (packs.last_seconds, packs.last_gpus, packs.gpus) == (30 + 10 + 60 + 6, 4, 8)
-    assert packs.reserved() == 8 * (40 + 13 * 66) + 4 * 106
+    # 96 pairs on 8 GPUs are 12 rounds, 50 are 7; 4 pairs take 4 GPUs.
+    assert pack_of(96, ALL, prices, Nodes(gpus=8)) == Pack(40 + 12 * 66, 8, 40)
+    assert pack_of(50, ALL, prices, Nodes(gpus=8)) == Pack(40 + 7 * 66, 8, 40)
+    assert pack_of(4, ALL, prices, Nodes(gpus=8)) == Pack(40 + 66, 4, 40)
+    assert pack_of(4, ALL, prices, Nodes(gpus=8)).reserved == 4 * 106
+    # Scores alone load no insertion model; half of the insertions cost half of their time.
+    assert pack_of(8, {"insertion": 0, "scoring": 1}, prices, Nodes(gpus=8)) == Pack(10 + 6, 8, 10)
+    assert pack_of(8, {"insertion": 0.5, "scoring": 1}, prices, Nodes(gpus=8)) == Pack(40 + 36, 8, 40)
 
 
-def test_embedded_backends_reserve_no_gpu():
+def test_embedded_backends_hold_no_gpu():
     prices = pair_prices(price("insertion", 8, False), price("scoring", 4, False))
-    packs = packs_of({"insertion": 100, "scoring": 100}, prices, 100, Nodes(cpus=32))
-    assert (packs.seconds, packs.reserved()) == (4 * 12, 0)
+    assert pack_of(100, ALL, prices, Nodes(cpus=32)) == Pack(4 * 12, 0, 0)
 
 
-def test_no_pairs_are_no_packs():
-    prices = pair_prices(price("insertion", 60, True, 30), price("scoring", 4, False))
-    packs = packs_of({"insertion": 0, "scoring": 0}, prices, 100, Nodes())
-    assert (packs.number, packs.makespan(2), packs.reserved()) == (0, 0, 0)
+def test_packs_share_the_nodes():
+    seconds = [810.0, 810.0, 450.0]
+    assert [makespan(seconds, nodes) for nodes in (1, 2, 3, 9)] == [2070, 1260, 810, 810]
+    assert makespan([], 2) == 0
 
 
 def test_reserved_hours_are_work_loading_and_idle():
     prices = {"segmentation": price("segmentation", 36, True)}
     prices |= pair_prices(price("insertion", 72, True, 36), price("scoring", 36, False))
     missing = {"segmentation": 17, "insertion": 100, "scoring": 100}
-    found = wall(missing, prices, 100, Nodes(nodes=1, gpus=8, cpus=50))
-    # Masks: 3 rounds on 8 GPUs. The pack: a load, 13 rounds, and its scores in 2 rounds of 50 cores.
-    assert found["hours_by_stage"] == pytest.approx({"segmentation": 0.03, "packs": 0.01 + 0.26 + 0.02})
+    found = wall(missing, [96, 4], prices, Nodes(nodes=1, gpus=8, cpus=50))
+    # Masks: 3 rounds on 8 GPUs. The packs: a load, 12 rounds, and scores in 2 rounds of 50 cores; then 4 pairs at once.
+    assert found["hours_by_stage"] == pytest.approx({"segmentation": 0.03, "packs": (0.01 + 0.24 + 0.02) + 0.04})
     held = found["gpu_hours"]
-    assert held["work"] == pytest.approx(0.17 + 2.0) and held["loading"] == pytest.approx(0.08)
-    assert held["reserved"] == pytest.approx(0.17 + 8 * 0.29) and held["idle"] == pytest.approx(8 * 0.29 - 2.08)
+    assert held["work"] == pytest.approx(0.17 + 2.0) and held["loading"] == pytest.approx(0.12)
+    assert held["reserved"] == pytest.approx(0.17 + 8 * 0.27 + 4 * 0.04) and held["idle"] == pytest.approx(0.2)
+
+
+def test_packs_that_lack_nothing_are_not_run(feed):
+    """Pairs keep the pack that the ledger has for them; only the packs of missing pairs are counted."""
+    config = config_of(feed, pairs={"strategy": "all", "pack_pairs": 2})
+    results = run_to_the_plan(feed, config)
+    assert read_feed(config).packs() == [2, 2, 2]
+    ids = ["A_s01__B_i1", "A_s01__B_i2", "A_s01__C_i1"]
+    (results / "packs.tsv").write_text(
+        "pair_id\tpack\n" + "".join(f"{i}\tp0000{k}\n" for i, k in zip(ids, "112", strict=True))
+    )
+    finish_pairs(results, config, A_s01__B_i1=10.0, A_s01__B_i2=10.0)
+    # p00002 keeps its one pair; the three of B's clip fill p00003 and p00004.
+    assert read_feed(config).packs() == [1, 2, 1]
+    (results / "pairs/A_s01/B_i2/score.json").unlink()
+    assert read_feed(config).packs() == [1, 1, 2, 1]
+    assert estimate_feed(config)["wall"]["packs"] == 4
+
+
+def test_loading_is_measured_by_the_workers_events(tmp_path):
+    folder = tmp_path / "logs" / "serving"
+    folder.mkdir(parents=True)
+    rows = [
+        (0, "start", "0", {}),
+        (1, "loading", "0", "vace"),
+        (2, "loading", "1", "vace"),
+        (41, "loaded", "0", "vace"),
+    ]
+    rows += [
+        (62, "loaded", "1", "vace"),
+        (70, "loading", "0", "vace"),
+        (71, "died", "0", {}),
+        (99, "loaded", "0", "vace"),
+    ]
+    rows = [
+        {"time": time, "event": event, "device": device, "rule": "insert_product"} | ({"backend": name} if name else {})
+        for time, event, device, name in rows
+    ]
+    (folder / "n1-7.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"time": 1')
+    loads = read_loads(tmp_path)
+    assert loads == {"insertion": {"vace": [40, 60]}}
+    config = settings.resolve(settings.read() | {"insertion": {"backend": "vace"}})
+    load = backend_prices(config, {}, loads)["insertion"].load_s
+    assert (load.value, load.kind, load.items) == (50, "measured", 2)
+    assert backend_prices(config, {})["insertion"].load_s.value == 26
 
 
 # ---------------------------------------------------------------- presets

@@ -43,7 +43,7 @@ def estimate_feed(config: Mapping[str, Any], asked: Asked = Asked()) -> dict[str
     """Estimate of the feed and results folder of resolved settings, as a record for JSON."""
     feed = read_feed(config, asked.clips_per_video)
     made = {stage: work.made for stage, work in feed.work.items()}
-    prices = plan_prices() if asked.plan else backend_prices(config, made)
+    prices = plan_prices() if asked.plan else backend_prices(config, made, feed.loads)
     planned = feed.planned()
     head = {
         "of": "feed",
@@ -57,7 +57,7 @@ def estimate_feed(config: Mapping[str, Any], asked: Asked = Asked()) -> dict[str
     }
     items = {stage: len(work.items) for stage, work in feed.work.items()}
     there = {stage: work.there for stage, work in feed.work.items()}
-    record = head | _cost(items, there, prices, feed.verdicts, asked)
+    record = head | _cost(items, there, feed.packs(), prices, feed.verdicts, asked)
     return record | {"notes": _notes(feed) + _of_size(len(planned))}
 
 
@@ -69,7 +69,9 @@ def estimate_preset(name: str, config: Mapping[str, Any], asked: Asked = Asked()
     pairs: dict[str, Any] = {"planned": count, "there": 0, "missing": count, "by_difficulty": None, "skipped": {}}
     head: dict[str, Any] = {"of": f"preset {name}", "products": size.products, "photos": size.products * size.photos}
     head |= {"clips": size.clips, "assumed_clips": size.clips, "pairs": pairs}
-    record = head | _cost(size.items(count), {}, prices, None, asked)
+    whole, rest = divmod(count, config["pairs"]["pack_pairs"])
+    packs = [config["pairs"]["pack_pairs"]] * whole + [rest] * (rest > 0)
+    record = head | _cost(size.items(count), {}, packs, prices, None, asked)
     found = {
         "pairs": count,
         "gpu_hours": record["totals"]["gpu_hours"]["total"],
@@ -105,14 +107,15 @@ def _pairs(feed: Feed, planned: pd.DataFrame) -> dict[str, Any]:
 def _cost(
     items: Mapping[str, int],
     there: Mapping[str, Sequence[Made]],
+    packs: Sequence[int],
     prices: Mapping[str, Price],
     verdicts: pd.DataFrame | None,
     asked: Asked,
 ) -> dict[str, Any]:
-    """Stages, totals, yield, wall time and money; `there` are the results that stay."""
+    """Stages, totals, yield, wall time and money. there: the results that stay. packs: pairs to make of each."""
     stages = [_stage(price, items[stage], there.get(stage, ())) for stage, price in prices.items()]
     missing = {row["stage"]: row["missing"] for row in stages}
-    times = wall(missing, prices, costs()["pack_pairs"], asked.nodes)
+    times = wall(missing, packs, prices, asked.nodes)
     totals = {"gpu_hours": _sums(stages, "hours", "gpu"), "cpu_hours": _sums(stages, "hours", "cpu")}
     totals["bytes"] = _sums(stages, "bytes")
     # What a GPU is held for, not only what it works.

@@ -33,7 +33,7 @@ def add_command(groups: Any) -> None:
     command.add_argument("--plan", action="store_true", help="the plan's figures instead of the chosen backends'")
     command.add_argument("--nodes", type=_count, default=1, help="nodes (default 1)")
     command.add_argument("--gpus", type=_count, default=8, help="GPUs of a node (default 8)")
-    command.add_argument("--cpus", type=_count, default=32, help="cores of a node (default 32)")
+    command.add_argument("--cpus", type=_count, default=16, help="cores of a node that jobs get (default 16)")
     command.add_argument(
         "--clips-per-video",
         type=float,

@@ -17,11 +17,14 @@ import pandas as pd
 from pvtt import backends, settings
 from pvtt.catalogue import Row, read_catalogue, read_table
 from pvtt.estimate.figures import Figure, assumption
+from pvtt.estimate.loads import read_loads
 from pvtt.estimate.made import Made, Way, read_made, ways
+from pvtt.estimate.wall import PAIR_STAGES
 from pvtt.files import read_json
 from pvtt.ids import clip_id
 from pvtt.overview import pair_folder
 from pvtt.pairs import plan_feed
+from pvtt.pairs.packs import assign_packs, read_ledger
 from pvtt.pairs.taxonomy import Taxonomy
 
 Key = tuple[str, ...]
@@ -55,10 +58,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Feed:
-    """A planned feed. plan: every candidate, as `plan_pairs` gives it. work: stage -> its items.
+    """A planned feed. plan: every candidate, as in pairs.parquet, with its pack. work: stage -> its items.
 
     assumed_clips: of the accepted clips, those that no run has found yet. verdicts: rows of filtered.parquet whose
-    insertion is current.
+    insertion is current. loads: as `read_loads` gives them.
     """
 
     products: int
@@ -69,6 +72,17 @@ class Feed:
     plan: pd.DataFrame
     work: dict[str, Work]
     verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    loads: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def packs(self) -> list[int]:
+        """Pairs to make of each pack that lacks some, in the packs' order."""
+        planned = self.planned()
+        done = {key[0] for key in self.work["insertion"].items if all(self._stays(stage, key) for stage in PAIR_STAGES)}
+        return [int(count) for count in planned.pack[~planned.pair_id.isin(done)].value_counts(sort=False).sort_index()]
+
+    def _stays(self, stage: str, key: Key) -> bool:
+        one = self.work[stage].items[key]
+        return one is not None and one.current
 
     def planned(self) -> pd.DataFrame:
         """The pairs that are to be made."""
@@ -104,6 +118,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
         config["max_pairs"],
         backends.chosen("insertion", config["insertion"])[0].limits.max_frames,
     )
+    plan, _ = assign_packs(plan, read_ledger(results / "packs.tsv"), config["pairs"]["pack_pairs"])
     planned = plan[plan.status == "planned"]
     videos = [row.product_id for row in rows if row.video and row.video.is_file()]
     work = _work(results, config, videos, clips, list(cutouts), planned)
@@ -116,6 +131,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
         plan=plan,
         work=work,
         verdicts=_verdicts(results, planned, work["insertion"]),
+        loads=read_loads(results),
     )
 
 

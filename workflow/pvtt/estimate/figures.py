@@ -19,6 +19,9 @@ STAGES = ("shots", "cutting", "segmentation", "products", "background", "inserti
 _PLAN = "the plan's table, per item"
 
 
+Loads = Mapping[str, Sequence[float]]
+
+
 @dataclass(frozen=True)
 class Figure:
     """A number and where it is from.
@@ -72,12 +75,15 @@ def plan_prices() -> dict[str, Price]:
     return {stage: _plan_price(stage) for stage in STAGES}
 
 
-def backend_prices(config: Mapping[str, Any], made: Mapping[str, Sequence[Made]]) -> dict[str, Price]:
+def backend_prices(
+    config: Mapping[str, Any], made: Mapping[str, Sequence[Made]], loads: Mapping[str, Loads] | None = None
+) -> dict[str, Price]:
     """Stage -> the price of its chosen backend (resolved settings), measured on `made` where it holds results.
 
-    Results of the same settings count before those of the same backend and models.
+    Results of the same settings count before those of the same backend and models. loads: stage -> seconds of the loads
+    of each of its backends, which a worker does one after the other.
     """
-    return {stage: _backend_price(stage, config, made.get(stage, ())) for stage in STAGES}
+    return {stage: _backend_price(stage, config, made.get(stage, ()), (loads or {}).get(stage, {})) for stage in STAGES}
 
 
 def _plan_price(stage: str) -> Price:
@@ -93,12 +99,12 @@ def _plan_price(stage: str) -> Price:
     )
 
 
-def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made]) -> Price:
+def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], loads: Loads) -> Price:
     plan = _plan_price(stage)
     if stage == "dataset":
         return Price(stage, "-", plan.item, False, plan.seconds, plan.load_s, _measured(made, "bytes") or plan.bytes)
     if stage == "cutting":
-        name, needs, gpu = "cut_clip", [], False
+        name, needs, gpu, parts = "cut_clip", [], False, []
     else:
         parts = backends.chosen(stage, config[stage])
         name, needs = parts[0].name, list(dict.fromkeys(model for part in parts for model in part.needs))
@@ -109,6 +115,7 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made]) 
     )
     seconds = Figure(entry["seconds"], "elsewhere", entry["source"]) if entry else plan.seconds
     load = Figure(entry["load_s"], "elsewhere", entry["source"]) if "load_s" in entry else plan.load_s
+    load = _loading([loads[part.name] for part in parts if part.name in loads]) or load
     like = [one for one in made if one.current] or [
         one for one in made if (one.backend, one.models) == (name, set(needs))
     ]
@@ -121,6 +128,13 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made]) 
         load_s=load if gpu else Figure(0, "assumption", "no model to load"),
         bytes=_measured(like, "bytes") or plan.bytes,
     )
+
+
+def _loading(loads: Sequence[Sequence[float]]) -> Figure | None:
+    if not loads:
+        return None
+    total = sum(spread(each)["mean"] for each in loads)
+    return Figure(total, "measured", "loads of this run's warm workers", max(len(each) for each in loads))
 
 
 def _measured(made: Sequence[Made], what: str) -> Figure | None:
