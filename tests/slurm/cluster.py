@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CONFIGURATION = Path("/etc/slurm")
@@ -96,7 +96,7 @@ def start() -> None:
     _write_configuration()
     try:
         _daemon("munged", "munged", "--foreground", "--force", *_munge_files())
-        _wait(lambda: (STATE / "munge.socket").exists(), "munged")
+        _wait((STATE / "munge.socket").exists, "munged")
         _daemon("slurmctld", "slurmctld", "-D", "-c")
         for node in NODES:
             _daemon(f"slurmd-{node}", "slurmd", "-D", "-N", node)
@@ -257,10 +257,8 @@ def _ours(path: Path) -> bool:
 
 
 def _kill(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _path() -> str:

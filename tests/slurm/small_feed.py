@@ -12,6 +12,7 @@ import numpy as np
 
 from fabricate import Run
 from pvtt import media
+from pvtt.ids import stable_hash
 
 SIDE, FRAMES, FPS = 64, 8, Fraction(8)
 BOX = (16, 16, 48, 48)
@@ -33,10 +34,8 @@ class SmallFeed(Run):
     def _fill(self) -> None:
         """Real media in the place of the empty files, with the times that those had."""
         media_of_clip = self.folder / "clip"
-        frames = (
-            np.zeros((FRAMES, SIDE, SIDE, 3), np.uint8)
-            + np.arange(40, 40 + FRAMES, dtype=np.uint8)[:, None, None, None]
-        )
+        light = np.arange(40, 40 + FRAMES, dtype=np.uint8)
+        frames = np.broadcast_to(light[:, None, None, None], (FRAMES, SIDE, SIDE, 3)).copy()
         media.write_video(media_of_clip / "background.mp4", frames, FPS)
         x0, y0, x1, y1 = BOX
         frames[:, y0:y1, x0:x1] = (200, 60, 60)
@@ -52,8 +51,8 @@ class SmallFeed(Run):
             self._replace(f"clips/{clip}/track.json", json.dumps(_track(clip)).encode())
         shutil.rmtree(media_of_clip)
         cutout = np.full((24, 24, 4), 255, np.uint8)
-        for number, product in enumerate(self.clips):
-            cutout[..., :3] = (number * 10, 120, 200)
+        for product in self.clips:
+            cutout[..., :3] = (stable_hash(product) % 256, 120, 200)
             media.write_png(self.folder / "cutout.png", cutout)
             self._replace(f"products/{product}/1.png", (self.folder / "cutout.png").read_bytes())
             record = {"product_id": product, "image_index": 1, "status": "accepted", "reason": "", "main": True}

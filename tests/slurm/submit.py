@@ -38,7 +38,7 @@ class Submission:
     def __init__(
         self, folder: Path, load_s: float = 0, work_s: float = 0, snakefile: Path = ROOT / "Snakefile"
     ) -> None:
-        self.folder, self.snakefile = folder, snakefile
+        self.folder, self.snakefile = folder, snakefile or ROOT / "Snakefile"
         self.results = folder / "results"
         self.load_s, self.work_s = load_s, work_s
         self.slow = folder / "slow"
@@ -50,7 +50,7 @@ class Submission:
         (self.slow / f"{seed_of(pair_id)}.{trick}").touch()
 
     def run(self, *arguments: str, check: bool = True, config: Sequence[str] = CONFIG, limit_s: float = 240) -> int:
-        """Run Snakemake to its end; its exit status. AssertionError with its output when it fails and `check` is set."""
+        """Run Snakemake to its end; its exit status. With `check`, AssertionError with its output when it fails."""
         with self.started(*arguments, config=config) as process:
             status = wait(process, limit_s)
         self.output = (self.folder / "snakemake.out").read_text()
