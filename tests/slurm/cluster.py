@@ -55,7 +55,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 GresTypes=gpu
-ReturnToService=2
+ReturnToService=0
 MinJobAge=3600
 KillWait=5
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=1
