@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.backends import Embedded, ModelBackend
+from pvtt.backends import ModelBackend
 from pvtt.insertion.base import Array, Insertion, Request
 
 FOLDER, LOAD_S, WORK_S = "PVTT_SLOW_FOLDER", "PVTT_SLOW_LOAD_S", "PVTT_SLOW_WORK_S"
@@ -56,11 +56,16 @@ class Backend(ModelBackend):
         return Insertion(frames(), list(request.boxes), {"colour": colour.tolist()})
 
 
-class Identity(Embedded):
-    """Mean colour: the cheapest thing that can be scored."""
+class Identity(ModelBackend):
+    """Mean colour, as cheap as a score can be; it says that it wants a GPU, so that a warm worker does it."""
 
     name = "mean colour"
     version = "1"
+    environment = "core"
+    packages = ()
+
+    def load(self, device: str = "cpu") -> None:
+        """Nothing to load."""
 
     def embed(self, crops: Sequence[Any]) -> list[Any]:
         """Mean colour of each crop's product."""
