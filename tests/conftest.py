@@ -62,3 +62,22 @@ def own_run(finished_run, tmp_path):
     """A copy of the finished run that a test may change."""
     subprocess.run(["cp", "-a", f"{finished_run.folder}/.", str(tmp_path)], check=True)
     return Workflow(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def slurm():
+    """A SLURM of two nodes with eight GPU devices each, as the module that asks and commands it.
+
+    Where it cannot be had the test skips, and says why. PVTT_TEST_SLURM=1, as in CI: then that is an error;
+    PVTT_TEST_SLURM=0: skip.
+    """
+    import cluster
+
+    wanted = os.environ.get("PVTT_TEST_SLURM", "")
+    reason = "PVTT_TEST_SLURM=0" if wanted == "0" else cluster.hindrance()
+    if reason and wanted == "1":
+        pytest.fail(f"PVTT_TEST_SLURM=1, but {reason}")
+    if reason:
+        pytest.skip(f"no SLURM: {reason}")
+    with cluster.cluster():
+        yield cluster
