@@ -216,6 +216,8 @@ def _planned_pairs(path, written):
 def _packs(path, written):
     """Pack -> folders of its pairs."""
     pairs = _planned_pairs(path, written)
+    if "pack" not in pairs:  # planned before there were packs: it is planned again first
+        return {}
     return {
         pack: [pair_folder(pair) for pair in rows.itertuples()]
         for pack, rows in pairs.groupby("pack", sort=True)
@@ -246,8 +248,9 @@ def gpus_of_pack(wildcards):
         Path(SETTINGS["results"], folder.removeprefix("<results>/"), "score.json")
         for folder in packs()[wildcards.pack]
     ]
-    missing = sum(not score.exists() for score in scores)
-    return max(1, min(node["gpu"].value if "gpu" in node else 1, missing))
+    # When all are there, all are made again, by other settings.
+    missing = sum(not score.exists() for score in scores) or len(scores)
+    return min(node["gpu"].value if "gpu" in node else 1, missing)
 
 
 def records_of_packs(wildcards):
