@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from backends.clips import scene
+from pvtt import external
 from pvtt.colour import to_linear, to_srgb
 from pvtt.geometry import box_mask, box_of
 from pvtt.insertion import insert_product
@@ -117,8 +118,10 @@ def test_the_stage_writes_video_masks_and_record(tmp_path, control):
 )
 def test_a_misdeed_fails_the_pair_with_the_reason(monkeypatch, misdeed, says):
     monkeypatch.setenv("STANDIN", misdeed)
-    with pytest.raises(InsertionError, match=says):
+    with pytest.raises(InsertionError, match=says) as caught:
         inserted(request())
+    assert external.not_kept(caught.value) == {"keep": False}
+    assert external.not_kept(InsertionError("the cut-out has no opaque pixel")) == {}
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ import json
 from fractions import Fraction
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 
+from pvtt import scoring
 from pvtt.files import write_empty, write_json
 from pvtt.media import write_masks, write_png, write_video
 from pvtt.metrics import psnr
@@ -14,7 +16,8 @@ from pvtt.scoring import quality_score, score_pair
 from pvtt.scoring.base import Crop
 from pvtt.scoring.classical import Backend
 from pvtt.scoring.identity import cut_out_crops, identity_measures, tight_crop
-from pvtt.settings import stage_defaults
+from pvtt.scoring.judges.base import Answer, JudgeError
+from pvtt.settings import load_schema, stage_defaults
 
 SETTINGS = stage_defaults("scoring")
 FPS = Fraction(24000, 1001)
@@ -107,6 +110,29 @@ def test_right_swap_scores_high_and_says_its_basis(clip, tmp_path):
     assert measures["motion_ratio"] == pytest.approx(1, abs=0.35) and measures["box_drift"] < 0.02
     assert measures["identity_p10"] <= measures["identity_median"] == identity
     assert record["provenance"]["inputs"].keys() >= {"clip_video.mp4", "insert.mp4", "target_2", "source_1"}
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_score_is_not_kept_when_the_judge_was_not_reached(clip, tmp_path, monkeypatch, reached):
+    class Judge:
+        name, version, asked_model = "stub", "1", "stub"
+
+        def load(self, device):
+            pass
+
+        def ask(self, question):
+            if not reached:
+                raise JudgeError("no answer")
+            return Answer("no digit", (("no", 0.0),))  # an answer all the same
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(scoring, "judge_backend", lambda settings: Judge())
+    record = scored(clip, tmp_path, *film(product("square")))
+    assert record["status"] == "scored" and record["judge"]["status"] == "failed"
+    assert ("keep" in record, record.get("keep")) == (not reached, None if reached else False)
+    jsonschema.validate(record, load_schema("score"))
 
 
 def test_unchanged_source_is_no_swap(clip, tmp_path):

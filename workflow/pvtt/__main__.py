@@ -1,4 +1,4 @@
-"""The command `pvtt`: models fetched and verified, runs compared, costs estimated. `python -m pvtt` is the same."""
+"""The command `pvtt`: models, comparisons, estimates, timelines and the store. `python -m pvtt` is the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pvtt import backends, fetching, models, settings
+from pvtt import backends, fetching, models, settings, upkeep
 from pvtt.compare.command import add_commands
 from pvtt.estimate.command import add_command
 from pvtt.models import Model, ModelError
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(groups)
     timeline.add_command(groups)
     add_command(groups)
+    upkeep.add_command(groups)
     return parser
 
 
