@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pvtt.metrics import (
     shadow_error,
     ssim,
 )
+from pvtt.settings import stage_defaults
 from stages import controls, products, scoring
 from stages.background import chained_folder
 from stages.common import FAINT_SHADOW, MARGIN_PX, SHADOW, Options, Outcome, backend_name, frame_mean, pair_folder
@@ -61,10 +62,10 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
         if number == 0 and "scoring" in options.stages:
             yield from controls.measure(options, clip, target, true)
         truth = read_truth(clip, target, media.read_video(true / "video.mp4"))
-        for mode, folder, cutout in _inputs(options, clip, target, true):
+        for mode, folder, cutouts, cutout_record in _inputs(options, clip, target, true):
             for settings in options.settings("insertion")[: None if mode == "isolated" else 1]:
                 out = pair_folder(options, clip, target, f"{backend_name('insertion', settings)}_{mode}")
-                outcome = _measured(clip, target, folder, cutout, out, settings, truth, mode)
+                outcome = _measured(clip, target, folder, (cutouts, cutout_record), out, settings, truth, mode)
                 yield outcome
                 if number == 0 and "scoring" in options.stages and not outcome.figures["failed"]:
                     yield scoring.measure_pair(options, folder, out, outcome)
@@ -77,19 +78,22 @@ def chosen_swaps(options: Options, clip: Clip) -> list[str]:
 
 def _inputs(
     options: Options, clip: Clip, target: str, true: Path
-) -> Iterator[tuple[str, Path, tuple[Path, dict[str, Any]]]]:
-    """Mode, folder of the clip's inputs, and cut-out with its record."""
-    yield "isolated", true, products.true_cutout(options, target)
+) -> Iterator[tuple[str, Path, list[Path], dict[str, Any]]]:
+    """Mode, folder of the clip's inputs, the target's cut-outs as the rule gives them, and the first one's record."""
+    photos = [index for index, _ in options.world.photos(target)][: stage_defaults("insertion")["colour_photos"]]
+    made = [products.true_cutout(options, target, index) for index in photos]
+    yield "isolated", true, [path for path, _ in made], made[0][1]
     background = chained_folder(options, clip) / "background.mp4"
     if "background" in options.stages and background.is_file() and background.stat().st_size:
-        yield "chained", background.parent, products.own_cutout(options, target)
+        made = [products.own_cutout(options, target, index) for index in photos]
+        yield "chained", background.parent, [path for path, _ in made], made[0][1]
 
 
 def _measured(
     clip: Clip,
     target: str,
     folder: Path,
-    cutout: tuple[Path, dict[str, Any]],
+    inputs: tuple[Sequence[Path], dict[str, Any]],
     out: Path,
     settings: dict[str, Any],
     truth: Truth,
@@ -98,7 +102,7 @@ def _measured(
     pair = ids.pair_id(clip.clip_id, target, 1)
     about = {"pair_id": pair, "clip_id": clip.clip_id, "source_id": clip.product_id, "target_id": target}
     about |= {"image_index": 1, "seed": ids.seed_of(pair)}
-    insert_product(folder, *cutout, out, about, settings)
+    insert_product(folder, *inputs, out, about, settings)
     record = read_json(out / "insert.json")
     figures: dict[str, float | None] = {"failed": float(record["status"] != "done")}
     if record["status"] == "done":

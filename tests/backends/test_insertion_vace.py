@@ -237,7 +237,7 @@ def run_stage(folder, settings, parts):
     write_png(folder / "1.png", cutout())
     out = folder / "out"
     insert_product(
-        folder / "clip", folder / "1.png", {"status": "accepted"}, out, PAIR, settings, prompt="a watch, watches"
+        folder / "clip", [folder / "1.png"], {"status": "accepted"}, out, PAIR, settings, prompt="a watch, watches"
     )
     record = json.loads((out / "insert.json").read_text())
     jsonschema.Draft202012Validator(load_schema("insert")).validate(record)

@@ -98,7 +98,7 @@ def test_the_stage_writes_video_masks_and_record(tmp_path, control):
     pair |= {"image_index": 1, "seed": 5}
     out = tmp_path / "pair"
     changed = settings() | {"control": control}
-    insert_product(clip, tmp_path / "cutout.png", {"status": "accepted"}, out, pair, changed, "cpu")
+    insert_product(clip, [tmp_path / "cutout.png"], {"status": "accepted"}, out, pair, changed, "cpu")
     record = json.loads((out / "insert.json").read_text())
     jsonschema.validate(record, load_schema("insert"))
     assert record["status"] == "done", record["reason"]

@@ -1,5 +1,6 @@
 """The DAG without running it: job counts of whole feeds, of presets and of what changes in a finished run."""
 
+import os
 import re
 
 import pytest
@@ -113,6 +114,26 @@ def test_a_changed_photo_redoes_what_shows_it(finished):
     counts = dry_run(finished)
     assert counts["cut_out_product"] == 1 and counts["probe_product"] == 1
     assert "cut_clip" not in counts and "segment_clip" not in counts
+
+
+@pytest.mark.parametrize(
+    ("insertion", "rules"),
+    [
+        ("{}", {"cut_out_product": 1, "remove_product": 1, "insert_product": 1}),
+        ('{"colour_photos": 1}', {"remove_product": 1, "insert_product": 1}),
+        ('{"backend": "baselines.paste:Backend"}', {"remove_product": 1, "insert_product": 1}),
+    ],
+)
+def test_other_photos_are_asked_for_by_backends_that_read_them(tmp_path, monkeypatch, insertion, rules):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "benchmarks"), prepend=os.pathsep)
+    run = Run(tmp_path)
+    run.add_product("A", 1, 1)
+    run.add_product("B", 0, 2)
+    run.finish_shots("A", "B")
+    run.finish_plan("A", "B")
+    (run.results / "products/B/2.png").unlink()
+    pair = "results/pairs/A_s01/B_i1/insert.mp4"
+    assert dry_run(run, "--nolock", pair, "--config", f"insertion={insertion}") == rules
 
 
 @pytest.mark.parametrize(("preset", "pairs"), [("poc", 3_600), ("small", 20_800)])

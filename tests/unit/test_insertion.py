@@ -1,6 +1,7 @@
 """Insertion: a known square into a known box gives a known frame."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import cv2
@@ -15,6 +16,7 @@ from pvtt.insertion.composite import Backend, adapted_size, compose, restored, s
 from pvtt.insertion.control import Path
 from pvtt.insertion.cutout import draw, prepare
 from pvtt.insertion.light import measure_light
+from pvtt.insertion.photos import agreed_gain
 from pvtt.media import count_frames, read_masks, read_video, write_masks, write_png, write_video
 from pvtt.settings import stage_defaults
 from pvtt.shadow import N_COPIES, shade, shadow_copies
@@ -231,6 +233,32 @@ def test_an_empty_cutout_is_an_error():
         prepare(np.zeros((20, 20, 4), np.uint8), 100)
 
 
+def lit(cutout, *gain):
+    """A cut-out as another light shows it: a gain per channel, or one for all, in linear light."""
+    return np.dstack([to_srgb(to_linear(cutout[..., :3]) * np.float32(gain)), cutout[..., 3]])
+
+
+def test_photos_that_agree_change_nothing():
+    source, background, masks, boxes = clip()
+    request = request_of(source, background, masks, boxes, square_cutout())
+    alone, _, insertion = inserted(request)
+    agreeing, _, _ = inserted(replace(request, other_cutouts=(square_cutout(120),)))
+    assert np.array_equal(alone, agreeing) and insertion.measures["colour_gain"] == [1, 1, 1]
+
+
+def test_the_result_has_the_agreed_colours():
+    source, background, masks, boxes = clip()
+    dark = lit(square_cutout(colour=(90, 120, 60)), 0.8)
+    request = request_of(source, background, masks, boxes, dark)
+    request = replace(request, other_cutouts=(lit(dark, 1.5), lit(dark, 1.5)))
+    frames, _, insertion = inserted(request, **PLAIN)
+    gain = agreed_gain(dark, request.other_cutouts)
+    assert gain == pytest.approx(gain[0], rel=0.03) and 1.25 < gain[0] < 1.32
+    assert insertion.measures["colour_gain"] == pytest.approx(gain, abs=1e-4)
+    inside = to_linear(frames[0][65:95, 55:85]).mean((0, 1))
+    assert inside == pytest.approx(to_linear(dark[40, 40, :3]) * gain, rel=0.02)
+
+
 # ---------------------------------------------------------------- the stage
 
 
@@ -268,7 +296,7 @@ def run_stage(tmp_path, status="accepted", changes=None, **arguments):
     record = {"status": status, "reason": "blurred" if status != "accepted" else ""}
     settings = stage_defaults("insertion") | (changes or {})
     out = tmp_path / "out"
-    insert_product(tmp_path / "clip", tmp_path / "1.png", record, out, PAIR, settings)
+    insert_product(tmp_path / "clip", [tmp_path / "1.png"], record, out, PAIR, settings)
     return out, json.loads((out / "insert.json").read_text())
 
 
@@ -308,3 +336,17 @@ def test_an_impossible_pair_is_a_record(tmp_path, arguments, reason):
     assert record["boxes"] == [None] * N
     assert (out / "insert.mp4").stat().st_size == 0
     assert (out / "insert_mask.mkv").stat().st_size == 0
+
+
+def test_the_stage_reads_other_photos_and_skips_rejected_ones(tmp_path):
+    write_clip(tmp_path / "clip")
+    for name, cutout in (("1", square_cutout()), ("2", lit(square_cutout(), 0.7))):
+        write_png(tmp_path / f"{name}.png", cutout)
+    (tmp_path / "3.png").write_bytes(b"")
+    cutouts = [tmp_path / f"{name}.png" for name in "123"]
+    settings = stage_defaults("insertion")
+    insert_product(tmp_path / "clip", cutouts, {"status": "accepted"}, tmp_path / "out", PAIR, settings)
+    record = json.loads((tmp_path / "out/insert.json").read_text())
+    assert record["status"] == "done" and max(record["measures"]["colour_gain"]) < 0.9
+    inputs = record["provenance"]["inputs"]
+    assert {"cutout", "other_cutout_1"} < set(inputs) and "other_cutout_2" not in inputs

@@ -152,6 +152,15 @@ def words_of_target(wildcards):
     return ", ".join(dict.fromkeys(said))
 
 
+def other_cutouts_of(wildcards):
+    """The target's first other cut-outs; none for backends that do not read them, so that new photos cost them nothing."""
+    if not getattr(BACKENDS["insertion"], "reads_other_cutouts", False):
+        return []
+    own = f"<results>/products/{wildcards.target}/{wildcards.image}.png"
+    others = [path for path in cutouts_of(wildcards.target) if path != own]
+    return others[: SETTINGS["insertion"]["colour_photos"] - 1]
+
+
 def shots_of(wildcards):
     """The shot record behind a clip."""
     return f"<results>/shots/{ids.clip_product(wildcards.clip)}.json"

@@ -23,7 +23,7 @@ def run():
     }
     insert_product(
         Path(snakemake.input.video).parent,
-        Path(snakemake.input.cutout),
+        [Path(path) for path in (snakemake.input.cutout, *snakemake.input.other_cutouts)],
         read_json(snakemake.input.cutout_record),
         Path(snakemake.output.record).parent,
         pair,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ Array = np.ndarray
 
 def insert_product(
     clip_dir: Path,
-    cutout: Path,
+    cutouts: Sequence[Path],
     cutout_record: Mapping[str, Any],
     out_dir: Path,
     pair: Mapping[str, Any],
@@ -39,9 +39,10 @@ def insert_product(
 ) -> None:
     """Write insert.mp4, insert_mask.mkv and then insert.json of one pair into `out_dir`.
 
-    `clip_dir` holds video.mp4, background.mp4, masks.mkv and track.json; `cutout` is an RGBA PNG and `cutout_record`
-    the JSON beside it; `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the
-    product is. A pair that cannot be made gives empty media and `status: failed` with the reason.
+    `clip_dir` holds video.mp4, background.mp4, masks.mkv and track.json. `cutouts` are RGBA PNGs: the one to insert,
+    then others of the same product, empty files where a photo was rejected; `cutout_record` is the JSON beside the
+    first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the product is. A
+    pair that cannot be made gives empty media and `status: failed` with the reason.
     """
     clip_dir, out_dir, watch = Path(clip_dir), Path(out_dir), Stopwatch()
     backend = backends.backend_class("insertion", settings["backend"])(settings)
@@ -51,10 +52,11 @@ def insert_product(
     record: dict[str, Any] = {key: pair[key] for key in keys}
     record |= {"status": "done", "reason": "", "control": settings["control"], "measures": {}}
     record |= {key: track[key] for key in ("n_frames", "fps", "width", "height")}
+    cutout, others = Path(cutouts[0]), [Path(path) for path in cutouts[1:] if Path(path).stat().st_size]
     try:
         _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
         with loaded(backend, device or devices.chosen()) as ready:
-            insertion = ready.insert(_request(clip_dir, cutout, track, int(pair["seed"]), prompt))
+            insertion = ready.insert(_request(clip_dir, [cutout, *others], track, int(pair["seed"]), prompt))
             _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
     except (InsertionError, MediaError, WorkError) as error:
@@ -63,7 +65,8 @@ def insert_product(
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
         record |= external.not_kept(error)
     inputs = {name: clip_dir / name for name in ("video.mp4", "background.mp4", "masks.mkv", "track.json")}
-    record["provenance"] = provenance(backend, settings, inputs | {"cutout": cutout}, watch, record["seed"])
+    inputs |= {"cutout": cutout} | {f"other_cutout_{k}": path for k, path in enumerate(others, 1)}
+    record["provenance"] = provenance(backend, settings, inputs, watch, record["seed"])
     files.write_json(out_dir / "insert.json", record)
 
 
@@ -81,7 +84,7 @@ def _check_inputs(
         raise InsertionError(f"the clip has {n_frames} frames, more than the backend's limit of {max_frames}")
 
 
-def _request(clip_dir: Path, cutout: Path, track: Mapping[str, Any], seed: int, prompt: str) -> Request:
+def _request(clip_dir: Path, cutouts: Sequence[Path], track: Mapping[str, Any], seed: int, prompt: str) -> Request:
     source, background = Replay(clip_dir / "video.mp4"), Replay(clip_dir / "background.mp4")
     masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
     n_frames = track["n_frames"]
@@ -101,10 +104,11 @@ def _request(clip_dir: Path, cutout: Path, track: Mapping[str, Any], seed: int, 
         masks=masks,
         boxes=boxes,
         points=points,
-        cutout=read_rgba(cutout),
+        cutout=read_rgba(cutouts[0]),
         fps=float(video_fps(clip_dir / "video.mp4")),
         seed=seed,
         prompt=prompt,
+        other_cutouts=tuple(read_rgba(path) for path in cutouts[1:]),
     )
 
 

@@ -27,7 +27,8 @@ class Request:
     product. `masks` is bool (n, h, w), all False in a clip without a product. `boxes` are the source product's
     (x0, y0, x1, y1) in pixels, None where it is not to be seen. `points` is float (k, n, 2), key points of the
     product as (x, y), NaN where lost. `cutout` is uint8 (h', w', 4) RGBA, not premultiplied. `fps` is in frames per
-    second. `prompt` is what the new product is called, for backends that read words; it may be empty.
+    second. `prompt` is what the new product is called, for backends that read words; it may be empty. `other_cutouts`
+    are further photos' cut-outs of the new product, like `cutout`, for backends that read them; often there are none.
     """
 
     source: Frames
@@ -39,6 +40,7 @@ class Request:
     fps: float
     seed: int
     prompt: str = ""
+    other_cutouts: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Insertion:
 class InsertionBackend(AnyBackend, Protocol):
     """Puts a product into a clip. InsertionError says why a pair cannot be made.
 
-    One that reads the request's `prompt` has the attribute `reads_prompt`, True; others are not given it, so that other
-    words do not make their results anew.
+    One that reads the request's `prompt` has the attribute `reads_prompt`, True, and one that reads its `other_cutouts`
+    has `reads_other_cutouts`; others are not given them, so that other words or photos do not make their results anew.
     """
 
     def insert(self, request: Request) -> Insertion:

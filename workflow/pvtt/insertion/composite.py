@@ -1,8 +1,9 @@
 """Insertion without weights: the cut-out follows the product's path, lit, shadowed and hidden as the product was.
 
-Path (`control`), light and shadow (`light`) and what stands in front (`occlusion`) are measured on the clip; then each
-frame is composed in linear light (Porter and Duff, 1984): the background where the product was, the new shadow on it,
-the cut-out over it, and what is in front over all. Elsewhere the frame is the source's, bit for bit.
+Path (`control`), light and shadow (`light`) and what stands in front (`occlusion`) are measured on the clip, the
+product's colours on its photos (`photos`); then each frame is composed in linear light (Porter and Duff, 1984): the
+background where the product was, the new shadow on it, the cut-out over it, and what is in front over all. Elsewhere
+the frame is the source's, bit for bit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pvtt.insertion.base import Box, Insertion, Request
 from pvtt.insertion.control import Path, follow
 from pvtt.insertion.cutout import Cutout, draw, prepare, turned_box
 from pvtt.insertion.occlusion import find_occluders
+from pvtt.insertion.photos import agreed_gain, toned
 
 Array = np.ndarray
 
@@ -41,7 +43,8 @@ class Backend(Embedded):
     """Tracked, lit and shadowed compositing on the CPU."""
 
     name = "composite"
-    version = "3"
+    version = "4"
+    reads_other_cutouts = True
 
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""
@@ -52,12 +55,14 @@ class Backend(Embedded):
         # Shrunk once to the largest size that is drawn; each frame then shrinks a little more.
         largest = float(model.path.scales.max()) * max(width, height)
         layer = prepare(request.cutout, 1.05 * largest + 1)
-        layer = lighting.matched(layer, model.light, self.settings["colour_strength"])
+        gain = agreed_gain(request.cutout, request.other_cutouts)
+        layer = lighting.matched(toned(layer, gain), model.light, self.settings["colour_strength"])
         path = stood(model.path, height)
         model = replace(model, path=path)
         boxes = placed_boxes(request.boxes, path, (width, height))
         measures = {
             "aspect": round(layer.aspect, 4),
+            "colour_gain": [round(float(channel), 4) for channel in gain],
             "shadow": round(float(model.light.shadow.sum()), 4),
             "occluded_frames": int(model.occluders.any((1, 2)).sum()),
             "largest_turn_deg": round(float(np.degrees(np.abs(model.path.angles).max())), 2),

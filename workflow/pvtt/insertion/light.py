@@ -2,7 +2,7 @@
 
 All of it depends on the clip only. Colour is matched mildly, by gains in linear light towards the scene's illuminant
 (after Reinhard et al., Color transfer between images, 2001), never towards the source product's own colours, and never
-towards those of a coloured ground. Brightness is the photo's: a dark scene is rather one of dark things. The shadow is
+towards those of a coloured ground. Brightness is the photos': a dark scene is rather one of dark things. The shadow is
 a mix of what the product's outline can throw (`pvtt.shadow`), fitted to the ratio of source and background beside it;
 of a new outline it is the new one's shadow.
 """
