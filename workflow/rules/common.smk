@@ -225,7 +225,9 @@ def _planned_pairs(path, written):
 def _packs(path, written):
     """Pack -> folders of its pairs."""
     pairs = _planned_pairs(path, written)
-    if "pack" not in pairs:  # planned before there were packs: it is planned again first
+    if (
+        "pack" not in pairs
+    ):  # planned before there were packs: it is planned again first
         return {}
     return {
         pack: [pair_folder(pair) for pair in rows.itertuples()]
