@@ -35,6 +35,12 @@ def test_idle_workers_help_with_the_clip_that_has_most_left():
     assert got["0"][0][0] == "B" and got["1"][0][0] == "C" and got["2"][:2] == [("A", 1), ("B", 5)]
 
 
+def test_scores_go_before_insertions():
+    items = [Item("A", 9), Item("B", 1, urgent=True), Item("A", 1, urgent=True)]
+    assert choose(items, "0", {"0": "A", "1": ""}) is items[2]
+    assert choose(items[:2], "0", {"0": "A", "1": ""}) is items[1]
+
+
 def test_what_failed_somewhere_goes_elsewhere():
     failed = Item("A", 1, tries=1, avoid="0")
     assert choose([failed], "0", {"0": "A", "1": ""}) is None

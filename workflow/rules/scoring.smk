@@ -19,6 +19,7 @@ rule score_pair:
     resources:
         worker_s=worker_s_of("scoring"),
         clients=clients_of("scoring"),
+        urgent=1,
     params:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],

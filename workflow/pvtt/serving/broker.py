@@ -116,7 +116,7 @@ class Broker:
         processes.check_peer(writer.get_extra_info("socket"))
         asked = json.loads(await reader.readline())
         self._open_log(Path(asked["task"]["log"][0][0]).parents[1] / "serving")
-        request = Request(asked["group"], asked["cost"], asked=asked)
+        request = Request(asked["group"], asked["cost"], asked["urgent"], asked=asked)
         self.waiting.append(request)
         self._dispatch()
         gone = asyncio.ensure_future(reader.read())

@@ -41,6 +41,7 @@ def serve(task: Task, limit_s: float) -> None:
         "environment": dict(os.environ),
         "limit_s": limit_s,
         "cost": sum(os.path.getsize(path) for path in task.input if os.path.exists(path)),
+        "urgent": bool(task.resources.names.get("urgent", 0)),
         "group": str(task.wildcards.names.get("clip", "")),
     }
     line = json.dumps(request).encode() + b"\n"

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class Item:
-    """Something to be made: `group` is what it shares work with (its clip), `cost` grows with its duration."""
+    """Something to be made: `group` is what it shares work with (its clip), `cost` grows with its duration.
+
+    What is `urgent` goes first: short work on what was made just now, whose waiting job keeps the next one from coming.
+    """
 
     group: str
     cost: float
+    urgent: bool = False
     tries: int = 0
     avoid: str | None = None  # slot where it failed
 
@@ -29,6 +33,7 @@ def choose(waiting: Sequence[Item], slot: str, last: Mapping[str, str]) -> Item 
     open_to = [item for item in waiting if item.avoid != slot or not others]
     if not open_to:
         return None
+    open_to = [item for item in open_to if item.urgent] or open_to
     mine = [item for item in open_to if item.group == last.get(slot)]
     if not mine:
         kept = {last[name] for name in others}
