@@ -2,8 +2,9 @@
 
     python benchmarks/regression.py OUT/bench.json [--write]
 
-compares a run with benchmarks/baseline.json, or makes that file from it. The baseline is of resources/demo with one
-swap per clip. One machine repeats all figures exactly; the margins are for others, whose processors round differently.
+compares a run with benchmarks/baseline.json, or makes that file from it. The baseline is of resources/demo with two
+swaps per clip (`--swaps 2`): with one, the colour hangs on single pairs of the eight. One machine repeats all figures
+exactly; the margins are for others, whose processors round differently.
 """
 
 from __future__ import annotations
