@@ -32,7 +32,7 @@ CPUS = 32
 PARTITIONS = ("large", "normal", "cpu")  # those of the example in profiles/slurm
 OURS = "# Written by tests/slurm/cluster.py of PVTT; `python tests/slurm/cluster.py stop` removes it.\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
-# What everything started here carries in its environment: the daemons the first, jobs and their steps the second.
+# What stop() ends carries one of these in its environment: daemons and submitters the first, jobs and steps the second.
 MARKS = (f"PVTT_SLURM={NAME}".encode(), f"SLURM_CLUSTER_NAME={NAME}".encode())
 
 SLURM_CONF = """{ours}ClusterName={name}
@@ -132,7 +132,17 @@ def survivors() -> list[int]:
 
 def job_processes() -> list[int]:
     """Process ids of what runs, or was left, inside the cluster's jobs."""
-    return [pid for pid, words in _environments() if MARKS[1] in words and b"SLURM_JOB_ID=" in b"\0".join(words)]
+    return [pid for pid, words in _environments() if _value(words, b"SLURM_JOB_ID")]
+
+
+def step_processes() -> list[int]:
+    """Those of the jobs' steps alone: Snakemake that runs a pack's pairs, and everything that this started."""
+    return [pid for pid, words in _environments() if _value(words, b"SLURM_STEP_ID")]
+
+
+def node_of(pid: int) -> str:
+    """Node on which a job's process runs; empty when it has ended or belongs to no job."""
+    return next((_value(words, b"SLURMD_NODENAME") for found, words in _environments() if found == pid), "")
 
 
 def node_states() -> dict[str, str]:
@@ -250,6 +260,11 @@ def _environments() -> Iterator[tuple[int, list[bytes]]]:
             continue
         if not zombie and int(folder.name) != os.getpid() and any(mark in words for mark in MARKS):
             yield int(folder.name), words
+
+
+def _value(words: list[bytes], name: bytes) -> str:
+    """Value of an environment's variable, empty when it is not there."""
+    return next((word.partition(b"=")[2].decode() for word in words if word.startswith(name + b"=")), "")
 
 
 def _ours(path: Path) -> bool:

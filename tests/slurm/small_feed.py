@@ -19,16 +19,19 @@ BOX = (16, 16, 48, 48)
 
 
 class SmallFeed(Run):
-    """`sources` products with eight clips each, which meet all products, `targets` more among them."""
+    """`sources` products with eight clips each, which meet all products, `targets` more among them.
 
-    def __init__(self, folder: Path, sources: int = 1, targets: int = 12) -> None:
+    `settings` are those of the plan, such as pack_pairs.
+    """
+
+    def __init__(self, folder: Path, sources: int = 1, targets: int = 12, **settings: object) -> None:
         super().__init__(folder)
         for number in range(sources):
             self.add_product(f"S{number}", 8, 1)
         for number in range(targets):
             self.add_product(f"T{number:02d}", 0, 1)
         self.finish_shots(*self.clips)
-        self.pairs = self.finish_plan(*self.clips)
+        self.pairs = self.finish_plan(*self.clips, **settings)
         self._fill()
 
     def _fill(self) -> None:

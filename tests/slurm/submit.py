@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster import MARKS
 from pvtt.ids import seed_of
 
 HERE = Path(__file__).parent
@@ -65,6 +66,8 @@ class Submission:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, path)),
             "OMP_NUM_THREADS": "1",
+            # The cluster ends it where this process cannot any more.
+            **dict([MARKS[0].decode().split("=")]),
             "PVTT_SLOW_FOLDER": str(self.slow),
             "PVTT_SLOW_LOAD_S": str(self.load_s),
             "PVTT_SLOW_WORK_S": str(self.work_s),
