@@ -15,7 +15,7 @@ from submit import Submission, efficiency, until
 pytestmark = pytest.mark.xdist_group("slurm")
 
 # Ideal: a load and twelve pairs one after another. A pair takes long enough for two processors to serve sixteen GPUs.
-LOAD_S, WORK_S = 5, 8
+LOAD_S, WORK_S = 8, 20
 DEVICES = {(node, str(device)) for node in ("n1", "n2") for device in range(8)}
 
 
@@ -36,7 +36,7 @@ def undisturbed(slurm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     feed = SmallFeed(folder, sources=2, targets=11)
     run = Submission(folder, LOAD_S, WORK_S)
-    run.run(*packs_of(feed))
+    run.run(*packs_of(feed), limit_s=700)
     run.feed = feed
     run.left = slurm.step_processes()
     return run
@@ -102,8 +102,8 @@ def disturbed(slurm, tmp_path_factory):
         until(lambda: len(run.of("end")) >= 4, "four pairs", 60)
         happen("Ctrl-C", lambda: os.killpg(process.pid, signal.SIGINT))
         until(lambda: process.poll() is not None, "the end of Snakemake after Ctrl-C", 30)
-    until(lambda: not slurm.jobs(), "an empty queue after Ctrl-C", 30)
-    until(lambda: not slurm.job_processes(), "the end of all processes after Ctrl-C", 30)
+    until(lambda: not slurm.jobs(), "an empty queue after Ctrl-C", 120)
+    until(lambda: not slurm.job_processes(), "the end of all processes after Ctrl-C", 60)
     before = len(run.of("end"))
     with run.started(*packs_of(feed)) as process:
         until(lambda: len(run.of("end")) >= before + 6, "six more pairs", 60)
