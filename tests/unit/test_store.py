@@ -383,6 +383,14 @@ def test_waiting_for_a_result_loads_no_arrays():
     assert said.strip() == "[]"
 
 
+def test_what_killed_writers_left_beside_a_result_goes(tmp_path):
+    kept = [".a.json", ".a.b.json", ".ab.7.json", ".a.7.txt", "a.json", "a.7.json"]
+    for name in [*kept, ".a.7.json", ".a.12345.json"]:
+        (tmp_path / name).touch()
+    files.clear_leftovers(tmp_path / "a.json")
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
+
+
 def test_what_a_killed_writer_left_is_not_written_into(tmp_path):
     """A leftover of the same process id may be a link to another file."""
     precious, target = tmp_path / "precious.json", tmp_path / "a.json"

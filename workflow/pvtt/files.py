@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -28,6 +29,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def clear_leftovers(path: str | Path) -> None:
+    """Delete what killed writers of `path` left beside it. To be called when nobody else writes it any more."""
+    path = Path(path)
+    for aside in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+        if aside.name[len(path.stem) + 2 : len(aside.name) - len(path.suffix)].isdigit():
+            aside.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, record: Any) -> None:

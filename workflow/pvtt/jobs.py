@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtt import store
+from pvtt.files import clear_leftovers
 
 WORKER = False  # whether this process is a warm worker, which does its tasks itself
 
@@ -94,6 +95,9 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
         task = Task.of(snakemake, body.__globals__["__file__"])
         with _reported(task):
             _run(task, body)
+            if not WORKER:  # Snakemake runs one job at a time for a result; workers that were killed at it are gone
+                for path in task.output:
+                    clear_leftovers(path)
 
     return at_once
 
