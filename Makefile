@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 RESULTS ?= results
-# What make world renders: tiny, demo, bench or large, and its seed.
+# What make world renders: tiny, demo, bench, reference or large, and its seed.
 SIZE ?= bench
 SEED ?= 0
 WORLD ?= worlds/$(SIZE)-$(SEED)
@@ -86,7 +86,7 @@ demo: $(VENV)/.core ## run the whole pipeline on the generated feed
 	@echo "dataset: $(abspath $(RESULTS))/dataset"
 	@echo "report:  $(abspath $(RESULTS))/report/index.html"
 
-world: $(VENV)/.world ## render product videos with their truth: SIZE=tiny|demo|bench|large SEED=n WORLD=folder DEPTH=1
+world: $(VENV)/.world ## render product videos with their truth: SIZE=tiny|demo|bench|reference|large SEED=n WORLD=folder DEPTH=1
 	@PYTHONPATH=benchmarks $(BIN)/python -m world $(WORLD) --size $(SIZE) --seed $(SEED) $(if $(DEPTH),,--no-depth)
 
 $(WORLD)/products.csv: | $(VENV)/.world

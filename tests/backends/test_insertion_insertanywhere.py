@@ -50,14 +50,14 @@ def test_the_lora_changes_the_result_and_is_counted(home, monkeypatch):
     again, _, _ = inserted(led, request_of(parts))
     assert insertion.measures["merged_layers"] == 16 and none.measures["merged_layers"] == 0
     assert np.array_equal(frames, again) and not np.array_equal(frames, without)
-    assert led.needs == (MODEL, LORA) and led.problems() == []
+    assert led.needs == (MODEL, LORA) and led.files == () and led.problems() == []
 
 
 def test_a_lora_by_path(home, monkeypatch, tmp_path):
     use(monkeypatch, home)
     tiny.build_lora(tmp_path)
     by_path = backend(lora=str(tmp_path / tiny.LORA_FILE))
-    assert by_path.needs == (MODEL,)
+    assert by_path.needs == (MODEL,) and by_path.files == (str(tmp_path / tiny.LORA_FILE),)
     by_path.load()
     assert by_path.engine.merged == 16
     gone = backend(lora=str(tmp_path / "gone.safetensors"))

@@ -136,6 +136,25 @@ def test_other_photos_are_asked_for_by_backends_that_read_them(tmp_path, monkeyp
     assert dry_run(run, "--nolock", pair, "--config", f"insertion={insertion}") == rules
 
 
+def test_new_weights_at_the_same_path_make_the_pairs_anew(finished, monkeypatch):
+    backend = """
+from pvtt.insertion.composite import Backend as Composite
+
+class Backend(Composite):
+    files = ("lora.safetensors",)
+"""
+    (finished.folder / "studio.py").write_text(backend)
+    monkeypatch.setenv("PYTHONPATH", str(finished.folder), prepend=os.pathsep)
+    lora = finished.folder / "lora.safetensors"
+    lora.touch()
+    os.utime(lora, (1, 1))
+    pair = "results/pairs/A_s01/B_i1/insert.mp4"
+    chosen = ("--rerun-triggers", "mtime", "--config", 'insertion={"backend": "studio:Backend"}')
+    assert dry_run(finished, "--nolock", pair, *chosen) == {}
+    os.utime(lora)
+    assert dry_run(finished, "--nolock", pair, *chosen) == {"insert_product": 1}
+
+
 @pytest.mark.parametrize(("preset", "pairs"), [("poc", 3_600), ("small", 20_800)])
 def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
     run = Run(tmp_path)

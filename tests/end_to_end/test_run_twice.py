@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT, Workflow
 
 pytestmark = pytest.mark.xdist_group("run")
-KEPT = {"detect_shots", "segment_clip", "remove_product", "cut_out_product", "insert_product", "score_pair"}
+KEPT = {"probe_product", "detect_shots", "cut_clip", "segment_clip", "remove_product", "cut_out_product"}
+KEPT |= {"insert_product", "score_pair"}
 
 
 def entries(workflow):
@@ -31,10 +32,9 @@ def taken(workflow, rule):
 
 def outputs(workflow):
     """Bytes of all results of clips, products and pairs."""
-    folders = ("shots", "clips", "products", "pairs")
+    folders = ("catalogue", "shots", "clips", "products", "pairs")
     paths = [path for folder in folders for path in (workflow.results / folder).rglob("*") if path.is_file()]
-    # The record of a clip says how long cutting it took.
-    return {path: path.read_bytes() for path in paths if path.name != "clip.json"}
+    return {path: path.read_bytes() for path in paths}
 
 
 def test_every_expensive_job_is_kept(finished_run):

@@ -374,7 +374,9 @@ def test_loading_is_measured_by_the_workers_events(tmp_path):
     folder.mkdir(parents=True)
     rows = [
         (0, "start", "0", {}),
+        (1, "begin", "0", {}),
         (1, "loading", "0", "vace"),
+        (2, "begin", "1", {}),
         (2, "loading", "1", "vace"),
         (41, "loaded", "0", "vace"),
     ]
@@ -385,7 +387,8 @@ def test_loading_is_measured_by_the_workers_events(tmp_path):
         (99, "loaded", "0", "vace"),
     ]
     rows = [
-        {"time": time, "event": event, "device": device, "rule": "insert_product"} | ({"backend": name} if name else {})
+        {"time": time, "event": event, "device": device, "rule": "insert_product", "item": "A_s01__B_i1"}
+        | ({"backend": name} if name else {})
         for time, event, device, name in rows
     ]
     (folder / "n1-7.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"time": 1')

@@ -66,7 +66,7 @@ EVENTS = [
 def results(tmp_path):
     log = tmp_path / "logs/serving/n1-7.jsonl"
     log.parent.mkdir(parents=True)
-    log.write_text("".join(json.dumps(event) + "\n" for event in EVENTS))
+    log.write_text("".join(json.dumps(event) + "\n" for event in EVENTS) + '{"time": 2')  # the broker was killed
     return tmp_path
 
 
@@ -74,8 +74,9 @@ def test_spans_and_their_sums_are_exact(results):
     spans = read_spans((results / "logs/serving").glob("*"))
     work, row = "insert_product", "n1-7"
     assert set(spans) == {
-        Span(row, "0", work, 10, 11, "a"), Span(row, "0", "loading", 11, 14, "a"), Span(row, "0", work, 14, 18, "a"),
-        Span(row, "1", "died", 10, 16, "b"), Span(row, "0", work, 18, 20, "b"),
+        Span(row, "0", work, 10, 11, "a", work), Span(row, "0", "loading", 11, 14, "a", work, "vace"),
+        Span(row, "0", work, 14, 18, "a", work), Span(row, "1", "died", 10, 16, "b", work),
+        Span(row, "0", work, 18, 20, "b", work),
     }  # fmt: skip
     (found,) = summary(spans)
     assert found == {

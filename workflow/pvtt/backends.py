@@ -86,6 +86,7 @@ class ModelBackend:
     limits = Limits()
     needs: tuple[str, ...] = ()  # may be a property that reads the settings
     settings_of: tuple[str, ...] = ()  # backends of the stage whose settings this one reads besides its own
+    files: tuple[str, ...] = ()  # that the settings name by path; new content there makes the results anew
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.settings = settings

@@ -9,7 +9,9 @@ rule probe_product:
         "../../envs/core.yaml"
     params:
         row=row_of,
+        present=lambda wildcards: photos_of(wildcards.product),
         settings=SETTINGS["checks"],
+        version=backends.version("catalogue", SETTINGS["checks"]),
     message:
         "Probing the video and photos of {wildcards.product}"
     script:

@@ -12,6 +12,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from pvtt import backends, devices, ids, models, preflight, scoring, settings, store
 from pvtt.catalogue import CatalogueError, read_catalogue
 from pvtt.jobs import share_library
+from pvtt.shots import Cutter
 
 share_library()
 

@@ -7,6 +7,7 @@ rule insert_product:
         cutout="<results>/products/{target}/{image}.png",
         cutout_record="<results>/products/{target}/{image}.json",
         other_cutouts=other_cutouts_of,
+        weights=getattr(BACKENDS["insertion"], "files", ()),
     output:
         video="<results>/pairs/{clip}/{target}_i{image}/insert.mp4",
         mask="<results>/pairs/{clip}/{target}_i{image}/insert_mask.mkv",

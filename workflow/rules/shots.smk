@@ -49,6 +49,8 @@ rule cut_clip:
         "../../envs/core.yaml"
     params:
         empty=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].empty,
+        source=lambda wildcards: str(video_of(wildcards)),  # the record names it
+        version=Cutter.version,
     message:
         "Cutting {wildcards.clip}"
     script:

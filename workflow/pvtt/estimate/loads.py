@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from pvtt.serving.timeline import events_of, read_spans
 
 _STAGES = {
     "segment_clip": "segmentation",
@@ -15,21 +16,10 @@ _STAGES = {
 
 
 def read_loads(results: Path) -> dict[str, dict[str, list[float]]]:
-    """Stage -> backend -> seconds of each of its loads, from the event `loading` to `loaded` of one device."""
+    """Stage -> backend -> seconds of each of its loads."""
     found: dict[str, dict[str, list[float]]] = {}
-    for path in sorted((results / "logs" / "serving").glob("*.jsonl")):
-        begun: dict[tuple[str, str], float] = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:  # the last line of a broker that was killed
-                continue
-            if event["event"] in ("start", "died"):
-                begun = {key: time for key, time in begun.items() if key[0] != event["device"]}
-            elif event["event"] == "loading":
-                begun[event["device"], event["backend"]] = event["time"]
-            elif event["event"] == "loaded" and (event["device"], event["backend"]) in begun:
-                took = event["time"] - begun.pop((event["device"], event["backend"]))
-                stage = _STAGES.get(event["rule"], event["rule"])
-                found.setdefault(stage, {}).setdefault(event["backend"], []).append(took)
+    for span in read_spans(events_of(results)):
+        if span.what == "loading":
+            stage = _STAGES.get(span.rule, span.rule)
+            found.setdefault(stage, {}).setdefault(span.backend, []).append(span.end - span.start)
     return found

@@ -38,6 +38,11 @@ class Backend(Vace):
         """The model, and the LoRA's entry where no path names it."""
         return (self.own["model"],) if self.own["lora"] else (self.own["model"], LORA)
 
+    @property
+    def files(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The LoRA's file, where it is named by path."""
+        return (self.own["lora"],) if self.own["lora"] else ()
+
     def problems(self) -> list[str]:
         """What is missing, the LoRA's file by path included."""
         found = super().problems()

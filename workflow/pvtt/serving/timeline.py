@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,44 +28,54 @@ class Span:
     start: float
     end: float
     item: str = ""
+    rule: str = ""
+    backend: str = ""  # of what was loaded
+
+
+def events_of(results: Path) -> list[Path]:
+    """The events files of a results folder, one of each broker that served there."""
+    return sorted((results / "logs" / "serving").glob("*.jsonl"))
 
 
 def read_spans(files: Iterable[Path]) -> list[Span]:
-    """Spans of events files, each of one broker; its row is the node's name and number. Unfinished work is left out."""
+    """Spans of events files; a broker's row is its node's name and number. Unfinished loads and work are left out."""
     spans = []
     for path in sorted(files):
         began: dict[str, Mapping[str, Any]] = {}
         loading: dict[str, float] = {}
-        loaded: dict[str, list[tuple[float, float]]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
-            event = json.loads(line)
+        loads: dict[str, list[Span]] = {}
+        for event in _events(path):
             device, time = event["device"], event["time"]
             match event["event"]:
                 case "begin":
-                    began[device], loaded[device] = event, []
+                    began[device], loads[device] = event, []
                     loading.pop(device, None)
                 case "loading":
                     loading[device] = time
-                case "loaded" if device in loading:
-                    loaded[device].append((loading.pop(device), time))
+                case "loaded" if device in loading and device in began:
+                    told = (began[device]["item"], event["rule"], event["backend"])
+                    load = Span(path.stem, device, "loading", loading.pop(device), time, *told)
+                    loads[device].append(load)
+                    spans.append(load)
                 case "end" | "died" if device in began:
                     start = began.pop(device)
                     what = event["rule"] if event["event"] == "end" else "died"
-                    spans += _parts(path.stem, device, what, start, time, loaded[device])
+                    spans += _work(path.stem, start, what, time, loads[device])
     return spans
 
 
-def _parts(
-    row: str, device: str, what: str, begin: Mapping[str, Any], end: float, loads: Sequence[tuple[float, float]]
-) -> list[Span]:
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):  # the last line of a broker that was killed
+            yield json.loads(line)
+
+
+def _work(row: str, begin: Mapping[str, Any], what: str, end: float, loads: Sequence[Span]) -> list[Span]:
     """An item's time on a device, its models' loading taken out."""
-    spans, at = [], begin["time"]
-    for start, stop in loads:
-        spans.append(Span(row, device, "loading", start, stop, begin["item"]))
-        if start - at > 0.01:
-            spans.append(Span(row, device, what, at, start, begin["item"]))
-        at = stop
-    return [*spans, Span(row, device, what, at, end, begin["item"])]
+    starts, ends = [begin["time"], *(load.end for load in loads)], [*(load.start for load in loads), end]
+    parts = [(start, stop) for start, stop in zip(starts, ends, strict=True) if stop - start > 0.01]
+    parts = parts or [(ends[-1], ends[-1])]  # an item that took no time was done all the same
+    return [Span(row, begin["device"], what, *part, begin["item"], begin["rule"]) for part in parts]
 
 
 def summary(spans: Sequence[Span]) -> list[dict[str, Any]]:
@@ -142,11 +153,7 @@ def add_command(groups: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from pvtt.files import write_json
 
-    files = [
-        file
-        for path in options.results
-        for file in (sorted((path / "logs/serving").glob("*.jsonl")) if path.is_dir() else [path])
-    ]
+    files = [file for path in options.results for file in (events_of(path) if path.is_dir() else [path])]
     spans = read_spans(files)
     if not spans:
         raise ValueError(f"{', '.join(map(str, options.results))}: no events of warm workers; no model has run there")

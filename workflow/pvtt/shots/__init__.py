@@ -114,7 +114,7 @@ def cut_clip(
         "fps": shot["fps"],
         "n_frames": written,
         "empty": bool(empty),
-        "provenance": provenance(_Cutter, {}, {"video": video}, watch),
+        "provenance": provenance(Cutter, {}, {"video": video}, watch),
     }
     write_json(out_dir / "clip.json", record)
     return record
@@ -141,8 +141,8 @@ def clips_table(records: Iterable[Mapping[str, Any]], catalogue: pd.DataFrame) -
     return pd.DataFrame(rows, columns=list(CLIP_COLUMNS))
 
 
-class _Cutter:
-    """Name and version of the cutting, for provenance."""
+class Cutter:
+    """Name and version of the cutting, for provenance; raise the version when `cut_clip` writes something else."""
 
     name = "cut_clip"
     version = "1"
