@@ -22,6 +22,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 import plots
 from pvtt.files import write_json
 from pvtt.progress import progress
@@ -57,11 +59,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(options.out / "work", ignore_errors=True)
     started = time.perf_counter()
     outcomes: list[Outcome] = []
-    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) if asked.jobs > 1 else nullcontext() as pool:
+    with pool_of(asked.jobs) if asked.jobs > 1 else nullcontext() as pool:
         for title, jobs in phases(options, asked):
             outcomes += run(title, jobs, pool)
     bench = report(options, asked, outcomes, time.perf_counter() - started)
     return 1 if bench["errors"] else 0
+
+
+def pool_of(jobs: int) -> ProcessPoolExecutor:
+    """Processes of one thread each, as the workflow's jobs are."""
+    return ProcessPoolExecutor(jobs, get_context("spawn"), cv2.setNumThreads, (1,))
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[Options, argparse.Namespace]:

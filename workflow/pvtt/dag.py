@@ -20,7 +20,7 @@ _COLOURS = {
     "#fef9c3": ("remove_product",),
     "#fae8ff": ("cut_out_product",),
     "#ffedd5": ("plan_pairs",),
-    "#fee2e2": ("insert_product",),
+    "#fee2e2": ("insert_product", "gather_pack"),
     "#ede9fe": ("score_pair", "filter_pairs"),
     "#e5e7eb": ("publish_dataset", "write_report", "all"),
 }
