@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 
 from conftest import ROOT, Workflow
 from fabricate import Run
-from pvtt import backends, devices, preflight, provenance, settings
+from pvtt import backends, devices, loading, preflight, provenance, settings
 from pvtt.backends import ModelBackend
 
 STAGE = "insertion"
@@ -188,6 +189,18 @@ class TestProvenance:
         first = {"repository": "maker/thing", "commit": "e" * 40, "licence": "Paint-NC", "commercial": False}
         assert record["models"][0] == {"id": "painter-1b"} | first
         assert record["licence"] == "Paint-NC"
+
+    def test_seconds_are_those_of_the_work(self):
+        class Heavy(backends.Embedded):
+            name = "heavy"
+
+            def load(self, device="cpu"):
+                time.sleep(0.4)
+
+        watch = provenance.Stopwatch()
+        with loading.loaded(Heavy({}), "cpu"):
+            time.sleep(0.05)
+        assert 0.05 <= watch.seconds < 0.4
 
     def test_models_of_others_that_took_part(self, home):
         class Plain(backends.Embedded):

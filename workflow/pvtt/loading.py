@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,7 @@ class _Process:
     kept: dict[str, Any] | None = None  # in a warm worker: loaded backends by class and settings
     tell: Callable[..., None]  # there: who hears of loads
     given_up = ""  # why no backend is to work
+    loading_s = 0.0  # spent in loads so far
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def loaded(backend: Any, device: str) -> Iterator[Any]:
         yield _kept(backend, device)
         return
     try:
-        backend.load(device)
+        _load(backend, device)
         yield backend
     finally:
         backend.close()
@@ -50,13 +52,26 @@ def _kept(backend: Any, device: str) -> Any:
     if key not in kept:
         _Process.tell("loading", backend=backend.name)
         try:
-            backend.load(device)
+            _load(backend, device)
         except Exception as error:
             backend.close()
             raise LoadError(f"{backend.name}: {error}") from error
         _Process.tell("loaded", backend=backend.name)
         kept[key] = backend
     return kept[key]
+
+
+def _load(backend: Any, device: str) -> None:
+    begun = time.perf_counter()
+    try:
+        backend.load(device)
+    finally:
+        _Process.loading_s += time.perf_counter() - begun
+
+
+def seconds_of_loads() -> float:
+    """Seconds that this process has spent in loading backends."""
+    return _Process.loading_s
 
 
 def keep_loaded(tell: Callable[..., None]) -> None:

@@ -9,18 +9,23 @@ from typing import Any
 
 from pvtt import __version__, models
 from pvtt.files import file_digest
+from pvtt.loading import seconds_of_loads
 
 
 class Stopwatch:
-    """Seconds since it was made, wall clock, as `seconds`."""
+    """Seconds since it was made, wall clock without those that models took to load, as `seconds`."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
+        self._start = self._now()
 
     @property
     def seconds(self) -> float:
         """Seconds since the start, rounded to a millisecond."""
-        return round(time.perf_counter() - self._start, 3)
+        return round(self._now() - self._start, 3)
+
+    @staticmethod
+    def _now() -> float:
+        return time.perf_counter() - seconds_of_loads()
 
 
 def provenance(
