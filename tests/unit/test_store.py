@@ -54,7 +54,7 @@ def write_outputs(task, text="made"):
 
 def kept(task, text="made"):
     """The task's entry, made and kept."""
-    task.key = store.key_of(task)
+    task.stamps, task.key = store.stamps(task), store.key_of(task)
     write_outputs(task, text)
     store.keep(task)
     return store.folder_of(task)
@@ -288,7 +288,7 @@ def test_files_are_copied_where_links_are_impossible(task, monkeypatch):
 
 
 def test_failed_items_are_kept_but_not_what_says_no(task):
-    task.key = store.key_of(task)
+    task.stamps, task.key = store.stamps(task), store.key_of(task)
     for path in task.output[:2]:
         files.write_empty(path)
     files.write_json(task.output[2], {"status": "failed", "reason": "a worker died", "keep": False})
@@ -363,6 +363,28 @@ def test_jobs_without_a_version_or_without_a_store_compute(task, monkeypatch):
     assert run(plain) and run(plain) and not store.home().exists()
     monkeypatch.delenv("PVTT_STORE")
     assert run(task) and run(task)
+
+
+@pytest.mark.parametrize("change", ["delete", "replace", "touch"])
+def test_nothing_is_kept_when_an_input_changes_meanwhile(task, tmp_path, change, caplog):
+    """An interrupted Snakemake deletes the inputs of jobs that run; what is made without them must not come back."""
+    path = tmp_path / "in/one"
+
+    def body():
+        match change:
+            case "delete":
+                path.unlink()
+            case "replace":
+                path.write_text("other content")
+            case "touch":
+                os.utime(path)
+        write_outputs(task, "made of what is gone")
+
+    jobs._run(task, body)
+    assert not store.folder_of(task).exists()
+    assert "not kept in the store: an input changed while the job ran" in caplog.text
+    path.write_text("content of one")
+    assert run(task) and store.folder_of(task).is_dir()
 
 
 def test_a_failed_body_keeps_nothing(task):

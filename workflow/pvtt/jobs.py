@@ -49,6 +49,7 @@ class Task:
     log: Named
     threads: int = 1
     key: str = field(default="", compare=False)  # of its results in the store
+    stamps: list[list[int]] = field(default_factory=list, compare=False)  # of its inputs when the key was made
 
     @classmethod
     def of(cls, snakemake: Any, script: str) -> Task:
@@ -113,6 +114,7 @@ def _run(task: Task, body: Callable[[], None]) -> None:
         compute(task, body)
         return
     if "version" in task.params.names and store.home():
+        task.stamps = store.stamps(task)
         task.key = store.key_of(task)
         if store.fetch(task):
             return

@@ -74,6 +74,11 @@ def key_of(task: Task) -> str:
     )
 
 
+def stamps(task: Task) -> list[list[int]]:
+    """Sizes and times of a task's inputs; OSError when one is not there."""
+    return [[found.st_size, found.st_mtime_ns] for found in map(os.stat, task.input)]
+
+
 def content_digest(path: str | Path) -> str:
     """Hex digest of what a file says: of a JSON record without its `provenance`, of any other file every byte.
 
@@ -133,10 +138,18 @@ def fetch(task: Task) -> bool:
 def keep(task: Task) -> None:
     """Keep a task's outputs, unless a record among them says `"keep": false`; an entry that is there stays.
 
+    Nothing is kept when an input was replaced or deleted, as Snakemake does when it is interrupted, while the body ran.
     The parameter `beside` names files that the body writes beside its first output; those that are there are kept too.
     """
     folder, outputs = folder_of(task), [Path(path) for path in task.output]
     if folder is None:
+        return
+    try:
+        changed = stamps(task) != task.stamps
+    except OSError:
+        changed = True
+    if changed:
+        _log.warning("not kept in the store: an input changed while the job ran")
         return
     if not all(_is_to_be_kept(path) for path in outputs):
         _log.info("not kept in the store: a record says so")
