@@ -15,7 +15,7 @@ from submit import Submission, efficiency, until
 pytestmark = pytest.mark.xdist_group("slurm")
 
 # Ideal: a load and twelve pairs one after another. A pair takes long enough for two processors to serve sixteen GPUs.
-LOAD_S, WORK_S = 8, 20
+LOAD_S, WORK_S = 8, 30
 DEVICES = {(node, str(device)) for node in ("n1", "n2") for device in range(8)}
 
 
@@ -36,7 +36,7 @@ def undisturbed(slurm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
     feed = SmallFeed(folder, sources=2, targets=11)
     run = Submission(folder, LOAD_S, WORK_S)
-    run.run(*packs_of(feed), limit_s=700)
+    run.run(*packs_of(feed), limit_s=900)
     run.feed = feed
     run.left = slurm.step_processes()
     return run
@@ -99,28 +99,28 @@ def disturbed(slurm, tmp_path_factory):
         do()
 
     with run.started(*packs_of(feed)) as process:
-        until(lambda: len(run.of("end")) >= 4, "four pairs", 60)
+        until(lambda: len(run.of("end")) >= 4, "four pairs", 180)
         happen("Ctrl-C", lambda: os.killpg(process.pid, signal.SIGINT))
-        until(lambda: process.poll() is not None, "the end of Snakemake after Ctrl-C", 30)
+        until(lambda: process.poll() is not None, "the end of Snakemake after Ctrl-C", 90)
     until(lambda: not slurm.jobs(), "an empty queue after Ctrl-C", 120)
-    until(lambda: not slurm.job_processes(), "the end of all processes after Ctrl-C", 60)
+    until(lambda: not slurm.job_processes(), "the end of all processes after Ctrl-C", 120)
     before = len(run.of("end"))
     with run.started(*packs_of(feed)) as process:
-        until(lambda: len(run.of("end")) >= before + 6, "six more pairs", 60)
+        until(lambda: len(run.of("end")) >= before + 6, "six more pairs", 180)
         victim = next(line for line in reversed(run.of("begin")) if at_work(run, line["pid"]))
         happen("kill -9", lambda: os.kill(victim["pid"], signal.SIGKILL))
         run.killed = victim
-        until(lambda: made_again(run, victim), "another try of the killed worker's pair", 60)
+        until(lambda: made_again(run, victim), "another try of the killed worker's pair", 120)
         happen("node down", lambda: slurm.set_node("n1", "down"))
-        until(lambda: not any(node == "n1" for _, _, node in slurm.jobs()), "the end of the job on n1", 30)
+        until(lambda: not any(node == "n1" for _, _, node in slurm.jobs()), "the end of the job on n1", 90)
         # A node that is really down takes all with it. Here the job's outer Snakemake stays and waits for its step.
-        until(lambda: "n1" not in map(slurm.node_of, slurm.step_processes()), "the end of the step on n1", 30)
+        until(lambda: "n1" not in map(slurm.node_of, slurm.step_processes()), "the end of the step on n1", 90)
         slurm.set_node("n1", "resume")
         job = next(job for job, state, node in slurm.jobs() if (state, node) == ("RUNNING", "n2"))
         at = len(run.of("end"))
-        until(lambda: len(run.of("end")) >= at + 4, "four more pairs", 60)
+        until(lambda: len(run.of("end")) >= at + 4, "four more pairs", 180)
         happen("scancel", lambda: slurm.cancel(job))
-        until(lambda: process.poll() is not None, "the end of Snakemake", 150)
+        until(lambda: process.poll() is not None, "the end of Snakemake", 400)
     run.status = process.poll()
     run.output = (folder / "snakemake.out").read_text()
     run.left = slurm.step_processes()
