@@ -53,7 +53,7 @@ SIZES = {
         photo_px=480,
         crf=24,
     ),
-    "bench": Size(288, 5, 5, takes=2, montages=2, swaps=2, photos=3, photo_px=640),
+    "bench": Size(256, 5, 5, takes=2, montages=2, swaps=2, photos=3, photo_px=640),
     "reference": Size(288, 10, 10, takes=2, montages=3, swaps=2, photos=3, photo_px=640),
     "large": Size(720, 20, 0, takes=4, montages=6, swaps=3, photos=4, photo_px=1024),
 }
