@@ -35,7 +35,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/
 .PHONY: install models propainter videopainter demo world bench compare estimate test check format dag clean
 
 install: $(VENV)/.dev ## make .venv and link the SLURM profile
-	@$(BIN)/python -m pvtt.profile profiles/slurm
+	@$(BIN)/python -m pvtt.cli.install_profile profiles/slurm
 
 # Re-used while the pins are unchanged; made anew beside the old one's stamp when they are not.
 $(VENV)/.core: envs/core.txt envs/constraints.txt pyproject.toml
@@ -125,7 +125,7 @@ dag: $(VENV)/.core ## draw the pipeline as docs/dag.svg
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(BIN)/python tests/dag/fabricate.py "$$scratch" && \
 	$(BIN)/snakemake --directory "$$scratch" --config catalogue=feed/products.csv --rulegraph dot --quiet all \
-	| $(BIN)/python -m pvtt.dag docs/dag.svg
+	| $(BIN)/python -m pvtt.cli.draw_dag docs/dag.svg
 
 clean: ## remove the demo's results, keep the environment
 	rm -rf $(RESULTS) .snakemake

@@ -25,8 +25,8 @@ from typing import Any
 import cv2
 
 import plots
-from pvtt.files import write_json
-from pvtt.progress import progress
+from pvtt.io.files import write_json
+from pvtt.io.progress import progress
 from stages import background, feed, insertion, products, segmentation, shots, tracks
 from stages.common import Options, Outcome, guarded, make_true_clip
 from summary import MODES, STAGES, markdown, meaning, summarise

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 import yaml
 
-from pvtt.settings import stage_defaults
-from pvtt.wan.engine import Engine, Task
-from pvtt.wan.pipeline import pipeline_class
-from pvtt.wan.prompts import MAX_TOKENS
+from pvtt.config.settings import stage_defaults
+from pvtt.stages.wan.engine import Engine, Task
+from pvtt.stages.wan.pipeline import pipeline_class
+from pvtt.stages.wan.prompts import MAX_TOKENS
 
 # The configurations of the published transformers (the 1.3B: Wan-AI/Wan2.1-VACE-1.3B-diffusers; the 14B: its defaults).
 TRANSFORMERS: dict[str, dict[str, Any]] = {

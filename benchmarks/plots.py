@@ -9,7 +9,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 
-from pvtt import media
+from pvtt.io import video
 from stages.background import chained_folder
 from stages.common import Options, Outcome, backend_name, clip_folder, pair_folder
 from stages.scoring import CONTROLS, SMALL_ERROR
@@ -42,7 +42,7 @@ def draw_all(options: Options, outcomes: Sequence[Outcome]) -> list[Path]:
             plt.close(figure)
             written.append(options.out / name)
     if (pair := typical_pair(outcomes)) is not None:
-        media.write_png(options.out / "contact.png", contact(options, *pair))
+        video.write_png(options.out / "contact.png", contact(options, *pair))
         written.append(options.out / "contact.png")
     return written
 
@@ -159,7 +159,7 @@ def contact(options: Options, clip_id: str, target: str, result: str) -> Array:
     true = clip_folder(options, clip, "true")
     background = backend_name("background", options.settings("background")[0])
     own = chained_folder(options, clip) if chained else clip_folder(options, clip, f"background_{background}")
-    masks = media.read_masks((own if chained else true) / "masks.mkv").any(0)
+    masks = video.read_masks((own if chained else true) / "masks.mkv").any(0)
     shown = np.flatnonzero(masks.any((1, 2)))
     frame = int(shown[len(shown) // 2]) if len(shown) else 0
     source, mask = _frame(true / "video.mp4", frame), masks[frame]
@@ -179,7 +179,7 @@ def contact(options: Options, clip_id: str, target: str, result: str) -> Array:
 
 
 def _frame(path: Path, index: int) -> Array:
-    return next(image for _, image in media.read_some(path, [index]))
+    return next(image for _, image in video.read_some(path, [index]))
 
 
 def _labelled(image: Array, text: str) -> Array:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt.files import read_json, write_json
+from pvtt.io.files import read_json, write_json
 
 BASELINE = Path(__file__).parent / "baseline.json"
 # Figures that are guarded, by stage, and the change of each that is noise.

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
-from pvtt.files import read_json
+from pvtt.io import video as media
+from pvtt.io.files import read_json
 
 Array = np.ndarray
 

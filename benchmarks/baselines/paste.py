@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from pvtt.backends import Embedded
-from pvtt.geometry import box_of
-from pvtt.insertion.base import Box, Insertion, InsertionError, Request
+from pvtt.backends.base import Embedded
+from pvtt.imaging.geometry import box_of
+from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
 
 Array = np.ndarray
 
@@ -21,7 +21,7 @@ class Backend(Embedded):
     version = "1"
 
     def insert(self, request: Request) -> Insertion:
-        """See `pvtt.insertion.base.InsertionBackend.insert`."""
+        """See `pvtt.stages.insertion.base.InsertionBackend.insert`."""
         box = box_of(request.cutout[..., 3] > 127)
         if box is None:
             raise InsertionError("the cut-out has no opaque pixel")

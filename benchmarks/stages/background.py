@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
-from pvtt.background import remove_product
-from pvtt.files import read_json
-from pvtt.geometry import dilated
+from pvtt.imaging.geometry import dilated
+from pvtt.io import video
+from pvtt.io.files import read_json
 from pvtt.metrics import flicker, gmsd, psnr, shadow_residue, ssim
+from pvtt.stages.background import remove_product
 from stages.common import (
     FAINT_SHADOW,
     MARGIN_PX,
@@ -62,8 +62,8 @@ def _measured(clip: Clip, folder: Path, settings: dict[str, Any], name: str, mod
     facts = {"status": record["status"], "reason": record["reason"], "measures": record["measures"]}
     figures: dict[str, float | None] = {"failed": float(record["status"] == "failed")}
     if record["status"] == "done":
-        result = media.read_video(folder / "background.mp4")
-        figures |= background_figures(clip, result, media.read_video(folder / "video.mp4"))
+        result = video.read_video(folder / "background.mp4")
+        figures |= background_figures(clip, result, video.read_video(folder / "video.mp4"))
     figures["s_per_frame"] = record["provenance"]["seconds"] / (clip.record["end_frame"] - clip.record["start_frame"])
     return Outcome("background", name, mode, clip.clip_id, figures, facts)
 

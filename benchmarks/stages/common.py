@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
-from pvtt.backends import backend_class
-from pvtt.files import link_or_copy, read_json, write_json
-from pvtt.segmentation.track import build_track
-from pvtt.settings import stage_defaults
-from pvtt.shots import cut_clip
+from pvtt.backends.registry import backend_class
+from pvtt.config.settings import stage_defaults
+from pvtt.io import video as media
+from pvtt.io.files import link_or_copy, read_json, write_json
+from pvtt.stages.segmentation.track import build_track
+from pvtt.stages.shots import cut_clip
 from truth import Clip, World
 
 Array = np.ndarray

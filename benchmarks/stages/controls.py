@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pvtt import ids, media
-from pvtt.files import link_or_copy, write_json
-from pvtt.geometry import box_of
+from pvtt.imaging.geometry import box_of
+from pvtt.io import video as media
+from pvtt.io.files import link_or_copy, write_json
+from pvtt.records import ids
 from stages import scoring
 from stages.common import Options, Outcome, pair_folder
 from truth import Clip

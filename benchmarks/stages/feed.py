@@ -14,13 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt import media
-from pvtt.background import remove_product
-from pvtt.files import read_json, write_json
+from pvtt.io import video as media
+from pvtt.io.files import read_json, write_json
 from pvtt.metrics import mask_iou, psnr
-from pvtt.products import cut_out_product
-from pvtt.segmentation import segment_clip
-from pvtt.shots import cut_clip
+from pvtt.stages.background import remove_product
+from pvtt.stages.cutouts import cut_out_product
+from pvtt.stages.segmentation import segment_clip
+from pvtt.stages.shots import cut_clip
 from stages import shots
 from stages.common import Options, Outcome, backend_name, guarded, track_record
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import ids, media
-from pvtt.files import read_json
-from pvtt.geometry import dilated
-from pvtt.insertion import insert_product
+from pvtt.config.settings import stage_defaults
+from pvtt.imaging.geometry import dilated
+from pvtt.io import video
+from pvtt.io.files import read_json
 from pvtt.metrics import (
     coarse_ssim,
     colour_error,
@@ -24,7 +24,8 @@ from pvtt.metrics import (
     shadow_error,
     ssim,
 )
-from pvtt.settings import stage_defaults
+from pvtt.records import ids
+from pvtt.stages.insertion import insert_product
 from stages import controls, products, scoring
 from stages.background import chained_folder
 from stages.common import FAINT_SHADOW, MARGIN_PX, SHADOW, Options, Outcome, backend_name, frame_mean, pair_folder
@@ -61,7 +62,7 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     for number, target in enumerate(chosen_swaps(options, clip)):
         if number == 0 and "scoring" in options.stages:
             yield from controls.measure(options, clip, target, true)
-        truth = read_truth(clip, target, media.read_video(true / "video.mp4"))
+        truth = read_truth(clip, target, video.read_video(true / "video.mp4"))
         for mode, folder, cutouts, cutout_record in _inputs(options, clip, target, true):
             for settings in options.settings("insertion")[: None if mode == "isolated" else 1]:
                 out = pair_folder(options, clip, target, f"{backend_name('insertion', settings)}_{mode}")
@@ -106,8 +107,8 @@ def _measured(
     record = read_json(out / "insert.json")
     figures: dict[str, float | None] = {"failed": float(record["status"] != "done")}
     if record["status"] == "done":
-        masks = media.read_masks(out / "insert_mask.mkv").any(0)
-        figures |= insertion_figures(media.read_video(out / "insert.mp4"), masks, truth)
+        masks = video.read_masks(out / "insert_mask.mkv").any(0)
+        figures |= insertion_figures(video.read_video(out / "insert.mp4"), masks, truth)
     figures["s_per_frame"] = record["provenance"]["seconds"] / len(truth.frames)
     facts = {"status": record["status"], "reason": record["reason"], "clip_id": clip.clip_id, "target_id": target}
     return Outcome("insertion", backend_name("insertion", settings), mode, pair, figures, facts)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pvtt.files import read_json, write_json
-from pvtt.media import read_rgba, write_png
+from pvtt.io.files import read_json, write_json
+from pvtt.io.video import read_rgba, write_png
 from pvtt.metrics import alpha_error, mask_iou
-from pvtt.products import cut_out_product
-from pvtt.products.matting import decontaminate
+from pvtt.stages.cutouts import cut_out_product
+from pvtt.stages.cutouts.matting import decontaminate
 from stages.common import Options, Outcome, backend_name
 
 Array = np.ndarray

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.files import read_json
+from pvtt.config.settings import stage_defaults
+from pvtt.io.files import read_json
 from pvtt.metrics import auroc, precision_recall, spearman
-from pvtt.scoring import score_pair
-from pvtt.scoring.filter import failed_rules
-from pvtt.settings import stage_defaults
+from pvtt.stages.scoring import score_pair
+from pvtt.stages.scoring.filter import failed_rules
 from stages.common import Options, Outcome, backend_name, cutout_paths
 
 SMALL_ERROR = 0.65

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
-from pvtt.files import read_json
+from pvtt.io import video
+from pvtt.io.files import read_json
 from pvtt.metrics import auroc, boundary_f, mask_iou, presence_accuracy, selective
-from pvtt.segmentation import segment_clip
+from pvtt.stages.segmentation import segment_clip
 from stages.common import Options, Outcome, backend_name, clip_folder, cutout_paths, take
 from truth import Clip
 
@@ -35,7 +35,7 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
         title = options.world.rows[clip.product_id]["title"]
         segment_clip(folder, references, title, settings)
         qa = read_json(folder / "qa.json")
-        masks = media.read_masks(folder / "masks.mkv").any(0)
+        masks = video.read_masks(folder / "masks.mkv").any(0)
         facts = {key: qa[key] for key in ("status", "reason", "score")} | {"empty": not clip.has_product}
         facts |= {"mean_area": clip.record["mean_area"], "tags": clip.record.get("tags", [])}
         figures = mask_figures(masks, truth) if clip.has_product else {}

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt import media
-from pvtt.files import write_json
+from pvtt.io import video as media
+from pvtt.io.files import write_json
 from pvtt.metrics import Detections, match_cuts, match_gradual
-from pvtt.provenance import Stopwatch
-from pvtt.shots import detect_shots
+from pvtt.records.provenance import Stopwatch
+from pvtt.stages.shots import detect_shots
 from stages.common import Options, Outcome, backend_name
 
 KINDS = ("hard", "gradual")

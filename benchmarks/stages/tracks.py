@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pvtt import media
+from pvtt.io import video
 from pvtt.metrics import tapvid
-from pvtt.provenance import Stopwatch
+from pvtt.records.provenance import Stopwatch
 from stages.common import Options, Outcome
 from truth import Clip
 
@@ -19,15 +19,15 @@ Array = np.ndarray
 def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     """One outcome, on true masks; none for a clip without true points."""
     try:
-        from pvtt.segmentation.track import follow_queries
+        from pvtt.stages.segmentation.track import follow_queries
     except ImportError:
-        facts = {"note": "pvtt.segmentation.track.follow_queries is not there"}
+        facts = {"note": "pvtt.stages.segmentation.track.follow_queries is not there"}
         yield Outcome("tracks", "follow_queries", "isolated", clip.clip_id, {}, facts)
         return
     points, visible, queries = true_points(clip)
     if not len(points):
         return
-    frames, watch = media.read_video(true / "video.mp4"), Stopwatch()
+    frames, watch = video.read_video(true / "video.mp4"), Stopwatch()
     paths = follow_queries(frames, clip.masks(), queries)
     seconds = watch.seconds
     figures = tapvid(paths, points, visible, queries, clip.size) | {"s_per_frame": seconds / len(frames)}

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
-from pvtt.files import write_json
-from pvtt.ids import clip_id
-from pvtt.progress import progress
+from pvtt.io import video as media
+from pvtt.io.files import write_json
+from pvtt.io.progress import progress
+from pvtt.records.ids import clip_id
 from world.editing import Video, assemble
 from world.photos import draw_photo
 from world.plans import SIZES, Size, montage, product_videos, scenery

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pvtt.media import write_masks, write_video
+from pvtt.io.video import write_masks, write_video
 
 
 def scene(n_frames: int, size: tuple[int, int], step: int = 4, side: int = 24) -> tuple:

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.geometry import box_of
-from pvtt.insertion.base import Request
+from pvtt.imaging.geometry import box_of
+from pvtt.stages.insertion.base import Request
 
 Array = np.ndarray
 

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from backends.tiny import models_folder, propainter, videopainter
-from pvtt.backends import backend_class
-from pvtt.settings import stage_defaults
+from pvtt.backends.registry import backend_class
+from pvtt.config.settings import stage_defaults
 
 TORCH = ("torch", "transformers")
 WAN = (*TORCH, "diffusers", "ftfy", "safetensors")
@@ -41,12 +41,12 @@ class Entrant:
 
 
 def _propainter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
-    from pvtt.background.propainter import WEIGHTS
+    from pvtt.stages.background.propainter import WEIGHTS
 
     propainter.build(folder / "models" / "propainter")
     _list_models(folder / "models", {"propainter": list(WEIGHTS)}, monkeypatch)
     monkeypatch.setenv("STANDIN_LOG", str(folder / "calls"))
-    monkeypatch.setattr("pvtt.background.propainter._MODULES", ("cv2",))
+    monkeypatch.setattr("pvtt.stages.background.propainter._MODULES", ("cv2",))
     return {}
 
 
@@ -58,7 +58,7 @@ def _videopainter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str,
     files = [f"{branch}/config.json", f"{branch}/diffusion_pytorch_model.safetensors"]
     _list_models(models, {"videopainter": files, "cogvideox-5b-i2v": ["model_index.json"]}, monkeypatch)
     monkeypatch.setenv("STANDIN_LOG", str(folder / "calls"))
-    monkeypatch.setattr("pvtt.background.videopainter._MODULES", ("numpy", "PIL"))
+    monkeypatch.setattr("pvtt.stages.background.videopainter._MODULES", ("numpy", "PIL"))
     backend = backend_class("background", "videopainter")
     monkeypatch.setattr(backend, "size", (96, 64))
     monkeypatch.setattr(backend, "window", 9)

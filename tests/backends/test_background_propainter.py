@@ -17,15 +17,15 @@ import yaml
 
 from backends.clips import scene, write_clip
 from backends.tiny.propainter import build
-from pvtt import external
-from pvtt.background import remove_product
-from pvtt.background.base import RemovalError
-from pvtt.background.chunks import chunk_weight, chunks_of, fitted, make_plan, unfitted
-from pvtt.background.propainter import WEIGHTS, Backend
-from pvtt.media import count_frames
+from pvtt.backends import subprocess_runner
+from pvtt.config.settings import load_schema, stage_defaults
+from pvtt.io.video import count_frames
 from pvtt.metrics import psnr
-from pvtt.models import ModelError
-from pvtt.settings import load_schema, stage_defaults
+from pvtt.models.registry import ModelError
+from pvtt.stages.background import remove_product
+from pvtt.stages.background.base import RemovalError
+from pvtt.stages.background.propainter import WEIGHTS, Backend
+from pvtt.stages.background.propainter.chunks import chunk_weight, chunks_of, fitted, make_plan, unfitted
 
 COMMIT = "e870e79321c31b733e2031af5aa2fb1fe3ac7eec"
 
@@ -40,7 +40,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("STANDIN_LOG", str(tmp_path / "calls"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("pvtt.background.propainter._MODULES", ("cv2",))
+    monkeypatch.setattr("pvtt.stages.background.propainter._MODULES", ("cv2",))
     (tmp_path / "tmp").mkdir()
     return tmp_path
 
@@ -87,8 +87,8 @@ def test_one_frame_no_product_and_half_precision_on_a_gpu(home):
 
 def test_a_clip_too_long_for_the_memory_goes_in_chunks_that_fade(home, monkeypatch):
     plans = iter([[(0, 8), (5, 13)]])
-    monkeypatch.setattr("pvtt.background.chunks.chunks_of", lambda *a: next(plans))
-    monkeypatch.setattr("pvtt.background.chunks._KEPT_GB", 1.0)
+    monkeypatch.setattr("pvtt.stages.background.propainter.chunks.chunks_of", lambda *a: next(plans))
+    monkeypatch.setattr("pvtt.stages.background.propainter.chunks._KEPT_GB", 1.0)
     frames, masks, plain = scene(13, (80, 64), step=5, side=12)
     result, removal = removed(frames, masks)
     assert removal.measures["chunks"] == 2 and [call[2] for call in calls(home)] == ["8", "8"]
@@ -98,7 +98,7 @@ def test_a_clip_too_long_for_the_memory_goes_in_chunks_that_fade(home, monkeypat
 
 def test_out_of_memory_is_tried_once_more_with_half_of_it(home, monkeypatch):
     monkeypatch.setenv("STANDIN", "memory")
-    monkeypatch.setattr("pvtt.background.chunks._WORKED_GB", 2e-5)
+    monkeypatch.setattr("pvtt.stages.background.propainter.chunks._WORKED_GB", 2e-5)
     frames, masks, _ = scene(6, (64, 48), step=2, side=10)
     removed(frames, masks, memory_gb=24.0)
     first, second = calls(home)
@@ -145,7 +145,7 @@ def test_a_failed_clip_is_a_record_with_the_reason(home, monkeypatch):
 def test_a_package_that_is_missing_fails_the_run_and_not_the_clip(home, monkeypatch):
     monkeypatch.setenv("STANDIN", "import")
     frames, masks, _ = scene(6, (64, 48))
-    with pytest.raises(external.ExternalError, match="package_that_is_not_there") as caught:
+    with pytest.raises(subprocess_runner.ExternalError, match="package_that_is_not_there") as caught:
         removed(frames, masks)
     assert caught.value.installation
 
@@ -210,10 +210,10 @@ def test_what_is_missing_is_named_before_anything_runs(home):
 
 
 def test_a_missing_package_and_another_commit_are_named(home, monkeypatch):
-    monkeypatch.setattr("pvtt.background.propainter._MODULES", ("cv2", "a_package_of_theirs"))
+    monkeypatch.setattr("pvtt.stages.background.propainter._MODULES", ("cv2", "a_package_of_theirs"))
     (problem,) = Backend(settings()).problems()
     assert "lacks the package a_package_of_theirs; make propainter" in problem
-    monkeypatch.setattr("pvtt.background.propainter._MODULES", ())
+    monkeypatch.setattr("pvtt.stages.background.propainter._MODULES", ())
     checkout = home / "checkout"
     shutil.copytree(home / "models" / "propainter", checkout)
     (checkout / ".git").mkdir()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from backends.vace_clips import clip, models_folder, settings_of, skip_without_packages, use
-from pvtt.background import remove_product
-from pvtt.background.vace import Backend
-from pvtt.media import count_frames, write_masks, write_video
+from pvtt.io.video import count_frames, write_masks, write_video
+from pvtt.stages.background import remove_product
+from pvtt.stages.background.vace import Backend
 
 skip_without_packages()
 

@@ -9,16 +9,16 @@ import yaml
 
 from backends.clips import scene, write_clip
 from backends.tiny.videopainter import build, build_weights
-from pvtt.background import remove_product
-from pvtt.background.base import RemovalError
-from pvtt.background.grid import GridMeter, grid_excess
-from pvtt.background.runners.videopainter_runner import faded_in, window_starts
-from pvtt.background.videopainter import Backend, Carried, latent_masks
-from pvtt.background.view import View, view_of
-from pvtt.media import count_frames, write_png
+from pvtt.config.settings import load_schema, stage_defaults
+from pvtt.io.video import count_frames, write_png
 from pvtt.metrics import psnr
-from pvtt.models import ModelError
-from pvtt.settings import load_schema, stage_defaults
+from pvtt.models.registry import ModelError
+from pvtt.stages.background import remove_product
+from pvtt.stages.background.base import RemovalError
+from pvtt.stages.background.videopainter import Backend, Carried, latent_masks
+from pvtt.stages.background.videopainter.crop_window import View, view_of
+from pvtt.stages.background.videopainter.grid import GridMeter, grid_excess
+from pvtt.stages.background.videopainter.runner import faded_in, window_starts
 
 OVERLAP = 9
 BRANCH = "VideoPainter/checkpoints/branch"
@@ -35,7 +35,7 @@ def home(tmp_path, monkeypatch):
     (models / "models.yaml").write_text(yaml.safe_dump(listed))
     monkeypatch.setenv("PVTT_MODELS", str(models))
     monkeypatch.setenv("STANDIN_LOG", str(tmp_path / "calls"))
-    monkeypatch.setattr("pvtt.background.videopainter._MODULES", ("numpy", "PIL"))
+    monkeypatch.setattr("pvtt.stages.background.videopainter._MODULES", ("numpy", "PIL"))
     return tmp_path
 
 

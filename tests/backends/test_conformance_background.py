@@ -7,7 +7,7 @@ import pytest
 
 from backends import entrants
 from backends.conformance import RED, SIZES, Clip, assert_bounded, clip_of
-from pvtt.background.base import RemovalError
+from pvtt.stages.background.base import RemovalError
 
 
 @pytest.fixture(params=entrants.of("background"))

@@ -7,7 +7,7 @@ import pytest
 
 from backends import entrants
 from backends.conformance import SIZES, Clip, assert_bounded, clip_of
-from pvtt.insertion.base import InsertionError
+from pvtt.stages.insertion.base import InsertionError
 
 
 @pytest.fixture(params=entrants.of("insertion"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from backends import entrants
-from pvtt.products.base import NoCutOutError
+from pvtt.stages.cutouts.base import NoCutOutError
 
 
 @pytest.fixture(params=entrants.of("products"))

@@ -5,8 +5,8 @@ import pytest
 
 from backends import entrants
 from backends.conformance import BLUE, RED, assert_bounded
-from pvtt.scoring.base import Crop
-from pvtt.scoring.identity import tight_crop
+from pvtt.stages.scoring.base import Crop
+from pvtt.stages.scoring.identity import tight_crop
 
 
 @pytest.fixture(params=entrants.of("scoring"))

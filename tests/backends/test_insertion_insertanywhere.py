@@ -16,12 +16,12 @@ from backends.vace_clips import (
     skip_without_packages,
     use,
 )
-from pvtt.geometry import apply, box_of, similarity
-from pvtt.insertion.control import follow
-from pvtt.insertion.insertanywhere import LORA, Backend
-from pvtt.insertion.scene import carry, outlines
-from pvtt.models import ModelError
-from pvtt.wan.engine import Engine
+from pvtt.imaging.geometry import apply, box_of, similarity
+from pvtt.models.registry import ModelError
+from pvtt.stages.insertion.insertanywhere import LORA, Backend
+from pvtt.stages.insertion.mask_warping import carry, outlines
+from pvtt.stages.insertion.trajectory import follow
+from pvtt.stages.wan.engine import Engine
 
 skip_without_packages()
 

@@ -16,13 +16,13 @@ from backends.vace_clips import (
     skip_without_packages,
     use,
 )
-from pvtt.backends import Limits, available
-from pvtt.insertion import insert_product
-from pvtt.insertion.composite import restored
-from pvtt.insertion.painting import edges_in, reference_on_white, seen_product
-from pvtt.insertion.vace import Backend, grown_by, squared
-from pvtt.media import count_frames, read_masks, write_masks, write_png, write_video
-from pvtt.settings import load_schema
+from pvtt.backends.base import Limits
+from pvtt.backends.registry import available
+from pvtt.config.settings import load_schema
+from pvtt.io.video import count_frames, read_masks, write_masks, write_png, write_video
+from pvtt.stages.insertion import insert_product
+from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restored, seen_product
+from pvtt.stages.insertion.vace import Backend, grown_by, squared
 
 skip_without_packages()
 

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from backends.clips import scene
-from pvtt import external
-from pvtt.colour import to_linear, to_srgb
-from pvtt.geometry import box_mask, box_of
-from pvtt.insertion import insert_product
-from pvtt.insertion.base import InsertionError, Request
-from pvtt.insertion.painting import put_back
-from pvtt.insertion.seen import seen_mask
-from pvtt.insertion.videoanydoor import Backend, grown_box
-from pvtt.media import count_frames, read_masks, read_video, write_masks, write_png, write_video
-from pvtt.models import ModelError
-from pvtt.settings import load_schema, resolve, stage_defaults
+from pvtt.backends import subprocess_runner
+from pvtt.config.settings import load_schema, resolve, stage_defaults
+from pvtt.imaging.colour import to_linear, to_srgb
+from pvtt.imaging.geometry import box_mask, box_of
+from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
+from pvtt.models.registry import ModelError
+from pvtt.stages.insertion import insert_product
+from pvtt.stages.insertion.base import InsertionError, Request
+from pvtt.stages.insertion.change_detection import seen_mask
+from pvtt.stages.insertion.compositing import put_back
+from pvtt.stages.insertion.videoanydoor import Backend, grown_box
 
 PROGRAM = Path(__file__).parent / "tiny" / "videoanydoor.py"
 COMMAND = f"{sys.executable} {PROGRAM} --job {{job}}"
@@ -120,8 +120,8 @@ def test_a_misdeed_fails_the_pair_with_the_reason(monkeypatch, misdeed, says):
     monkeypatch.setenv("STANDIN", misdeed)
     with pytest.raises(InsertionError, match=says) as caught:
         inserted(request())
-    assert external.not_kept(caught.value) == {"keep": False}
-    assert external.not_kept(InsertionError("the cut-out has no opaque pixel")) == {}
+    assert subprocess_runner.not_kept(caught.value) == {"keep": False}
+    assert subprocess_runner.not_kept(InsertionError("the cut-out has no opaque pixel")) == {}
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ pytest.importorskip("onnx", reason="onnx, which writes the tiny networks, is not
 pytest.importorskip("rembg", reason="rembg is not installed (make models)")
 
 from backends.tiny.rembg import build
-from pvtt.media import read_rgba, write_png
-from pvtt.models import ModelError
-from pvtt.products import cut_out_product
-from pvtt.products.base import NoCutOutError
-from pvtt.products.rembg import NETWORKS, Backend
-from pvtt.settings import SettingsError, load_schema, resolve, stage_defaults
+from pvtt.config.settings import SettingsError, load_schema, resolve, stage_defaults
+from pvtt.io.video import read_rgba, write_png
+from pvtt.models.registry import ModelError
+from pvtt.stages.cutouts import cut_out_product
+from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.rembg import NETWORKS, Backend
 
 
 def entry(name: str) -> dict:

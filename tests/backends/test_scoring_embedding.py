@@ -10,12 +10,12 @@ pytest.importorskip("torch", reason="torch is not installed (make models)")
 pytest.importorskip("transformers", reason="transformers is not installed (make models)")
 
 from backends.tiny.embedders import BUILDERS, build, register
-from pvtt.backends import backend_class
-from pvtt.models import ModelError
-from pvtt.provenance import Stopwatch, provenance
-from pvtt.scoring.base import Crop
-from pvtt.scoring.embedding import _cut
-from pvtt.settings import stage_defaults
+from pvtt.backends.registry import backend_class
+from pvtt.config.settings import stage_defaults
+from pvtt.models.registry import ModelError
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.scoring.base import Crop
+from pvtt.stages.scoring.embedding import _cut
 
 SETTINGS = stage_defaults("scoring")
 MODELS = {name: SETTINGS[name]["model"] for name in ("dinov2", "clip", "siglip")}
@@ -90,9 +90,9 @@ def test_prepared_pixels_are_pillows_and_the_configs_arithmetic(backend):
     """Computed again by hand from preprocessor_config.json."""
     from PIL import Image
 
-    from pvtt import models
+    from pvtt.models import registry
 
-    known = json.loads((models.folder(MODELS[backend.name]) / "preprocessor_config.json").read_text())
+    known = json.loads((registry.folder(MODELS[backend.name]) / "preprocessor_config.json").read_text())
     square = backend.square(crop(3))
     side = known["size"].get("shortest_edge") or known["size"]["height"]
     image = np.asarray(Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC), np.float32)
@@ -130,9 +130,9 @@ def test_the_image_half_gives_what_the_whole_model_gives(backend):
     import torch
     from transformers import AutoModel
 
-    from pvtt import models
+    from pvtt.models import registry
 
-    whole = AutoModel.from_pretrained(models.folder(MODELS[backend.name]), local_files_only=True).eval()
+    whole = AutoModel.from_pretrained(registry.folder(MODELS[backend.name]), local_files_only=True).eval()
     one = crop(1)
     pixels = backend._processor(images=[backend.square(one)], return_tensors="pt")["pixel_values"]
     with torch.inference_mode():

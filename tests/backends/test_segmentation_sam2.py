@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import yaml
 
-from pvtt import media, models
-from pvtt.segmentation import segment_clip
-from pvtt.segmentation.candidates import Candidate
-from pvtt.segmentation.sam2 import Backend, load_predictor
-from pvtt.segmentation.windows import Clip
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.io import video
+from pvtt.models import registry
+from pvtt.stages.segmentation import segment_clip
+from pvtt.stages.segmentation.sam2 import Backend, load_predictor
+from pvtt.stages.segmentation.sam2.box_selection import Candidate
+from pvtt.stages.segmentation.sam2.cropped_video import Clip
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make models)")
 pytest.importorskip("transformers", reason="transformers is not installed (make models)")
@@ -305,7 +306,7 @@ def test_detected_boxes_lie_inside_the_frame():
 def test_masks_equal_upstreams_video_predictor_and_memory_is_bounded(predictor, tmp_path):
     frames, _ = paint([[disc(20 + 3 * t, 60, 18)] for t in range(44)])
     for number, frame in enumerate(frames):
-        media.write_png(tmp_path / f"{number}.png", frame)
+        video.write_png(tmp_path / f"{number}.png", frame)
         (tmp_path / f"{number}.png").rename(tmp_path / f"{number:03}.jpg")  # Pillow looks at what is in a file
     start, masks = 20, np.stack([disc(80, 60, 18), disc(120, 90, 12)])
 
@@ -417,7 +418,7 @@ def test_a_missing_checkpoint_is_named_before_anything_is_loaded(tmp_path, tiny_
     problems = Backend(settings()).problems()
     assert any("sam2.1_hiera_tiny.pt is missing; run: pvtt models fetch" in problem for problem in problems)
     assert any("model.safetensors" in problem for problem in problems)
-    with pytest.raises(models.ModelError, match=r"config\.json is missing"):
+    with pytest.raises(registry.ModelError, match=r"config\.json is missing"):
         Backend(settings()).load("cpu")
 
 
@@ -426,7 +427,7 @@ def test_an_entry_without_a_configuration_is_refused(tmp_path, tiny_models, monk
     entry = {key: value for key, value in tiny_sam.ENTRY.items() if key != "config"}
     (tmp_path / "models.yaml").write_text(yaml.safe_dump({"own": entry}))
     monkeypatch.setenv("PVTT_MODELS", str(tmp_path))
-    with pytest.raises(models.ModelError, match="needs one"):
+    with pytest.raises(registry.ModelError, match="needs one"):
         load_predictor("own", "cpu")
 
 
@@ -434,15 +435,15 @@ def test_an_entry_without_a_configuration_is_refused(tmp_path, tiny_models, monk
 
 
 def clip(folder, frames):
-    media.write_video(folder / "video.mp4", frames, Fraction(25))
+    video.write_video(folder / "video.mp4", frames, Fraction(25))
     size = {"width": frames.shape[2], "height": frames.shape[1], "fps": "25/1", "n_frames": len(frames)}
     record = {"clip_id": "A1_s01", "product_id": "A1", "empty": False} | size
     (folder / "clip.json").write_text(json.dumps(record))
 
 
 def test_the_stage_follows_the_mug_of_the_demo_with_a_model_that_was_taught_it(tmp_path, tiny_models, monkeypatch):
-    truth = media.read_masks(DEMO / "truth" / "clips" / "mug_blue_s01" / "masks.mkv").any(0)
-    frames = media.read_video(DEMO / "videos" / "mug_blue.mp4", 0, len(truth))
+    truth = video.read_masks(DEMO / "truth" / "clips" / "mug_blue_s01" / "masks.mkv").any(0)
+    frames = video.read_video(DEMO / "videos" / "mug_blue.mp4", 0, len(truth))
     assert frames.shape[:3] == truth.shape
     tiny_sam.build(tmp_path / SAM, lessons=[(frames, truth)])
     (tmp_path / DETECTOR).symlink_to(tiny_models / DETECTOR)
@@ -452,7 +453,7 @@ def test_the_stage_follows_the_mug_of_the_demo_with_a_model_that_was_taught_it(t
     segment_clip(tmp_path, [], "Stoneware Mug", settings(max_objects=1), category="kitchen", subcategory="mug")
     qa = json.loads((tmp_path / "qa.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
-    masks = media.read_masks(tmp_path / "masks.mkv")
+    masks = video.read_masks(tmp_path / "masks.mkv")
     assert (qa["status"], qa["reason"]) == ("accepted", "")
     assert masks.shape == (1, *frames[:20].shape[:3])
     shared = [(a & b).sum() / (a | b).sum() for a, b in zip(masks[0], truth, strict=False)]

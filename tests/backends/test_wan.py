@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from backends.vace_clips import FAST, models_folder, settings_of, skip_without_packages, use
-from pvtt.insertion.painting import put_back
-from pvtt.models import ModelError
-from pvtt.wan import regions
-from pvtt.wan.spans import model_size, plan_spans, whole
+from pvtt.models.registry import ModelError
+from pvtt.stages.insertion.compositing import put_back
+from pvtt.stages.wan import regions
+from pvtt.stages.wan.windows import model_size, plan_spans, whole
 
 skip_without_packages()
 
 import torch
 
 from backends.tiny import vace as tiny
-from pvtt.wan.clip import paint
-from pvtt.wan.engine import Engine, Task, check_window
-from pvtt.wan.lora import merge_lora
-from pvtt.wan.memo import Memo
-from pvtt.wan.prompts import Prompts
+from pvtt.stages.wan.engine import Engine, Task, check_window
+from pvtt.stages.wan.lora import merge_lora
+from pvtt.stages.wan.prompts import Prompts
+from pvtt.stages.wan.tensor_cache import Memo
+from pvtt.stages.wan.windowed import paint
 
 MODEL = "wan2.1-vace-1.3b"
 OWN = settings_of("insertion", "vace")["vace"]
@@ -274,7 +274,7 @@ def test_compile_and_attention_are_asked_for(home, monkeypatch):
 
 def test_half_precision_as_on_a_gpu(home, monkeypatch):
     use(monkeypatch, home)
-    monkeypatch.setattr("pvtt.wan.engine.number_type", lambda device: torch.bfloat16)
+    monkeypatch.setattr("pvtt.stages.wan.engine.number_type", lambda device: torch.bfloat16)
     half = Engine(MODEL, OWN | {"store_prompts": False}, "cpu")
     assert half.pipe.transformer.dtype == torch.bfloat16 and half.pipe.vae.dtype == torch.float32
     assert half.embeddings("a watch")[0].dtype == torch.bfloat16

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from backends.tiny import vace as tiny
-from pvtt.insertion.base import Request
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.stages.insertion.base import Request
 
 FAST = {"steps": 2, "max_area": 96 * 64, "window_frames": 9, "overlap_frames": 5, "grow_px": 4, "block_px": 16}
 

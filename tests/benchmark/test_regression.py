@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from conftest import ROOT
-from pvtt.files import read_json
+from pvtt.io.files import read_json
 from regression import BASELINE, MARGINS, compare
 
 pytestmark = pytest.mark.xdist_group("bench")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from pvtt.ids import clip_id
-from pvtt.pairs import plan_pairs
-from pvtt.pairs.packs import assign_packs, read_ledger, write_ledger
-from pvtt.pairs.taxonomy import Taxonomy
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.records.ids import clip_id
+from pvtt.stages.pairs import plan_pairs
+from pvtt.stages.pairs.packs import assign_packs, read_ledger, write_ledger
+from pvtt.stages.pairs.taxonomy import Taxonomy
 
 ROOT = Path(__file__).parents[2]
 

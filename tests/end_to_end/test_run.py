@@ -9,8 +9,8 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from pvtt import media
-from pvtt.settings import load_schema
+from pvtt.config.settings import load_schema
+from pvtt.io import video as media
 
 pytestmark = pytest.mark.xdist_group("run")
 AGGREGATES = {"filter_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}

@@ -21,8 +21,8 @@ pytest.importorskip("onnx", reason="onnx, which writes the tiny networks, is not
 
 from backends.tiny import models_folder
 from conftest import ROOT, Workflow
-from pvtt import media
-from pvtt.settings import load_schema
+from pvtt.config.settings import load_schema
+from pvtt.io import video
 
 pytestmark = pytest.mark.xdist_group("models")
 
@@ -113,10 +113,10 @@ def test_every_pair_of_the_clip_is_inserted(models_run):
     assert models_run.jobs["insert_product"] == models_run.jobs["score_pair"] == 2
     for pair in planned.itertuples():
         made = models_run.results / "pairs" / pair.clip_id / f"{pair.target_id}_i{pair.image_index}"
-        frames = media.count_frames(clip / "video.mp4")
-        assert frames == media.count_frames(clip / "background.mp4") == media.count_frames(made / "insert.mp4")
-        seen = media.read_masks(made / "insert_mask.mkv")
-        assert seen.shape == media.read_masks(clip / "masks.mkv").shape and seen.any()
+        frames = video.count_frames(clip / "video.mp4")
+        assert frames == video.count_frames(clip / "background.mp4") == video.count_frames(made / "insert.mp4")
+        seen = video.read_masks(made / "insert_mask.mkv")
+        assert seen.shape == video.read_masks(clip / "masks.mkv").shape and seen.any()
 
 
 def test_every_score_is_measured(models_run):

@@ -116,7 +116,7 @@ def left_over(folder):
                 found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
-    return [text for text in found if "pvtt.serving" in text or "make.py" in text]
+    return [text for text in found if "pvtt.execution.workers" in text or "make.py" in text]
 
 
 def wait_until_none_is_left(folder):

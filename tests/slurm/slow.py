@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.backends import ModelBackend
-from pvtt.insertion.base import Array, Insertion, Request
+from pvtt.backends.base import ModelBackend
+from pvtt.stages.insertion.base import Array, Insertion, Request
 
 FOLDER, LOAD_S, WORK_S = "PVTT_SLOW_FOLDER", "PVTT_SLOW_LOAD_S", "PVTT_SLOW_WORK_S"
 

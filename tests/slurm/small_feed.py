@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from fabricate import Run
-from pvtt import media
-from pvtt.ids import stable_hash
+from pvtt.io import video
+from pvtt.records.ids import stable_hash
 
 SIDE, FRAMES, FPS = 64, 8, Fraction(8)
 BOX = (16, 16, 48, 48)
@@ -39,13 +39,13 @@ class SmallFeed(Run):
         media_of_clip = self.folder / "clip"
         light = np.arange(40, 40 + FRAMES, dtype=np.uint8)
         frames = np.broadcast_to(light[:, None, None, None], (FRAMES, SIDE, SIDE, 3)).copy()
-        media.write_video(media_of_clip / "background.mp4", frames, FPS)
+        video.write_video(media_of_clip / "background.mp4", frames, FPS)
         x0, y0, x1, y1 = BOX
         frames[:, y0:y1, x0:x1] = (200, 60, 60)
-        media.write_video(media_of_clip / "video.mp4", frames, FPS)
+        video.write_video(media_of_clip / "video.mp4", frames, FPS)
         masks = np.zeros((FRAMES, SIDE, SIDE), bool)
         masks[:, y0:y1, x0:x1] = True
-        media.write_masks(media_of_clip / "masks.mkv", masks, FPS)
+        video.write_masks(media_of_clip / "masks.mkv", masks, FPS)
         clips = self.pairs.clip_id.unique()
         for clip in clips:
             self.write(*(f"results/clips/{clip}/background.{kind}" for kind in ("mp4", "json")))
@@ -56,7 +56,7 @@ class SmallFeed(Run):
         cutout = np.full((24, 24, 4), 255, np.uint8)
         for product in self.clips:
             cutout[..., :3] = (stable_hash(product) % 256, 120, 200)
-            media.write_png(self.folder / "cutout.png", cutout)
+            video.write_png(self.folder / "cutout.png", cutout)
             self._replace(f"products/{product}/1.png", (self.folder / "cutout.png").read_bytes())
             record = {"product_id": product, "image_index": 1, "status": "accepted", "reason": "", "main": True}
             self._replace(f"products/{product}/1.json", json.dumps(record).encode())

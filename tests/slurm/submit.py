@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster import MARKS
-from pvtt.ids import seed_of
+from pvtt.records.ids import seed_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pvtt.files import read_json
+from pvtt.io.files import read_json
 from small_feed import SmallFeed
 from submit import Submission, efficiency, until
 

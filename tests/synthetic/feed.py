@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from pvtt import media
-from pvtt.files import write_json
-from pvtt.ids import clip_id
+from pvtt.io import video as media
+from pvtt.io.files import write_json
+from pvtt.records.ids import clip_id
 from synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
 
 Array = np.ndarray

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pvtt.ids import stable_hash
+from pvtt.records.ids import stable_hash
 from synthetic.sprites import STANDING, draw_sprite
 from world.textures import ground
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from pvtt.ids import stable_hash
+from pvtt.records.ids import stable_hash
 from world.textures import noise
 
 Array = np.ndarray

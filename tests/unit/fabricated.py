@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from pvtt import ids, media
-from pvtt.files import read_json, write_empty, write_json
+from pvtt.io import video
+from pvtt.io.files import read_json, write_empty, write_json
+from pvtt.records import ids
 from synthetic import make_feed
 from synthetic.feed import products
 from synthetic.sprites import draw_sprite
@@ -96,17 +97,17 @@ def _write_clip(feed: Path, folder: Path, shot: dict) -> None:
     x, y, width, height = shot["content_rect"]
     inside = np.s_[y : y + height, x : x + width]
     fps, n_frames = Fraction(shot["fps"]), shot["end_frame"] - shot["start_frame"]
-    frames = (f[inside] for f in media.read_frames(feed / shot["video"], shot["start_frame"], shot["end_frame"]))
-    media.write_video(folder / "video.mp4", frames, fps)
+    frames = (f[inside] for f in video.read_frames(feed / shot["video"], shot["start_frame"], shot["end_frame"]))
+    video.write_video(folder / "video.mp4", frames, fps)
     masks = np.zeros((n_frames, height, width), bool)
     if shot["masks"]:
-        masks = media.read_masks(feed / shot["masks"]).any(0)[:, *inside]
-        media.write_video(
-            folder / "background.mp4", (f[inside] for f in media.read_frames(feed / shot["background"])), fps
+        masks = video.read_masks(feed / shot["masks"]).any(0)[:, *inside]
+        video.write_video(
+            folder / "background.mp4", (f[inside] for f in video.read_frames(feed / shot["background"])), fps
         )
         record = {"clip_id": shot["clip_id"], "status": "done", "reason": "", "measures": {}, "provenance": PROVENANCE}
         write_json(folder / "background.json", record)
-    media.write_masks(folder / "masks.mkv", masks, fps)
+    video.write_masks(folder / "masks.mkv", masks, fps)
     boxes = [box and [box[0] - x, box[1] - y, box[2] - x, box[3] - y] for box in shot["boxes"]]
     size = {"fps": shot["fps"], "n_frames": n_frames, "width": width, "height": height}
     source = {key: shot[key] for key in ("start_frame", "end_frame")} | {
@@ -133,7 +134,7 @@ def _write_cutout(results: Path, product: str, index: int, image: str, sprite: s
     rgba = np.rint(np.concatenate([drawn[..., :3] / np.maximum(alpha, 1e-3), alpha], 2).clip(0, 1) * 255)
     rows, columns = np.flatnonzero(alpha[..., 0].max(1) > 0.1), np.flatnonzero(alpha[..., 0].max(0) > 0.1)
     box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
-    media.write_png(
+    video.write_png(
         results / "products" / product / f"{index}.png", rgba.astype(np.uint8)[box[1] : box[3], box[0] : box[2]]
     )
     record = {"product_id": product, "image_index": index, "status": "accepted", "reason": "", "image": image}
@@ -183,10 +184,10 @@ def _write_pair(results: Path, pair: dict, number: int) -> float | None:
         write_empty(folder / "insert.mp4")
         write_empty(folder / "insert_mask.mkv")
         return None
-    cutout = media.read_rgba(results / "products" / pair["target_id"] / "1.png")
-    frames = [_paste(f, cutout, b) for f, b in zip(media.read_frames(clip / "background.mp4"), boxes, strict=True)]
-    media.write_video(folder / "insert.mp4", frames, Fraction(track["fps"]))
-    media.write_masks(folder / "insert_mask.mkv", media.read_masks(clip / "masks.mkv"), Fraction(track["fps"]))
+    cutout = video.read_rgba(results / "products" / pair["target_id"] / "1.png")
+    frames = [_paste(f, cutout, b) for f, b in zip(video.read_frames(clip / "background.mp4"), boxes, strict=True)]
+    video.write_video(folder / "insert.mp4", frames, Fraction(track["fps"]))
+    video.write_masks(folder / "insert_mask.mkv", video.read_masks(clip / "masks.mkv"), Fraction(track["fps"]))
     return quality
 
 

@@ -11,8 +11,11 @@ import yaml
 
 from conftest import ROOT, Workflow
 from fabricate import Run
-from pvtt import backends, devices, loading, preflight, provenance, settings
-from pvtt.backends import ModelBackend
+from pvtt.backends import lifecycle, registry, requirements
+from pvtt.backends.base import Embedded, ModelBackend
+from pvtt.config import settings
+from pvtt.models import devices
+from pvtt.records import provenance
 
 STAGE = "insertion"
 
@@ -74,12 +77,12 @@ def bring(home, *names):
 class TestPreflight:
     def test_embedded_backends_lack_nothing(self, home):
         resolved = settings.resolve({"commercial_only": True})
-        assert preflight.problems(resolved) == []
-        assert {preflight.environment(stage, resolved[stage]) for stage in backends.STAGES} == {"core"}
-        assert {preflight.gpus(stage, resolved[stage]) for stage in backends.STAGES} == {0}
+        assert requirements.problems(resolved) == []
+        assert {requirements.environment(stage, resolved[stage]) for stage in registry.STAGES} == {"core"}
+        assert {requirements.gpus(stage, resolved[stage]) for stage in registry.STAGES} == {0}
 
     def test_everything_is_said_at_once(self, home, painter):
-        found = preflight.problems(painter)
+        found = requirements.problems(painter)
         assert [text.split(": ", 1)[0] for text in found] == ["insertion.painter"] * 3 + ["insertion"]
         assert found[0].endswith("package nosuchpackage is not installed; run: make models")
         assert found[1].endswith("painter-1b/config.json is missing; run: pvtt models fetch painter-1b")
@@ -88,50 +91,52 @@ class TestPreflight:
 
     def test_packages_are_the_environments_where_jobs_have_their_own(self, home, painter):
         bring(home, "painter-1b", "painter-text")
-        assert preflight.problems(painter, local=False, own_environments=True) == []
+        assert requirements.problems(painter, local=False, own_environments=True) == []
 
     def test_a_gpu_is_asked_for_only_here_and_only_when_it_is_wanted(self, home, painter, monkeypatch):
         def gpu_is_missed(**how):
-            return any("no GPU" in text for text in preflight.problems(painter, **how))
+            return any("no GPU" in text for text in requirements.problems(painter, **how))
 
         assert gpu_is_missed() and not gpu_is_missed(local=False)
-        assert preflight.gpus(STAGE, painter[STAGE]) == 1
+        assert requirements.gpus(STAGE, painter[STAGE]) == 1
         monkeypatch.setenv("PVTT_DEVICE", "cpu")
-        assert not gpu_is_missed() and preflight.gpus(STAGE, painter[STAGE]) == 0
+        assert not gpu_is_missed() and requirements.gpus(STAGE, painter[STAGE]) == 0
         monkeypatch.setenv("PVTT_DEVICE", "cuda")
         assert gpu_is_missed()
         monkeypatch.setattr(devices, "gpu_seen", lambda: True)
         assert not gpu_is_missed()
 
     def test_commercial_only_lists_what_refuses(self, home, painter):
-        found = preflight.problems(painter | {"commercial_only": True})
+        found = requirements.problems(painter | {"commercial_only": True})
         refusals = [text for text in found if "commercial_only is set" in text]
         assert len(refusals) == 1 and "no commercial use is allowed by painter-1b (Paint-NC)" in refusals[0]
 
     def test_a_model_that_is_not_registered(self, home, painter, monkeypatch):
         monkeypatch.setattr(Painter, "needs", ("painter-2b",))
-        assert any("no model 'painter-2b'" in text for text in preflight.problems(painter | {"commercial_only": True}))
+        assert any(
+            "no model 'painter-2b'" in text for text in requirements.problems(painter | {"commercial_only": True})
+        )
 
     def test_stages_with_several_backends(self, home, painter, monkeypatch):
-        import pvtt.insertion
+        import pvtt.stages.insertion
 
         monkeypatch.setattr(
-            pvtt.insertion, "parts", lambda stage: [Painter(stage), Judge(stage), Judge(stage)], raising=False
+            pvtt.stages.insertion, "parts", lambda stage: [Painter(stage), Judge(stage), Judge(stage)], raising=False
         )
-        assert [part.name for part in backends.chosen(STAGE, painter[STAGE])] == ["painter", "judge", "judge"]
-        assert any("different environments, judging and models" in text for text in preflight.problems(painter))
-        assert preflight.environment(STAGE, painter[STAGE]) == "models"
+        assert [part.name for part in registry.chosen(STAGE, painter[STAGE])] == ["painter", "judge", "judge"]
+        assert any("different environments, judging and models" in text for text in requirements.problems(painter))
+        assert requirements.environment(STAGE, painter[STAGE]) == "models"
 
 
 class TestVersion:
     def test_embedded_ones_are_their_backends(self, home):
-        for stage in backends.STAGES:
+        for stage in registry.STAGES:
             chosen = settings.stage_defaults(stage)
-            if not hasattr(sys.modules[f"pvtt.{stage}"], "version"):
-                assert backends.version(stage, chosen) == backends.chosen(stage, chosen)[0].version
+            if not hasattr(sys.modules[registry.package(stage)], "version"):
+                assert registry.version(stage, chosen) == registry.chosen(stage, chosen)[0].version
 
     def test_models_and_their_commits_are_part_of_it(self, home, painter):
-        version = backends.version(STAGE, painter[STAGE])
+        version = registry.version(STAGE, painter[STAGE])
         assert version == f"3, painter-1b@{'e' * 40}, painter-text@{'e' * 40}"
 
 
@@ -149,12 +154,12 @@ class TestSettingsOfOthers:
         monkeypatch.setattr(settings, "load_schema", lambda name: grown if name == "config/insertion" else read(name))
         settings.config_schema.cache_clear()
         classes = {"magic": Painter, "wand": type("Wand", (Painter,), {"settings_of": ("magic",)}), "owl": Painter}
-        found, known = backends.backend_class, backends.available
-        names = backends.named
-        monkeypatch.setattr(backends, "named", lambda stage: names(stage) | set(classes))
-        monkeypatch.setattr(backends, "available", lambda stage: [*known(stage), *classes])
+        found, known = registry.backend_class, registry.available
+        names = registry.named
+        monkeypatch.setattr(registry, "named", lambda stage: names(stage) | set(classes))
+        monkeypatch.setattr(registry, "available", lambda stage: [*known(stage), *classes])
         monkeypatch.setattr(
-            backends, "backend_class", lambda stage, name: classes[name] if name in classes else found(stage, name)
+            registry, "backend_class", lambda stage, name: classes[name] if name in classes else found(stage, name)
         )
         yield
         monkeypatch.undo()
@@ -191,19 +196,19 @@ class TestProvenance:
         assert record["licence"] == "Paint-NC"
 
     def test_seconds_are_those_of_the_work(self):
-        class Heavy(backends.Embedded):
+        class Heavy(Embedded):
             name = "heavy"
 
             def load(self, device="cpu"):
                 time.sleep(0.4)
 
         watch = provenance.Stopwatch()
-        with loading.loaded(Heavy({}), "cpu"):
+        with lifecycle.loaded(Heavy({}), "cpu"):
             time.sleep(0.05)
         assert 0.05 <= watch.seconds < 0.4
 
     def test_models_of_others_that_took_part(self, home):
-        class Plain(backends.Embedded):
+        class Plain(Embedded):
             name, version = "plain", "1"
 
         record = provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch(), further=["painter-text"])
@@ -225,7 +230,7 @@ class TestDevices:
 
 PAINTER = """
 from pathlib import Path
-from pvtt.backends import ModelBackend
+from pvtt.backends.base import ModelBackend
 
 
 class Painter(ModelBackend):

@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.background import remove_product
-from pvtt.background.base import RemovalError
-from pvtt.background.plate import Backend, blend_hole, growth, with_front
-from pvtt.colour import to_linear, to_srgb
-from pvtt.media import count_frames, read_video, video_fps, write_masks, write_video
+from pvtt.config.settings import stage_defaults
+from pvtt.imaging.colour import to_linear, to_srgb
+from pvtt.io.video import count_frames, read_video, video_fps, write_masks, write_video
 from pvtt.metrics import psnr
-from pvtt.settings import stage_defaults
+from pvtt.stages.background import remove_product
+from pvtt.stages.background.base import RemovalError
+from pvtt.stages.background.inpaint import blend_hole
+from pvtt.stages.background.plate import Backend, growth, with_front
 
 N, H, W, SIDE = 24, 144, 192, 36
 

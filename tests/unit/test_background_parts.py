@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.background.inpaint import fill, ground_texture, membrane, patches, shading
-from pvtt.background.measures import HoleMeter
-from pvtt.background.shadow import evened, measure_shadow
-from pvtt.background.temporal import build_plate, canvas_of, full_size, shut_masks
-from pvtt.colour import to_linear, to_srgb
-from pvtt.geometry import dilated
-from pvtt.shadow import N_COPIES, shade
+from pvtt.imaging.colour import to_linear, to_srgb
+from pvtt.imaging.geometry import dilated
+from pvtt.imaging.shadow import N_COPIES, shade
+from pvtt.stages.background.inpaint import fill, ground_texture, membrane, patches, shading
+from pvtt.stages.background.inpainting_metrics import HoleMeter
+from pvtt.stages.background.shadow import evened, measure_shadow
+from pvtt.stages.background.temporal import build_plate, canvas_of, full_size, shut_masks
 
 
 def hole_in(height=60, width=80):

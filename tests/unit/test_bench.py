@@ -9,9 +9,9 @@ import pytest
 
 import bench
 from baselines.paste import Backend as Paste
-from pvtt import media
-from pvtt.files import read_json, write_json
-from pvtt.insertion.base import Request
+from pvtt.io import video
+from pvtt.io.files import read_json, write_json
+from pvtt.stages.insertion.base import Request
 from regression import compare, make_baseline
 from stages import feed, scoring, segmentation, shots
 from stages.common import Outcome, guarded
@@ -184,13 +184,13 @@ def write_world(root):
     fps, folder = Fraction(24), root / "truth/clips/RED_s01"
     red = [draw(ground, 30 + i, (190, 40, 40)) for i in range(N)]
     green = [draw(ground, 30 + i, (40, 160, 60)) for i in range(N)]
-    media.write_video(root / "videos/RED.mp4", [f for f, _, _ in red], fps)
-    media.write_video(folder / "background.mp4", [ground] * N, fps)
-    media.write_video(folder / "swaps/GREEN.mp4", [f for f, _, _ in green], fps)
+    video.write_video(root / "videos/RED.mp4", [f for f, _, _ in red], fps)
+    video.write_video(folder / "background.mp4", [ground] * N, fps)
+    video.write_video(folder / "swaps/GREEN.mp4", [f for f, _, _ in green], fps)
     for name, layers in (("", red), ("swaps/GREEN", green)):
-        media.write_masks(folder / f"{name or 'masks'}.mkv", np.stack([m for _, m, _ in layers]), fps)
+        video.write_masks(folder / f"{name or 'masks'}.mkv", np.stack([m for _, m, _ in layers]), fps)
         shadows = np.stack([np.rint(255 * s).astype(np.uint8) for _, _, s in layers])
-        media.write_grey(folder / f"{name}_shadow.mkv" if name else folder / "shadow.mkv", shadows, fps)
+        video.write_grey(folder / f"{name}_shadow.mkv" if name else folder / "shadow.mkv", shadows, fps)
     path = [[30 + i + 10.0, 50.0] for i in range(N)]
     boxes = [[30 + i, 40, 70 + i, 80] for i in range(N)]
     write_json(folder / "track.json", {"boxes": boxes, "points": [path], "visible": [[True] * N]})
@@ -198,8 +198,8 @@ def write_world(root):
         photo, alpha = np.full((300, 300, 3), 250, np.uint8), np.zeros((300, 300), np.uint8)
         photo[60:240, 60:240], photo[96:204, 96:204] = colour, np.array(colour) // 3
         alpha[60:240, 60:240] = 255
-        media.write_jpeg(root / f"images/{product}/1.jpg", photo)
-        media.write_png(root / f"truth/photos/{product}/1.png", alpha)
+        video.write_jpeg(root / f"images/{product}/1.jpg", photo)
+        video.write_png(root / f"truth/photos/{product}/1.png", alpha)
     clip = {"clip_id": "RED_s01", "product_id": "RED", "video": "videos/RED.mp4", "start_frame": 0, "end_frame": N}
     clip |= {"fps": "24/1", "width": SIZE[0], "height": SIZE[1], "content_rect": [0, 0, *SIZE], "tags": []}
     clip |= {"mean_area": 0.074, "empty": False, "swaps": ["GREEN"], "hand": False}
@@ -249,7 +249,7 @@ def test_run_knows_good_from_bad(finished):
 def test_run_draws_its_pictures(finished):
     names = {path.name for path in finished[1].glob("*.png")}
     assert {"segmentation_j.png", "segmentation_qa.png", "background_psnr.png", "insertion.png", "scoring.png"} <= names
-    assert media.read_rgb(finished[1] / "contact.png").shape[1] == 3 * 484
+    assert video.read_rgb(finished[1] / "contact.png").shape[1] == 3 * 484
 
 
 def test_clips_can_be_chosen(finished):

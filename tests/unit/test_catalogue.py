@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pvtt import media
-from pvtt.catalogue import (
+from pvtt.config.settings import stage_defaults
+from pvtt.io import video as media
+from pvtt.stages.catalogue import (
     CATALOGUE_COLUMNS,
     CatalogueError,
     Row,
@@ -20,8 +21,7 @@ from pvtt.catalogue import (
     read_table,
     write_table,
 )
-from pvtt.catalogue.perceptual_hash import Backend
-from pvtt.settings import stage_defaults
+from pvtt.stages.catalogue.perceptual_hash import Backend
 
 SETTINGS = stage_defaults("catalogue")
 HEADER = "id,category,subcategory,title,platform,video,images\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pvtt.colour import luminance, to_lab, to_linear, to_srgb, white_point
+from pvtt.imaging.colour import luminance, to_lab, to_linear, to_srgb, white_point
 
 
 def test_every_level_comes_back():

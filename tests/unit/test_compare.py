@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pvtt import media
-from pvtt.__main__ import main
-from pvtt.compare import compare
-from pvtt.compare.figures import interval
-from pvtt.compare.page import write_comparison
-from pvtt.files import read_json, write_json
-from pvtt.tables import write_table
+from pvtt.cli import main
+from pvtt.io import video
+from pvtt.io.files import read_json, write_json
+from pvtt.io.tables import write_table
+from pvtt.reporting.compare import compare
+from pvtt.reporting.compare.figures import interval
+from pvtt.reporting.compare.page import write_comparison
 
 CLIPS = ("AAA001_s01", "BBB001_s01")
 PRODUCTS = ("AAA001", "BBB001", "CCC001")
@@ -64,7 +64,7 @@ def make_run(
         record = {"product_id": name, "image_index": 1, "status": "accepted", "reason": "", "main": True}
         made = provenance(ways["products"], 0.5, {"photo": "p"})
         write_json(folder / "products" / name / "1.json", record | {"provenance": made})
-        media.write_png(folder / "products" / name / "1.png", np.full((8, 8, 4), 255, np.uint8))
+        video.write_png(folder / "products" / name / "1.png", np.full((8, 8, 4), 255, np.uint8))
     rows = [
         _write_pair(folder, clip, target, value, ways, digests, seconds) for (clip, target), value in quality.items()
     ]
@@ -84,9 +84,9 @@ def _write_clip(place: Path, score: float, ways: dict, digests: dict, settings: 
     record = {"status": "done", "reason": "", "measures": {"seam": 2.0, "flicker": 3.0, "flicker_beside": 2.5}}
     write_json(place / "background.json", name | record | {"provenance": made})
     frames = np.full((FRAMES, 16, 32, 3), 90, np.uint8)
-    media.write_video(place / "video.mp4", frames, Fraction(25))
-    media.write_video(place / "background.mp4", frames, Fraction(25))
-    media.write_masks(place / "masks.mkv", np.ones((FRAMES, 16, 32), bool), Fraction(25))
+    video.write_video(place / "video.mp4", frames, Fraction(25))
+    video.write_video(place / "background.mp4", frames, Fraction(25))
+    video.write_masks(place / "masks.mkv", np.ones((FRAMES, 16, 32), bool), Fraction(25))
 
 
 def _write_pair(
@@ -109,7 +109,7 @@ def _write_pair(
     made = provenance(ways["insertion"], seconds, given)
     write_json(place / "insert.json", pair | done | {"n_frames": FRAMES, "boxes": [], "provenance": made})
     if value is not None:
-        media.write_video(place / "insert.mp4", np.full((FRAMES, 16, 32, 3), 120, np.uint8), Fraction(25))
+        video.write_video(place / "insert.mp4", np.full((FRAMES, 16, 32, 3), 120, np.uint8), Fraction(25))
     made = provenance(ways["scoring"], 1.0, {f"clip_{key}": given[key] for key in ("video.mp4", "masks.mkv")})
     record = {"pair_id": name, "status": "scored" if scored else value or "failed", "reason": ""}
     record |= {

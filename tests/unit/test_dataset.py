@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 from fabricated import tiny_run
 
-from pvtt import media
-from pvtt.dataset import publish
-from pvtt.dataset.annotations import licences_of, split_of
-from pvtt.dataset.check import check_record
-from pvtt.files import read_json
-from pvtt.pairs.taxonomy import Taxonomy
-from pvtt.settings import load_schema, stage_defaults
+from pvtt.config.settings import load_schema, stage_defaults
+from pvtt.io import video as media
+from pvtt.io.files import read_json
+from pvtt.stages.dataset import publish
+from pvtt.stages.dataset.annotations import licences_of, split_of
+from pvtt.stages.dataset.check import check_record
+from pvtt.stages.pairs.taxonomy import Taxonomy
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = stage_defaults("dataset")
@@ -292,7 +292,7 @@ def test_the_card_lists_the_models_and_says_what_forbids_commercial_use(tmp_path
     made = tiny_run().results.glob("pairs/*/*/insert.json")
     origin = read_json(next(made))["provenance"]
     barred = origin | {"models": [model | {"commercial": False}], "licence": "S-Lab-1.0"}
-    card = importlib.import_module("pvtt.dataset.card")
+    card = importlib.import_module("pvtt.stages.dataset.card")
     monkeypatch.setattr(card, "provenances", lambda run: [("insertion", barred), ("scoring", origin)] * 2)
     publish_to(tmp_path)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")

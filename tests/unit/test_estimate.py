@@ -10,19 +10,22 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from pvtt import backends, estimate, models, settings
-from pvtt.__main__ import main
-from pvtt.estimate import Asked, Nodes, estimate_feed, estimate_preset, figures, scenarios, text
-from pvtt.estimate.feed import read_feed
-from pvtt.estimate.figures import Figure, Price, backend_prices, costs
-from pvtt.estimate.loads import read_loads
-from pvtt.estimate.made import ways
-from pvtt.estimate.wall import Pack, makespan, pack_of, wall
-from pvtt.files import write_json
-from pvtt.pairs import plan_pairs
-from pvtt.pairs.taxonomy import Taxonomy
-from pvtt.provenance import Stopwatch, provenance
-from pvtt.tables import write_table
+from pvtt.backends import registry as backends
+from pvtt.cli import main
+from pvtt.config import settings
+from pvtt.io.files import write_json
+from pvtt.io.tables import write_table
+from pvtt.models import registry as models
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.reporting import estimate
+from pvtt.reporting.estimate import Asked, Nodes, estimate_feed, estimate_preset, presets, text, unit_costs
+from pvtt.reporting.estimate.existing_results import ways
+from pvtt.reporting.estimate.load_times import read_loads
+from pvtt.reporting.estimate.planned_work import read_feed
+from pvtt.reporting.estimate.schedule import Pack, makespan, pack_of, wall
+from pvtt.reporting.estimate.unit_costs import Figure, Price, backend_prices, costs
+from pvtt.stages.pairs import plan_pairs
+from pvtt.stages.pairs.taxonomy import Taxonomy
 
 # id, category, subcategory, video. A ring and a necklace are medium, both to a tote are expert.
 PRODUCTS = [("A", "jewelry", "ring", True), ("B", "jewelry", "necklace", True), ("C", "bags", "tote", False)]
@@ -292,7 +295,7 @@ def test_a_backend_without_figures_takes_the_plans(monkeypatch):
 
 def test_the_costs_file_names_what_there_is():
     table = costs()
-    assert set(table["plan"]) == set(figures.STAGES)
+    assert set(table["plan"]) == set(unit_costs.STAGES)
     assert sorted(path.stem for path in (ROOT / "config/presets").glob("*.yaml")) == sorted(table["presets"])
     for stage, entries in table["backends"].items():
         for key, entry in entries.items():
@@ -404,7 +407,7 @@ def test_loading_is_measured_by_the_workers_events(tmp_path):
 
 
 def preset_config(name: str, *items: str) -> dict:
-    return settings.resolve(settings.read([scenarios.preset_file(name)], items))
+    return settings.resolve(settings.read([presets.preset_file(name)], items))
 
 
 @pytest.mark.parametrize(
@@ -444,7 +447,7 @@ def test_a_preset_plans_one_clip_and_not_two_million_pairs(monkeypatch):
         rows.append(len(plan))
         return plan
 
-    monkeypatch.setattr(scenarios, "plan_pairs", counted)
+    monkeypatch.setattr(presets, "plan_pairs", counted)
     record = estimate_preset("large", preset_config("large"))
     assert record["pairs"]["planned"] == 1_996_000 and rows == [998]
     assert "100 batches" in record["notes"][-1] and "66.9 GB" in record["notes"][-1]
@@ -454,7 +457,7 @@ def test_a_preset_refuses_what_only_a_feed_can_answer():
     with pytest.raises(ValueError, match="need a catalogue"):
         estimate_preset("small", preset_config("small", "pairs={quotas: {easy: 0.5}}"))
     with pytest.raises(ValueError, match="poc, small, medium, large"):
-        scenarios.scenario("huge")
+        presets.scenario("huge")
 
 
 def test_batches_of_source_products_are_the_whole_plan():

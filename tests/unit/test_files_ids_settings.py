@@ -7,8 +7,11 @@ import re
 import pytest
 import yaml
 
-from pvtt import backends, files, ids, settings
-from pvtt.settings import SettingsError
+from pvtt.backends import registry
+from pvtt.config import settings
+from pvtt.config.settings import SettingsError
+from pvtt.io import files
+from pvtt.records import ids
 
 
 class TestFiles:
@@ -121,21 +124,21 @@ class TestSettings:
 
 class TestBackends:
     def test_found_by_convention(self):
-        assert "scenedetect" in backends.available("shots")
-        assert "perceptual_hash" in backends.available("catalogue")
-        assert backends.backend_class("shots", "scenedetect").name == "scenedetect"
+        assert "scenedetect" in registry.available("shots")
+        assert "perceptual_hash" in registry.available("catalogue")
+        assert registry.backend_class("shots", "scenedetect").name == "scenedetect"
 
     def test_by_path(self):
-        assert backends.backend_class("shots", "pvtt.shots.scenedetect:Backend").name == "scenedetect"
+        assert registry.backend_class("shots", "pvtt.stages.shots.scenedetect:Backend").name == "scenedetect"
 
     def test_unknown(self):
         with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are scenedetect"):
-            backends.backend_class("shots", "magic")
+            registry.backend_class("shots", "magic")
 
     @pytest.mark.parametrize("stage", ["catalogue", "shots"])
     def test_attributes(self, stage):
-        for name in backends.available(stage):
-            backend = backends.backend_class(stage, name)
+        for name in registry.available(stage):
+            backend = registry.backend_class(stage, name)
             assert backend.name == name and isinstance(backend.version, str) and isinstance(backend.needs, tuple)
             assert hasattr(backend, "limits")
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from pvtt.scoring.filter import COLUMNS, failed_rules, filter_pairs
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.stages.scoring.filter import COLUMNS, failed_rules, filter_pairs
 
 SETTINGS = stage_defaults("filter")
 

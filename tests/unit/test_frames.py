@@ -5,8 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pvtt.frames import Replay
-from pvtt.media import write_video
+from pvtt.io.video import write_video
+from pvtt.io.video_reader import Replay
 
 
 @pytest.mark.parametrize("memory_mb", [100, 0.01])

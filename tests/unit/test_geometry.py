@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.geometry import (
+from pvtt.imaging.geometry import (
     apply,
     box_of,
     camera_motion,

@@ -8,18 +8,20 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.colour import to_linear, to_srgb
-from pvtt.geometry import box_of
-from pvtt.insertion import insert_product
-from pvtt.insertion.base import InsertionError, Request
-from pvtt.insertion.composite import Backend, adapted_size, compose, restored, stood
-from pvtt.insertion.control import Path
-from pvtt.insertion.cutout import draw, prepare
-from pvtt.insertion.light import measure_light
-from pvtt.insertion.photos import agreed_gain
-from pvtt.media import count_frames, read_masks, read_video, write_masks, write_png, write_video
-from pvtt.settings import stage_defaults
-from pvtt.shadow import N_COPIES, shade, shadow_copies
+from pvtt.config.settings import stage_defaults
+from pvtt.imaging.colour import to_linear, to_srgb
+from pvtt.imaging.geometry import box_of
+from pvtt.imaging.shadow import N_COPIES, shade, shadow_copies
+from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
+from pvtt.stages.insertion import insert_product
+from pvtt.stages.insertion.base import InsertionError, Request
+from pvtt.stages.insertion.color_consensus import agreed_gain
+from pvtt.stages.insertion.composite import Backend, compose
+from pvtt.stages.insertion.compositing import restored
+from pvtt.stages.insertion.illumination import measure_light
+from pvtt.stages.insertion.layer import draw, prepare
+from pvtt.stages.insertion.placement import adapted_size, stood
+from pvtt.stages.insertion.trajectory import Path
 
 N, H, W = 12, 160, 224
 THROWN = 2

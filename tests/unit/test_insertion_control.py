@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from pvtt.geometry import apply, similarity
-from pvtt.insertion.base import InsertionError
-from pvtt.insertion.control import follow, follow_boxes, follow_ends, follow_points, point_steps, select_points, smooth
+from pvtt.imaging.geometry import apply, similarity
+from pvtt.stages.insertion.base import InsertionError
+from pvtt.stages.insertion.trajectory import (
+    follow,
+    follow_boxes,
+    follow_ends,
+    follow_points,
+    point_steps,
+    select_points,
+    smooth,
+)
 
 N = 25
 FRAME = (640, 360)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pvtt.colour import to_linear, to_srgb
-from pvtt.insertion.cutout import prepare
-from pvtt.insertion.photos import agreed_gain, toned
+from pvtt.imaging.colour import to_linear, to_srgb
+from pvtt.stages.insertion.color_consensus import agreed_gain, toned
+from pvtt.stages.insertion.layer import prepare
 
 
 def cutout_of(colour, side=80):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pvtt.colour import to_srgb
+from pvtt.imaging.colour import to_srgb
 from pvtt.metrics import flicker, shadow_error, shadow_residue
 
 

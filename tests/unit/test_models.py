@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from pvtt import __main__ as command
-from pvtt import fetching, models, settings
-from pvtt.models import ModelError
+from pvtt import cli as command
+from pvtt.config import settings
+from pvtt.models import download, registry
+from pvtt.models.registry import ModelError
 from unit.hub import Hub
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -35,7 +36,7 @@ def hub(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.setenv("PVTT_GITHUB", server.address)
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(fetching, "PAUSE_S", 0.0)
+    monkeypatch.setattr(download, "PAUSE_S", 0.0)
     yield server
     server.close()
 
@@ -57,12 +58,12 @@ def serve(hub, base=BASE, **files):
 
 class TestRegistry:
     def test_it_fits_its_schema(self):
-        listed = yaml.safe_load(models.REGISTRY.read_text(encoding="utf-8"))
+        listed = yaml.safe_load(registry.REGISTRY.read_text(encoding="utf-8"))
         jsonschema.Draft202012Validator(settings.load_schema("models")).validate(listed)
-        assert set(models._read(models.REGISTRY, 0)) == set(listed)
+        assert set(registry._read(registry.REGISTRY, 0)) == set(listed)
 
     def test_every_entry_is_pinned_or_says_why_not(self):
-        for entry in models._read(models.REGISTRY, 0).values():
+        for entry in registry._read(registry.REGISTRY, 0).values():
             if entry.source in ("hub", "checkout") and entry.about.get("pinned", True):
                 assert len(entry.commit) == 40 and set(entry.commit) <= set("0123456789abcdef"), entry.id
             elif entry.source != "release":
@@ -70,20 +71,20 @@ class TestRegistry:
             assert entry.about["vram_gb"] >= 0
 
     def test_non_commercial_ones_are_marked(self):
-        barred = {entry.id for entry in models._read(models.REGISTRY, 0).values() if not entry.commercial}
+        barred = {entry.id for entry in registry._read(registry.REGISTRY, 0).values() if not entry.commercial}
         assert barred == {"propainter", "videopainter", "cogvideox-5b-i2v", "insertanywhere-lora"}
 
     def test_own_entries_are_over_the_projects(self, home):
         register(home, "dinov2-base", files=["own.bin"])
-        assert models.model("dinov2-base").files == (models.File("own.bin"),)
-        assert models.model("sam2.1-hiera-tiny").repository == "facebook/sam2.1-hiera-tiny"
+        assert registry.model("dinov2-base").files == (registry.File("own.bin"),)
+        assert registry.model("sam2.1-hiera-tiny").repository == "facebook/sam2.1-hiera-tiny"
         (home / "models.yaml").write_text("dinov2-base: 3")
         with pytest.raises(ModelError, match=r"models\.yaml is not a list of models"):
-            models.model("dinov2-base")
+            registry.model("dinov2-base")
 
     def test_unknown(self):
         with pytest.raises(ModelError, match=r"no model 'nothing' .* there are .*dinov2-base"):
-            models.model("nothing")
+            registry.model("nothing")
 
     @pytest.mark.parametrize(
         ("given", "strictest"),
@@ -95,21 +96,21 @@ class TestRegistry:
         ],
     )
     def test_strictest_licence(self, given, strictest):
-        assert models.strictest(given) == strictest
+        assert registry.strictest(given) == strictest
 
 
 class TestProblems:
     def test_missing_short_and_whole(self, home):
         register(home, files=["config.json", {"path": "model.bin", "size": 4}])
-        assert "config.json is missing; run: pvtt models fetch thing" in models.problems("thing")[0]
+        assert "config.json is missing; run: pvtt models fetch thing" in registry.problems("thing")[0]
         (home / "thing").mkdir()
         (home / "thing/config.json").write_text("{}")
         (home / "thing/model.bin").write_bytes(b"123")
-        assert models.problems("thing")[0].endswith("has 3 bytes, not 4; run: pvtt models fetch thing")
+        assert registry.problems("thing")[0].endswith("has 3 bytes, not 4; run: pvtt models fetch thing")
         with pytest.raises(ModelError, match="has 3 bytes, not 4"):
-            models.require("thing")
+            registry.require("thing")
         (home / "thing/model.bin").write_bytes(b"1234")
-        assert models.require("thing") == home / "thing"
+        assert registry.require("thing") == home / "thing"
 
     def test_shards_of_an_index_are_asked_for(self, home):
         register(home, files=[{"path": "unet/model.safetensors", "split": True}])
@@ -118,15 +119,15 @@ class TestProblems:
         index = folder / "model.safetensors.index.json"
         index.write_text(json.dumps({"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}))
         (folder / "m-1.safetensors").write_bytes(b"x")
-        (problem,) = models.problems("thing")
+        (problem,) = registry.problems("thing")
         assert "unet/m-2.safetensors is missing" in problem
         (folder / "m-2.safetensors").write_bytes(b"x")
-        assert models.problems("thing") == []
+        assert registry.problems("thing") == []
         index.write_text("{}")
-        assert "is not an index of shards" in models.problems("thing")[0]
+        assert "is not an index of shards" in registry.problems("thing")[0]
 
     def test_unpublished_weights(self):
-        assert "not published; put your own there" in models.problems("insertanywhere-lora")[0]
+        assert "not published; put your own there" in registry.problems("insertanywhere-lora")[0]
 
 
 class TestFetch:
@@ -134,14 +135,14 @@ class TestFetch:
         register(home)
         serve(hub, config_json=b"", **{"config.json": b"{}", "model.safetensors": b"weights" * 999})
         hub.large.add(f"{BASE}/model.safetensors")
-        assert fetching.fetch("thing") == ["config.json", "model.safetensors"]
+        assert download.fetch("thing") == ["config.json", "model.safetensors"]
         record = json.loads((home / "thing/.digests.json").read_text())
         assert record["commit"] == COMMIT
         expected = {"sha256": hashlib.sha256(b"weights" * 999).hexdigest(), "size": 6993}
         assert record["files"]["model.safetensors"] == expected
         requests = len(hub.log)
-        assert fetching.fetch("thing") == [] and len(hub.log) == requests
-        assert models.require("thing") and fetching.verify("thing") == []
+        assert download.fetch("thing") == [] and len(hub.log) == requests
+        assert registry.require("thing") and download.verify("thing") == []
         assert not list(home.rglob("*.part"))
 
     def test_an_interrupted_transfer_goes_on_where_it_broke_off(self, home, hub, monkeypatch):
@@ -150,15 +151,15 @@ class TestFetch:
         serve(hub, **{"model.safetensors": body})
         path = f"{BASE}/model.safetensors"
         hub.faults[path] = ["drop"]
-        monkeypatch.setattr(fetching, "ATTEMPTS", 1)
+        monkeypatch.setattr(download, "ATTEMPTS", 1)
         with pytest.raises(ModelError, match=r"could not be downloaded .* run pvtt models fetch thing again"):
-            fetching.fetch("thing")
+            download.fetch("thing")
         part = home / "thing/model.safetensors.part"
         half = part.stat().st_size
         assert 0 < half < len(body) and not (home / "thing/model.safetensors").exists()
-        assert models.problems("thing")
+        assert registry.problems("thing")
         hub.log.clear()
-        assert fetching.fetch("thing") == ["model.safetensors"]
+        assert download.fetch("thing") == ["model.safetensors"]
         assert hub.log == [(path, f"bytes={half}-")]
         assert (home / "thing/model.safetensors").read_bytes() == body and not part.exists()
 
@@ -167,7 +168,7 @@ class TestFetch:
         body = b"0123456789" * 500_000
         serve(hub, **{"model.safetensors": body})
         hub.faults[f"{BASE}/model.safetensors"] = ["drop"] * 50
-        code = "from pvtt import fetching; fetching.PAUSE_S = 9; fetching.fetch('thing')"
+        code = "from pvtt.models import download; download.PAUSE_S = 9; download.fetch('thing')"
         environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow")}
         process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
         part = home / "thing/model.safetensors.part"
@@ -180,22 +181,22 @@ class TestFetch:
         finally:
             process.kill()
             process.wait()
-        assert part.stat().st_size and models.problems("thing")
+        assert part.stat().st_size and registry.problems("thing")
         hub.faults.clear()
-        assert fetching.fetch("thing") and fetching.verify("thing") == []
+        assert download.fetch("thing") and download.verify("thing") == []
 
     def test_passing_faults_are_tried_again(self, home, hub):
         register(home, files=["model.safetensors"])
         serve(hub, **{"model.safetensors": b"weights" * 1000})
         hub.faults[f"{BASE}/model.safetensors"] = [503, "drop", 429]
-        assert fetching.fetch("thing") == ["model.safetensors"] and fetching.verify("thing") == []
+        assert download.fetch("thing") == ["model.safetensors"] and download.verify("thing") == []
 
     def test_a_part_that_does_not_fit_is_thrown_away(self, home, hub):
         register(home, files=["model.safetensors"])
         serve(hub, **{"model.safetensors": b"short"})
         (home / "thing").mkdir()
         (home / "thing/model.safetensors.part").write_bytes(b"longer than the file")
-        fetching.fetch("thing")
+        download.fetch("thing")
         assert (home / "thing/model.safetensors").read_bytes() == b"short"
 
     @pytest.mark.parametrize("stated", ["registry", "hub", "md5"])
@@ -208,9 +209,9 @@ class TestFetch:
         hub.faults[path] = ["wrong"]
         hub.large |= {path} if stated == "hub" else set()
         with pytest.raises(ModelError, match=r"model\.safetensors has (sha256|md5) .* not .*; delete it and run"):
-            fetching.fetch("thing")
+            download.fetch("thing")
         assert not (home / "thing/model.safetensors").exists() and not list(home.rglob("*.part"))
-        assert fetching.fetch("thing") == ["model.safetensors"]
+        assert download.fetch("thing") == ["model.safetensors"]
 
     def test_a_missing_file_names_its_path(self, home, hub):
         register(home)
@@ -218,31 +219,31 @@ class TestFetch:
         with pytest.raises(
             ModelError, match=rf"there is no .*/maker/thing/resolve/{COMMIT}/model.safetensors; correct"
         ):
-            fetching.fetch("thing")
+            download.fetch("thing")
 
     def test_gated(self, home, hub, monkeypatch):
         register(home, files=["config.json"])
         serve(hub, **{"config.json": b"{}"})
         hub.faults[f"{BASE}/config.json"] = [401]
         with pytest.raises(ModelError, match=r"refused .401.; accept its licence .* HF_TOKEN"):
-            fetching.fetch("thing")
+            download.fetch("thing")
         monkeypatch.setenv("HF_TOKEN", "key")
-        fetching.fetch("thing")
+        download.fetch("thing")
         assert hub.headers[-1]["Authorization"] == "Bearer key" and "Authorization" not in hub.headers[0]
 
     def test_offline(self, home, monkeypatch):
         register(home)
         monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-        monkeypatch.setattr(fetching, "PAUSE_S", 0.0)
+        monkeypatch.setattr(download, "PAUSE_S", 0.0)
         with pytest.raises(ModelError, match=r"config\.json could not be downloaded .*HF_ENDPOINT .*mirror, or copy"):
-            fetching.fetch("thing")
+            download.fetch("thing")
 
     def test_what_is_there_needs_no_network(self, home, monkeypatch):
         register(home, files=["config.json"])
         (home / "thing").mkdir()
         (home / "thing/config.json").write_text("{}")
         monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-        assert fetching.fetch("thing") == []
+        assert download.fetch("thing") == []
         assert "config.json" in json.loads((home / "thing/.digests.json").read_text())["files"]
 
     def test_shards_come_by_their_index(self, home, hub):
@@ -251,37 +252,37 @@ class TestFetch:
         serve(hub, **{"unet/model.safetensors.index.json": shards})
         serve(hub, **{"unet/m-1.safetensors": b"1", "unet/m-2.safetensors": b"2"})
         expected = [f"unet/{name}.safetensors" for name in ("m-1", "m-2")]
-        assert fetching.fetch("thing") == ["unet/model.safetensors.index.json", *expected]
-        assert fetching.fetch("thing") == [] and fetching.verify("thing") == []
+        assert download.fetch("thing") == ["unet/model.safetensors.index.json", *expected]
+        assert download.fetch("thing") == [] and download.verify("thing") == []
 
     def test_optional_files_may_lack(self, home, hub):
         register(home, files=["config.json", {"path": "vocab.txt", "optional": True}])
         serve(hub, **{"config.json": b"{}"})
-        assert fetching.fetch("thing") == ["config.json"] and models.problems("thing") == []
+        assert download.fetch("thing") == ["config.json"] and registry.problems("thing") == []
 
     def test_a_branch_is_held_at_the_commit_of_the_first_fetch(self, home, hub):
         register(home, commit="main", pinned=False, notes="No commit is known.")
         serve(hub, "/maker/thing/resolve/main", **{"config.json": b"{}"})
         serve(hub, f"/maker/thing/resolve/{'c' * 40}", **{"model.safetensors": b"weights"})
-        assert len(fetching.fetch("thing")) == 2
-        assert models.commit("thing") == "c" * 40
+        assert len(download.fetch("thing")) == 2
+        assert registry.commit("thing") == "c" * 40
 
     def test_a_release(self, home, hub):
         files = [{"path": "net.onnx", "name": "Net-1.onnx"}]
         register(home, commit="v1", source="release", files=files)
         serve(hub, "/maker/thing/releases/download/v1", **{"Net-1.onnx": b"onnx"})
-        fetching.fetch("thing")
+        download.fetch("thing")
         assert (home / "thing/net.onnx").read_bytes() == b"onnx"
 
     def test_two_at_once(self, home, hub):
         register(home)
-        wanted = models.model("thing")
-        with fetching._alone(wanted), pytest.raises(ModelError, match="being fetched by another process"):
-            fetching.fetch("thing")
+        wanted = registry.model("thing")
+        with download._alone(wanted), pytest.raises(ModelError, match="being fetched by another process"):
+            download.fetch("thing")
 
     def test_unpublished(self, home):
         with pytest.raises(ModelError, match="nothing is published"):
-            fetching.fetch("insertanywhere-lora")
+            download.fetch("insertanywhere-lora")
 
 
 class TestCheckout:
@@ -311,17 +312,17 @@ class TestCheckout:
 
     def test_at_its_commit(self, home, upstream):
         register(home, source="checkout", commit=upstream, files=["run.py"])
-        assert "run.py is missing" in models.problems("thing")[0]
-        assert fetching.fetch("thing") == [f"maker/thing@{upstream[:10]}"]
+        assert "run.py is missing" in registry.problems("thing")[0]
+        assert download.fetch("thing") == [f"maker/thing@{upstream[:10]}"]
         assert (home / "thing/run.py").read_text() == "print(1)\n"
-        assert fetching.fetch("thing") == [] and fetching.verify("thing") == []
+        assert download.fetch("thing") == [] and download.verify("thing") == []
         (home / "thing/run.py").write_text("print(3)\n")
-        assert "was changed: M run.py" in fetching.verify("thing")[0]
+        assert "was changed: M run.py" in download.verify("thing")[0]
 
     def test_no_such_commit(self, home, upstream):
         register(home, source="checkout", commit="d" * 40, files=["run.py"])
         with pytest.raises(ModelError, match=r"git fetch of maker/thing@dddd.* failed"):
-            fetching.fetch("thing")
+            download.fetch("thing")
 
 
 class TestCommand:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from fabricated import tiny_run
 
-from pvtt.files import read_json, write_json
-from pvtt.overview import Stage, distribution, funnel, main_photo, read_run, reason_list, score_values
+from pvtt.io.files import read_json, write_json
+from pvtt.records.run_summary import Stage, distribution, funnel, main_photo, read_run, reason_list, score_values
 
 
 @pytest.fixture(scope="module")

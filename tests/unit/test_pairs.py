@@ -5,11 +5,11 @@ import copy
 import pandas as pd
 import pytest
 
-from pvtt.ids import pair_id, seed_of
-from pvtt.pairs import choose_photos, clip_facts, infeasible, main_image, plan_feed, plan_pairs
-from pvtt.pairs.packs import assign_packs, pack_record, read_ledger, write_ledger
-from pvtt.pairs.taxonomy import DIFFICULTIES, Taxonomy
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.records.ids import pair_id, seed_of
+from pvtt.stages.pairs import choose_photos, clip_facts, infeasible, main_image, plan_feed, plan_pairs
+from pvtt.stages.pairs.packs import assign_packs, pack_record, read_ledger, write_ledger
+from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
 
 TAXONOMY = Taxonomy(
     {

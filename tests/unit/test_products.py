@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.backends import Limits
-from pvtt.media import read_rgba, write_jpeg, write_png
+from pvtt.backends.base import Limits
+from pvtt.config.settings import stage_defaults
+from pvtt.io.video import read_rgba, write_jpeg, write_png
 from pvtt.metrics import mask_iou
-from pvtt.products import cut_out_product
-from pvtt.products.base import NoCutOutError
-from pvtt.products.classical import Backend
-from pvtt.products.ground import fit_ground
-from pvtt.products.matting import decontaminate, guided_alpha, known_ground_alpha, nearest_values
-from pvtt.products.presence import alpha_measures, reason_against
-from pvtt.products.saliency import saliency_map
-from pvtt.settings import stage_defaults
+from pvtt.stages.cutouts import cut_out_product
+from pvtt.stages.cutouts.background_model import fit_ground
+from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.classical import Backend
+from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
+from pvtt.stages.cutouts.matting import decontaminate, guided_alpha, known_ground_alpha, nearest_values
+from pvtt.stages.cutouts.saliency import saliency_map
 
 SETTINGS = stage_defaults("products")
 HEIGHT, WIDTH = 200, 260

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from fabricated import tiny_run
 
-from pvtt import media
-from pvtt.files import read_json, write_json
-from pvtt.overview import Stage
-from pvtt.report import write_report
-from pvtt.report.charts import funnel_chart, histogram_chart
-from pvtt.report.facts import chosen
-from pvtt.report.previews import OBJECT_COLOURS, Previews, draw_masks
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.io import video
+from pvtt.io.files import read_json, write_json
+from pvtt.records.run_summary import Stage
+from pvtt.reporting.report import write_report
+from pvtt.reporting.report.charts import funnel_chart, histogram_chart
+from pvtt.reporting.report.facts import chosen
+from pvtt.reporting.report.previews import OBJECT_COLOURS, Previews, draw_masks
 
 SETTINGS = stage_defaults("report") | {"preview_side_px": 96}
 
@@ -53,17 +53,17 @@ def test_the_page_needs_no_network_and_all_its_media_are_there(report: tuple[Pat
 def test_previews_are_small_and_have_every_frame(report: tuple[Path, str]) -> None:
     folder, _ = report
     for kind in ("source", "mask", "background"):
-        info = media.probe(folder / "media" / f"MUGS001_s01_{kind}.mp4")
+        info = video.probe(folder / "media" / f"MUGS001_s01_{kind}.mp4")
         assert (info.width, info.height, info.n_frames) == (160, 96, 52)
-        assert media.rate_text(info.fps) == "24/1"
-    assert media.probe(folder / "media" / "MUGS001_s01__RING001_i1_result.mp4").n_frames == 52
+        assert video.rate_text(info.fps) == "24/1"
+    assert video.probe(folder / "media" / "MUGS001_s01__RING001_i1_result.mp4").n_frames == 52
 
 
 def test_the_overlay_differs_from_the_source_just_where_the_mask_is(report: tuple[Path, str]) -> None:
     folder, _ = report
-    source = media.read_video(folder / "media" / "MUGS001_s01_source.mp4").astype(int)
-    overlay = media.read_video(folder / "media" / "MUGS001_s01_mask.mp4").astype(int)
-    masks = media.read_masks(tiny_run().results / "clips/MUGS001_s01/masks.mkv").any(0)[:, 1::2, 1::2]
+    source = video.read_video(folder / "media" / "MUGS001_s01_source.mp4").astype(int)
+    overlay = video.read_video(folder / "media" / "MUGS001_s01_mask.mp4").astype(int)
+    masks = video.read_masks(tiny_run().results / "clips/MUGS001_s01/masks.mkv").any(0)[:, 1::2, 1::2]
     change = np.abs(overlay - source).mean(3)
     assert change[masks].mean() > 25
     assert change[~masks].mean() < 3
@@ -164,10 +164,10 @@ def test_choosing_takes_from_each_group_and_keeps_the_order() -> None:
 def test_a_large_picture_is_reduced_with_its_transparency(tmp_path: Path) -> None:
     image = np.zeros((200, 800, 4), np.uint8)
     image[:, :400] = (10, 200, 30, 255)
-    media.write_png(tmp_path / "cut.png", image)
+    video.write_png(tmp_path / "cut.png", image)
     previews = Previews(tmp_path / "media", 96)
     assert previews.picture("cut", tmp_path / "cut.png") == "media/cut.png"
-    small = media.read_rgba(tmp_path / "media" / "cut.png")
+    small = video.read_rgba(tmp_path / "media" / "cut.png")
     assert small.shape == (90, 360, 4)
     assert small[45, 20].tolist() == [10, 200, 30, 255] and small[45, 340, 3] == 0
     assert previews.picture("none", tmp_path / "none.png") is None

@@ -8,16 +8,16 @@ import jsonschema
 import numpy as np
 import pytest
 
-from pvtt import scoring
-from pvtt.files import write_empty, write_json
-from pvtt.media import write_masks, write_png, write_video
+from pvtt.config.settings import load_schema, stage_defaults
+from pvtt.io.files import write_empty, write_json
+from pvtt.io.video import write_masks, write_png, write_video
 from pvtt.metrics import psnr
-from pvtt.scoring import quality_score, score_pair
-from pvtt.scoring.base import Crop
-from pvtt.scoring.classical import Backend
-from pvtt.scoring.identity import cut_out_crops, identity_measures, tight_crop
-from pvtt.scoring.judges.base import Answer, JudgeError
-from pvtt.settings import load_schema, stage_defaults
+from pvtt.stages import scoring
+from pvtt.stages.scoring import quality_score, score_pair
+from pvtt.stages.scoring.base import Crop
+from pvtt.stages.scoring.classical import Backend
+from pvtt.stages.scoring.identity import cut_out_crops, identity_measures, tight_crop
+from pvtt.stages.scoring.judges.base import Answer, JudgeError
 
 SETTINGS = stage_defaults("scoring")
 FPS = Fraction(24000, 1001)

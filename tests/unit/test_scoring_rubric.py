@@ -7,14 +7,22 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.files import read_json
-from pvtt.scoring import parts, told_title, version
-from pvtt.scoring.base import Crop
-from pvtt.scoring.judges.base import Answer, JudgeError, Question
-from pvtt.scoring.judging import judge_measures, judge_pair, judge_scores
-from pvtt.scoring.rubric import ORDERS, clean_title, data_field, expected_score, explain_schema, questions, rubric
-from pvtt.scoring.sheets import judge_pictures
-from pvtt.settings import SettingsError, resolve, stage_defaults
+from pvtt.config.settings import SettingsError, resolve, stage_defaults
+from pvtt.io.files import read_json
+from pvtt.stages.scoring import parts, told_title, version
+from pvtt.stages.scoring.base import Crop
+from pvtt.stages.scoring.contact_sheets import judge_pictures
+from pvtt.stages.scoring.judges.base import Answer, JudgeError, Question
+from pvtt.stages.scoring.judging import judge_measures, judge_pair, judge_scores
+from pvtt.stages.scoring.rubric import (
+    ORDERS,
+    clean_title,
+    data_field,
+    expected_score,
+    explain_schema,
+    questions,
+    rubric,
+)
 
 SETTINGS = stage_defaults("scoring")
 HOW = SETTINGS["judging"]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.scoring.temporal import Step, box_drift, jitter, motion_gate, temporal_measures, temporal_score
+from pvtt.stages.scoring.temporal import Step, box_drift, jitter, motion_gate, temporal_measures, temporal_score
 
 N, HEIGHT, WIDTH = 10, 120, 180
 

@@ -4,9 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.segmentation.candidates import Candidate, choose, instances, is_cut, overlap, with_likeness, worth
-from pvtt.segmentation.openings import opening_points
-from pvtt.segmentation.windows import Clip, windowed
+from pvtt.stages.segmentation.sam2.box_selection import (
+    Candidate,
+    choose,
+    instances,
+    is_cut,
+    overlap,
+    with_likeness,
+    worth,
+)
+from pvtt.stages.segmentation.sam2.cropped_video import Clip, windowed
+from pvtt.stages.segmentation.sam2.negative_points import opening_points
 
 HEIGHT, WIDTH = 96, 160
 

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.segmentation import appearance
-from pvtt.segmentation.classical import Backend, resized_frame
-from pvtt.segmentation.discovery import discover
-from pvtt.segmentation.points import on_mask
-from pvtt.segmentation.shade import soft_reach
-from pvtt.segmentation.track import follow_queries
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.stages.segmentation import color_histograms
+from pvtt.stages.segmentation.classical import Backend, resized_frame
+from pvtt.stages.segmentation.classical.cosegmentation import discover
+from pvtt.stages.segmentation.classical.shadow_edges import soft_reach
+from pvtt.stages.segmentation.points import on_mask
+from pvtt.stages.segmentation.track import follow_queries
 
 HEIGHT, WIDTH = 192, 256
 ROWS, COLUMNS = np.mgrid[:HEIGHT, :WIDTH]
@@ -36,7 +36,7 @@ def iou(first, second):
 
 
 def histogram_of(colour):
-    return appearance.histogram(appearance.features(np.full((9, 9, 3), colour, np.uint8)), np.ones((9, 9)))
+    return color_histograms.histogram(color_histograms.features(np.full((9, 9, 3), colour, np.uint8)), np.ones((9, 9)))
 
 
 def backend():
@@ -47,10 +47,10 @@ def test_shades_of_a_colour_keep_its_hue_and_other_colours_stay_out():
     lit = (200, 150, 120)
     linear = (np.array(lit) / 255) ** 2.2 * 0.45
     shaded = np.rint(255 * linear ** (1 / 2.2)).astype(int)
-    deep = appearance.shadowed(histogram_of(lit), 0.6, appearance.DEEP)
-    assert appearance.overlap(deep, histogram_of(shaded)) > 0.15
-    assert appearance.overlap(deep, histogram_of((60, 100, 140))) < 0.02
-    assert deep[: appearance.BINS**3].sum() == pytest.approx(1)
+    deep = color_histograms.shadowed(histogram_of(lit), 0.6, color_histograms.DEEP)
+    assert color_histograms.overlap(deep, histogram_of(shaded)) > 0.15
+    assert color_histograms.overlap(deep, histogram_of((60, 100, 140))) < 0.02
+    assert deep[: color_histograms.BINS**3].sum() == pytest.approx(1)
 
 
 def test_a_soft_slope_is_crossed_and_an_edge_is_not():
@@ -102,7 +102,7 @@ def test_a_ball_of_the_products_colour_is_left_out_when_photos_show_one_part():
         frame[body | ball] = (200, 40, 30)
     photo = np.zeros((60, 60, 4), np.uint8)
     photo[5:55, 5:55] = (200, 40, 30, 255)
-    assert appearance.shows_one_part([photo]) and not appearance.shows_one_part([])
+    assert color_histograms.shows_one_part([photo]) and not color_histograms.shows_one_part([])
     masks = backend().segment(frames, [photo], "").masks.any(0)
     assert masks[1][body].mean() > 0.95 and not masks[1][ball].any()
 
@@ -110,7 +110,7 @@ def test_a_ball_of_the_products_colour_is_left_out_when_photos_show_one_part():
 def test_photos_with_two_parts_are_no_single_object():
     photo = np.zeros((40, 80, 4), np.uint8)
     photo[10:30, 5:30, 3] = photo[10:30, 50:75, 3] = 255
-    assert not appearance.shows_one_part([photo])
+    assert not color_histograms.shows_one_part([photo])
 
 
 def test_a_part_of_another_colour_that_photos_show_belongs_to_the_product():
@@ -126,9 +126,9 @@ def test_a_part_of_another_colour_that_photos_show_belongs_to_the_product():
 
 def test_colours_that_no_photo_shows_count_less():
     red, green = histogram_of((200, 30, 40)), histogram_of((30, 160, 60))
-    mixed = appearance.blend((red + green) / 2, red, 0.0)
-    assert appearance.overlap(mixed, red) > 1.5 * appearance.overlap(mixed, green)
-    assert appearance.known_share(red, red) > 0.95 and appearance.known_share(green, red) < 0.05
+    mixed = color_histograms.blend((red + green) / 2, red, 0.0)
+    assert color_histograms.overlap(mixed, red) > 1.5 * color_histograms.overlap(mixed, green)
+    assert color_histograms.known_share(red, red) > 0.95 and color_histograms.known_share(green, red) < 0.05
 
 
 def test_the_fit_of_a_mask_is_highest_where_the_product_is():

@@ -4,17 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.segmentation import appearance, labelling, motion
-from pvtt.segmentation.discovery import foreign_skin, ring
-from pvtt.segmentation.objects import separate
-from pvtt.segmentation.overlay import overlays
-from pvtt.segmentation.place import PlaceFinder
-from pvtt.segmentation.propagation import stability, unmixed
-from pvtt.segmentation.regions import border_contact
-from pvtt.segmentation.saliency import saliency
-from pvtt.segmentation.shade import enclosed
-from pvtt.segmentation.track import build_track, follow_points
-from pvtt.segmentation.whole import Solidity, filled, photographed
+from pvtt.imaging.morphology import border_contact, ring
+from pvtt.stages.segmentation import color_histograms, motion
+from pvtt.stages.segmentation.classical import pixel_labeling
+from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
+from pvtt.stages.segmentation.classical.feature_matching import PlaceFinder
+from pvtt.stages.segmentation.classical.instances import separate
+from pvtt.stages.segmentation.classical.overlay import overlays
+from pvtt.stages.segmentation.classical.propagation import stability, unmixed
+from pvtt.stages.segmentation.classical.saliency import saliency
+from pvtt.stages.segmentation.classical.shadow_edges import enclosed
+from pvtt.stages.segmentation.concavity_filling import Solidity, filled, photographed
+from pvtt.stages.segmentation.track import build_track, follow_points
 
 
 def texture(height=120, width=160, seed=1):
@@ -31,41 +32,47 @@ def square(shape=(60, 80), top=20, left=30, side=20):
 def test_log_ratio_speaks_for_the_colour_of_each_side():
     image = np.full((20, 40, 3), (30, 60, 200), np.uint8)
     image[:, 20:] = (210, 200, 40)
-    bins = appearance.features(image)
+    bins = color_histograms.features(image)
     left = np.zeros((20, 40))
     left[:, :20] = 1
-    product, ground = appearance.histogram(bins, left), appearance.histogram(bins, 1 - left)
-    odds = appearance.evidence(appearance.log_ratio(product, ground), bins)
+    product, ground = color_histograms.histogram(bins, left), color_histograms.histogram(bins, 1 - left)
+    odds = color_histograms.evidence(color_histograms.log_ratio(product, ground), bins)
     assert (odds[:, :15] > 3).all() and (odds[:, 25:] < -3).all()
-    assert appearance.overlap(product, product) == pytest.approx(1)
-    assert appearance.overlap(product, ground) < 0.01
+    assert color_histograms.overlap(product, product) == pytest.approx(1)
+    assert color_histograms.overlap(product, ground) < 0.01
 
 
 def test_histograms_are_densities_even_without_weights():
-    bins = appearance.features(texture())
+    bins = color_histograms.features(texture())
     for weights in (np.ones(bins.shape[:2]), np.zeros(bins.shape[:2])):
-        histogram = appearance.histogram(bins, weights)
-        assert histogram[: appearance.BINS**3].sum() == pytest.approx(1)
-        assert histogram[appearance.BINS**3 :].sum() == pytest.approx(1)
+        histogram = color_histograms.histogram(bins, weights)
+        assert histogram[: color_histograms.BINS**3].sum() == pytest.approx(1)
+        assert histogram[color_histograms.BINS**3 :].sum() == pytest.approx(1)
 
 
 def test_a_shadow_is_explained_by_its_ground_and_a_brighter_patch_is_not():
     def flat(level):
-        return appearance.histogram(appearance.features(np.full((9, 9, 3), level, np.uint8)), np.ones((9, 9)))
+        return color_histograms.histogram(
+            color_histograms.features(np.full((9, 9, 3), level, np.uint8)), np.ones((9, 9))
+        )
 
     lit = flat(200)
-    assert appearance.overlap(appearance.shadowed(lit), flat(160)) > 2 * appearance.overlap(lit, flat(160))
-    assert appearance.overlap(appearance.shadowed(lit), flat(240)) < 0.05
+    assert color_histograms.overlap(color_histograms.shadowed(lit), flat(160)) > 2 * color_histograms.overlap(
+        lit, flat(160)
+    )
+    assert color_histograms.overlap(color_histograms.shadowed(lit), flat(240)) < 0.05
 
 
 def test_reference_histogram_ignores_what_is_transparent():
     photo = np.zeros((40, 40, 4), np.uint8)
     photo[..., 0] = 255
     photo[10:30, 10:30] = (0, 0, 255, 255)
-    blue = appearance.histogram(appearance.features(np.full((9, 9, 3), (0, 0, 255), np.uint8)), np.ones((9, 9)))
-    assert appearance.overlap(appearance.reference_histogram([photo]), blue) > 0.98
-    assert appearance.reference_histogram([]) is None
-    assert appearance.reference_histogram([np.zeros((9, 9, 4), np.uint8)]) is None
+    blue = color_histograms.histogram(
+        color_histograms.features(np.full((9, 9, 3), (0, 0, 255), np.uint8)), np.ones((9, 9))
+    )
+    assert color_histograms.overlap(color_histograms.reference_histogram([photo]), blue) > 0.98
+    assert color_histograms.reference_histogram([]) is None
+    assert color_histograms.reference_histogram([np.zeros((9, 9, 4), np.uint8)]) is None
 
 
 def test_only_skin_that_touches_the_border_is_a_hand():
@@ -148,7 +155,7 @@ def test_an_opening_stays_open_in_a_product_that_has_one():
 
 
 def test_the_gap_to_the_photos_shapes_is_nought_between_them():
-    solidity = Solidity(np.array([0.6, 0.9]), np.zeros(appearance.BINS**3))
+    solidity = Solidity(np.array([0.6, 0.9]), np.zeros(color_histograms.BINS**3))
     assert [round(solidity.gap(fill), 6) for fill in (0.5, 0.6, 0.75, 0.9, 1.0)] == [0.1, 0, 0, 0, 0.1]
     assert solidity.fill == pytest.approx(0.75) and solidity.solid
 
@@ -168,7 +175,7 @@ def test_a_contour_moves_to_where_a_pixel_is_half_product():
 
 def test_the_guided_filter_keeps_constants_and_its_own_guide():
     image = texture()
-    guided = labelling.GuidedFilter(image, smoothing=0.001)
+    guided = pixel_labeling.GuidedFilter(image, smoothing=0.001)
     assert guided(np.full(image.shape[:2], 0.7, np.float32)) == pytest.approx(0.7, abs=1e-3)
     plane = image[..., 1].astype(np.float32) / 255
     assert np.abs(guided(plane) - plane).max() < 0.02
@@ -179,29 +186,29 @@ def test_labels_follow_the_edges_of_the_image():
     truth = square()
     image[truth] = (200, 60, 60)
     weak = np.where(np.roll(truth, 2, 1), 1.0, -1.0).astype(np.float32)
-    found = labelling.label(weak, labelling.GuidedFilter(image), coupling=6) > 0.5
+    found = pixel_labeling.label(weak, pixel_labeling.GuidedFilter(image), coupling=6) > 0.5
     assert (found ^ truth).sum() < (np.roll(truth, 2, 1) ^ truth).sum()
 
 
 def test_signed_distance_of_a_square():
-    distance = labelling.signed_distance(square())
+    distance = pixel_labeling.signed_distance(square())
     assert distance[30, 40] == pytest.approx(9.5, abs=0.6)
     assert distance[20, 40] == pytest.approx(0.5, abs=0.1) and distance[19, 40] == pytest.approx(-0.5, abs=0.1)
     assert distance[9, 40] == pytest.approx(-10.5, abs=0.5)
-    assert (labelling.signed_distance(np.zeros((5, 5), bool)) == -1000).all()
+    assert (pixel_labeling.signed_distance(np.zeros((5, 5), bool)) == -1000).all()
 
 
 def test_specks_and_pinholes_go_and_the_rest_stays():
     mask = square()
     mask[5, 5] = True
     mask[30, 40] = False
-    assert (labelling.drop_specks(mask, 4) == square()).all()
+    assert (pixel_labeling.drop_specks(mask, 4) == square()).all()
 
 
 def test_main_parts_keeps_what_is_near_or_of_like_size():
     mask = square((100, 200), 40, 20, 20)
     near, alike, far = square((100, 200), 44, 41, 3), square((100, 200), 40, 150, 15), square((100, 200), 5, 100, 3)
-    assert (labelling.main_parts(mask | near | alike | far) == (mask | near | alike)).all()
+    assert (pixel_labeling.main_parts(mask | near | alike | far) == (mask | near | alike)).all()
 
 
 def test_stability_is_the_share_of_the_sure_part():

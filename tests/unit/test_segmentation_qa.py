@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pvtt.segmentation import qa
-from pvtt.segmentation.base import Segmentation
-from pvtt.segmentation.evidence import missing_colour
+from pvtt.stages.segmentation import qa
+from pvtt.stages.segmentation.base import Segmentation
+from pvtt.stages.segmentation.photo_evidence import missing_colour
 
 HEIGHT, WIDTH = 120, 160
 GOOD = {name: limit.good for name, limit in qa.LIMITS.items()}

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt import media
-from pvtt.segmentation import appearance, segment_clip
-from pvtt.segmentation.classical import Backend
-from pvtt.segmentation.evidence import sample_numbers
-from pvtt.settings import stage_defaults
+from pvtt.config.settings import stage_defaults
+from pvtt.io import video
+from pvtt.stages.segmentation import color_histograms, segment_clip
+from pvtt.stages.segmentation.classical import Backend
+from pvtt.stages.segmentation.photo_evidence import sample_numbers
 
 HEIGHT, WIDTH = 192, 256
 
@@ -51,7 +51,7 @@ def backend():
 
 
 def make_clip(folder, frames, **changes):
-    media.write_video(folder / "video.mp4", frames, Fraction(24000, 1001))
+    video.write_video(folder / "video.mp4", frames, Fraction(24000, 1001))
     record = {
         "clip_id": "A1_s01",
         "product_id": "A1",
@@ -68,7 +68,7 @@ def test_a_moving_disc_with_a_shadow_is_found_in_every_frame_and_accepted(tmp_pa
     frames, truth = paint([[disc(80 + 8 * t, 90 + 2 * t, 30)] for t in range(6)])
     make_clip(tmp_path, frames)
     segment_clip(tmp_path, [], "a red disc", settings())
-    masks = media.read_masks(tmp_path / "masks.mkv")
+    masks = video.read_masks(tmp_path / "masks.mkv")
     qa = json.loads((tmp_path / "qa.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
     assert masks.shape == (1, 6, HEIGHT, WIDTH)
@@ -154,7 +154,7 @@ def test_frames_without_anything_are_rejected_with_a_reason(tmp_path, level):
     segment_clip(tmp_path, [], "", settings())
     qa = json.loads((tmp_path / "qa.json").read_text())
     assert qa["status"] == "rejected" and "no product found" in qa["reason"]
-    assert not media.read_masks(tmp_path / "masks.mkv").any()
+    assert not video.read_masks(tmp_path / "masks.mkv").any()
     assert json.loads((tmp_path / "track.json").read_text())["frames"][0] == {
         "visible": False,
         "box": None,
@@ -176,7 +176,7 @@ def test_unusable_references_are_skipped(tmp_path):
     make_clip(tmp_path, frames)
     (tmp_path / "1.png").write_bytes(b"")
     (tmp_path / "2.png").write_bytes(b"no image")
-    media.write_png(tmp_path / "3.png", np.zeros((8, 8, 4), np.uint8))
+    video.write_png(tmp_path / "3.png", np.zeros((8, 8, 4), np.uint8))
     paths = [tmp_path / f"{k}.png" for k in (1, 2, 3, 4)]
     segment_clip(tmp_path, paths, "", settings())
     qa = json.loads((tmp_path / "qa.json").read_text())
@@ -193,7 +193,7 @@ def test_an_empty_scene_gets_a_place_that_moves_with_the_camera(tmp_path):
     qa = json.loads((tmp_path / "qa.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
     assert (qa["status"], qa["measures"]) == ("accepted", {"empty": True})
-    assert not media.read_masks(tmp_path / "masks.mkv").any()
+    assert not video.read_masks(tmp_path / "masks.mkv").any()
     boxes = np.array([frame["box"] for frame in track["frames"]])
     side = np.sqrt(0.06 * HEIGHT * WIDTH)
     assert boxes[0] == pytest.approx([128 - side / 2, 119 - side / 2, 128 + side / 2, 119 + side / 2], abs=1)
@@ -205,9 +205,11 @@ def test_an_empty_scene_gets_a_place_that_moves_with_the_camera(tmp_path):
 def test_the_hull_fill_of_a_square_is_one_and_of_a_thin_ring_small():
     square = np.zeros((40, 40), bool)
     square[10:30, 10:30] = True
-    assert appearance.hull_fill(square) == 1
-    assert appearance.hull_fill(disc(100, 95, 50) & ~disc(100, 95, 45)) == pytest.approx(1 - 45**2 / 50**2, abs=0.03)
-    assert appearance.hull_fill(np.zeros((4, 4), bool)) == 0
+    assert color_histograms.hull_fill(square) == 1
+    assert color_histograms.hull_fill(disc(100, 95, 50) & ~disc(100, 95, 45)) == pytest.approx(
+        1 - 45**2 / 50**2, abs=0.03
+    )
+    assert color_histograms.hull_fill(np.zeros((4, 4), bool)) == 0
 
 
 def test_sampled_frames_are_distinct_and_inside():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pvtt.segmentation.words import MOST_CHARACTERS, cleaned, detection_text, noun_phrase, prompt_text
+from pvtt.stages.segmentation.prompts import MOST_CHARACTERS, cleaned, detection_text, noun_phrase, prompt_text
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from pvtt import __main__ as command
-from pvtt.serving.queueing import Item, choose
-from pvtt.serving.timeline import Span, draw, read_spans, summary
+from pvtt import cli as command
+from pvtt.execution.workers.scheduler import Item, choose
+from pvtt.execution.workers.timeline import Span, draw, read_spans, summary
 
 
 def drain(items, slots):

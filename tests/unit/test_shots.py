@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pvtt import content, media
-from pvtt.files import read_json
-from pvtt.settings import stage_defaults
-from pvtt.shots import CLIP_COLUMNS, clips_table, cut_clip, detect_shots
-from pvtt.shots.base import Transitions
-from pvtt.shots.scenedetect import Backend
-from pvtt.shots.spans import Span, length_problem, shortest_frames, shot_spans, split_span
-from pvtt.shots.transitions import find_gradual, persistence, thumbnail
+from pvtt.config.settings import stage_defaults
+from pvtt.imaging import letterbox
+from pvtt.io import video as media
+from pvtt.io.files import read_json
+from pvtt.stages.shots import CLIP_COLUMNS, clips_table, cut_clip, detect_shots
+from pvtt.stages.shots.base import Transitions
+from pvtt.stages.shots.scenedetect import Backend
+from pvtt.stages.shots.spans import Span, length_problem, shortest_frames, shot_spans, split_span
+from pvtt.stages.shots.transitions import find_gradual, persistence, thumbnail
 
 SETTINGS = stage_defaults("shots")
 FPS = Fraction(16)
@@ -181,47 +182,47 @@ class TestContent:
         ],
     )
     def test_bars(self, bars, rect):
-        assert content.find_content(barred(scene(1, 9), *bars)) == rect
+        assert letterbox.find_content(barred(scene(1, 9), *bars)) == rect
 
     def test_white_ground_is_no_bar(self):
         frames = [np.full((144, 256, 3), 254, np.uint8) for _ in range(9)]
         for k, frame in enumerate(frames):
             cv2.circle(frame, (100 + 5 * k, 72), 30, (180, 40, 40), -1)
-        assert content.find_content(frames) == (0, 0, 256, 144)
-        assert content.find_content(barred(frames, (0, 0, 50, 50, (0, 0, 0)))) == (51, 0, 254, 144)
+        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.find_content(barred(frames, (0, 0, 50, 50, (0, 0, 0)))) == (51, 0, 254, 144)
 
     def test_a_straight_product_on_plain_ground_has_no_bars(self):
         frames = [np.full((144, 256, 3), (236, 190, 180), np.uint8) for _ in range(9)]
         for frame in frames:
             frame[20:144, 110:150] = (60, 20, 20)
-        assert content.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.find_content(frames) == (0, 0, 256, 144)
         ramp = np.linspace(-8, 8, 256)[None, :, None]
         frames = [np.clip(frame + ramp, 0, 255).astype(np.uint8) for frame in frames]
         for frame in frames:
             frame[:, 110:150] = (60, 20, 20)
-        assert content.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.find_content(frames) == (0, 0, 256, 144)
 
     def test_dithered_bars(self):
         frames = barred(scene(1, 9), (32, 32, 0, 0, (253, 253, 253)))
         for frame in frames:
             frame[::12, ::8] = 180
-        assert content.find_content(frames) == (0, 33, 256, 142)
+        assert letterbox.find_content(frames) == (0, 33, 256, 142)
 
     def test_what_moves_is_no_bar(self):
         frames = [np.full((144, 256, 3), 40 * k, np.uint8) for k in range(6)]
         for frame, picture in zip(frames, scene(1, 6), strict=True):
             frame[30:114] = picture[30:114]
-        assert content.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.find_content(frames) == (0, 0, 256, 144)
 
     def test_bars_of_the_video_in_a_dark_shot(self):
         dark = barred([np.full((144, 256, 3), 2, np.uint8)] * 5, (20, 20, 0, 0, (0, 0, 0)))
-        assert content.has_bars(dark, (0, 21, 256, 142))
-        assert not content.has_bars(barred(scene(1, 5), (9, 9, 0, 0, (0, 0, 0))), (0, 21, 256, 120))
+        assert letterbox.has_bars(dark, (0, 21, 256, 142))
+        assert not letterbox.has_bars(barred(scene(1, 5), (9, 9, 0, 0, (0, 0, 0))), (0, 21, 256, 120))
 
     def test_blank(self):
         noise = np.random.default_rng(0).integers(0, 6, (144, 256, 3), np.uint8)
-        assert content.is_blank([noise], (0, 0, 256, 144))
-        assert not content.is_blank([noise, *scene(1, 1)], (0, 0, 256, 144))
+        assert letterbox.is_blank([noise], (0, 0, 256, 144))
+        assert not letterbox.is_blank([noise, *scene(1, 1)], (0, 0, 256, 144))
 
     @pytest.mark.parametrize(
         ("rect", "expected"),
@@ -235,13 +236,13 @@ class TestContent:
         ],
     )
     def test_working_size(self, rect, expected):
-        assert content.working_size(rect, 720, 16) == expected
+        assert letterbox.working_size(rect, 720, 16) == expected
 
     def test_working_size_of_any_content(self):
         rng = np.random.default_rng(0)
         for _ in range(300):
             x, y, w, h = (int(v) for v in (*rng.integers(0, 50, 2), *rng.integers(160, 3000, 2)))
-            (cut_x, cut_y, cut_w, cut_h), width, height = content.working_size((x, y, w, h), 720, 16)
+            (cut_x, cut_y, cut_w, cut_h), width, height = letterbox.working_size((x, y, w, h), 720, 16)
             assert x <= cut_x and y <= cut_y and cut_x + cut_w <= x + w and cut_y + cut_h <= y + h
             assert width % 16 == height % 16 == 0 and min(width, height) <= 720
             assert width <= cut_w and height <= cut_h
@@ -249,7 +250,7 @@ class TestContent:
 
     def test_too_small(self):
         with pytest.raises(ValueError, match="12x40 pixels"):
-            content.working_size((0, 0, 12, 40), 720, 16)
+            letterbox.working_size((0, 0, 12, 40), 720, 16)
 
 
 def quiet(seed, count, contrast):

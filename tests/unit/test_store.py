@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pvtt import files, jobs, store
-from pvtt.jobs import Named, Task
+from pvtt.execution import cache, job
+from pvtt.execution.task import Named, Task
+from pvtt.io import files
 
 
 @pytest.fixture
@@ -54,10 +55,10 @@ def write_outputs(task, text="made"):
 
 def kept(task, text="made"):
     """The task's entry, made and kept."""
-    task.stamps, task.key = store.stamps(task), store.key_of(task)
+    task.stamps, task.key = cache.stamps(task), cache.key_of(task)
     write_outputs(task, text)
-    store.keep(task)
-    return store.folder_of(task)
+    cache.keep(task)
+    return cache.folder_of(task)
 
 
 def read(task):
@@ -100,30 +101,30 @@ def params(task, **changes):
     ],
 )
 def test_a_key_depends_on_rule_wildcards_params_roles_and_outputs(task, change):
-    assert store.key_of(change(task)) != store.key_of(task)
+    assert cache.key_of(change(task)) != cache.key_of(task)
 
 
 @pytest.mark.parametrize("name", ["loose", "video", "one", "two"])
 def test_a_key_depends_on_the_content_of_every_input(task, tmp_path, name):
-    before, path = store.key_of(task), tmp_path / "in" / name
+    before, path = cache.key_of(task), tmp_path / "in" / name
     path.write_text("content of nobody")
-    changed = store.key_of(task)
+    changed = cache.key_of(task)
     path.write_text("")
-    assert len({before, changed, store.key_of(task)}) == 3
+    assert len({before, changed, cache.key_of(task)}) == 3
 
 
 def test_a_key_depends_on_what_a_record_says_but_for_its_provenance(task, tmp_path):
-    before, path = store.key_of(task), tmp_path / "in/record.json"
+    before, path = cache.key_of(task), tmp_path / "in/record.json"
     path.write_text(json.dumps({"provenance": {"seconds": 9, "pvtt": "2"}, "status": "done"}, indent=3))
-    assert store.key_of(task) == before
+    assert cache.key_of(task) == before
     path.write_text(json.dumps({"status": "failed", "provenance": {"seconds": 1.5}}))
-    changed = store.key_of(task)
+    changed = cache.key_of(task)
     path.write_text("")
-    assert len({before, changed, store.key_of(task)}) == 3
+    assert len({before, changed, cache.key_of(task)}) == 3
 
 
 def test_a_key_does_not_depend_on_paths_times_the_script_or_the_machine(task, tmp_path):
-    before = store.key_of(task)
+    before = cache.key_of(task)
     shutil.copytree(tmp_path / "in", tmp_path / "elsewhere")
     os.utime(tmp_path / "elsewhere/video", (1, 1))
 
@@ -137,13 +138,13 @@ def test_a_key_does_not_depend_on_paths_times_the_script_or_the_machine(task, tm
         moved(task, tmp_path / "other"),
         input=inputs, script="edited.py", threads=8, resources=Named(), log=Named([str(tmp_path / "log2")]),
     )  # fmt: skip
-    assert store.key_of(other) == before
+    assert cache.key_of(other) == before
 
 
 def test_equal_numbers_and_another_order_give_the_same_key(task):
     settings = {"names": ("x",), "share": 0.50, "grow_px": 4.0}
-    assert store.key_of(params(task, settings=settings)) == store.key_of(task)
-    assert store.key_of(params(task, settings=settings | {"grow_px": True})) != store.key_of(task)
+    assert cache.key_of(params(task, settings=settings)) == cache.key_of(task)
+    assert cache.key_of(params(task, settings=settings | {"grow_px": True})) != cache.key_of(task)
 
 
 def test_a_key_stays_what_it_was(tmp_path):
@@ -154,7 +155,7 @@ def test_a_key_stays_what_it_was(tmp_path):
         params=Named([{"grow_px": 2}], {"settings": {"grow_px": 2}}), wildcards=Named(["A"], {"product": "A"}),
         resources=Named(), log=Named(),
     )  # fmt: skip
-    assert store.key_of(task) == "2efb4fda89813a4e0c9e75e493f0aed4"
+    assert cache.key_of(task) == "2efb4fda89813a4e0c9e75e493f0aed4"
 
 
 # ---------------------------------------------------------------- taking and keeping
@@ -164,19 +165,19 @@ def test_what_is_kept_is_taken_as_links_and_says_what_it_is(task):
     folder = kept(task)
     before = read(task)
     delete_outputs(task)
-    assert store.fetch(task) and read(task) == before
+    assert cache.fetch(task) and read(task) == before
     assert all(Path(path).stat().st_nlink == 2 for path in task.output)
     entry = files.read_json(folder / "entry.json")
     assert (entry["key"], entry["rule"], entry["version"]) == (task.key, "insert_product", "composite 1")
     assert entry["wildcards"] == {"clip": "A_s01", "target": "B"}
     assert [file["name"] for file in entry["files"]] == ["0.mp4", "1.mkv", "2.json"]
-    assert folder.relative_to(store.home()).parts == ("insert_product", task.key[:2], task.key)
+    assert folder.relative_to(cache.home()).parts == ("insert_product", task.key[:2], task.key)
     assert sorted(path.name for path in folder.parent.iterdir()) == [task.key]
 
 
 def test_nothing_is_taken_that_is_not_there(task):
-    task.key = store.key_of(task)
-    assert not store.fetch(task)
+    task.key = cache.key_of(task)
+    assert not cache.fetch(task)
     assert not any(Path(path).exists() for path in task.output)
 
 
@@ -185,7 +186,7 @@ def test_a_replaced_result_leaves_the_store_as_it_was(task):
     before = read(task)
     write_outputs(task, "another")
     delete_outputs(task)
-    assert store.fetch(task) and read(task) == before
+    assert cache.fetch(task) and read(task) == before
 
 
 @pytest.mark.parametrize("harm", ["changed", "short", "lost", "no entry", "no JSON", "less outputs"])
@@ -205,13 +206,13 @@ def test_a_damaged_entry_is_removed_and_said(task, caplog, harm):
     else:
         entry = files.read_json(folder / "entry.json")
         files.write_json(folder / "entry.json", entry | {"files": entry["files"][:2]})
-    assert store.damage(folder, 3)
-    assert not store.fetch(task)
+    assert cache.damage(folder, 3)
+    assert not cache.fetch(task)
     assert not folder.exists() and not list(folder.parent.iterdir())
     assert "damaged" in caplog.text and task.key in caplog.text
     write_outputs(task)
-    store.keep(task)
-    assert not store.damage(folder, 3)
+    cache.keep(task)
+    assert not cache.damage(folder, 3)
 
 
 @pytest.mark.parametrize("after", range(4))
@@ -224,19 +225,19 @@ def test_a_kill_between_two_files_leaves_no_entry(task, monkeypatch, after):
         calls.append(arguments)
         return link_or_copy(*arguments)
 
-    link_or_copy = store.link_or_copy
-    monkeypatch.setattr(store, "link_or_copy", killed)
-    monkeypatch.setattr(store, "write_json", killed)
-    monkeypatch.setattr(store.shutil, "rmtree", lambda *_, **__: None)  # the killed leave what they have
+    link_or_copy = cache.link_or_copy
+    monkeypatch.setattr(cache, "link_or_copy", killed)
+    monkeypatch.setattr(cache, "write_json", killed)
+    monkeypatch.setattr(cache.shutil, "rmtree", lambda *_, **__: None)  # the killed leave what they have
     with pytest.raises(KeyboardInterrupt):
         kept(task)
     assert len(calls) == after
-    folder = store.folder_of(task)
-    assert not folder.exists() and not store.fetch(task)
+    folder = cache.folder_of(task)
+    assert not folder.exists() and not cache.fetch(task)
     monkeypatch.undo()
     monkeypatch.setenv("PVTT_STORE", str(folder.parents[2]))
-    store.keep(task)
-    assert not store.damage(folder)
+    cache.keep(task)
+    assert not cache.damage(folder)
 
 
 def test_of_two_writers_the_first_one_stays(task, tmp_path, monkeypatch, caplog):
@@ -251,19 +252,19 @@ def test_of_two_writers_the_first_one_stays(task, tmp_path, monkeypatch, caplog)
     monkeypatch.setattr(os, "rename", late)
     folder = kept(task, "second")
     assert (folder / "0.mp4").read_text() == "first insert.mp4"
-    assert not store.damage(folder) and not caplog.text
+    assert not cache.damage(folder) and not caplog.text
     assert sorted(path.name for path in folder.parent.iterdir()) == [task.key]
-    assert store.places(folder) == [Path(other.output[0]), Path(task.output[0])]
+    assert cache.places(folder) == [Path(other.output[0]), Path(task.output[0])]
 
 
 def test_results_of_two_folders_share_no_times(task, tmp_path):
     kept(task)
     other = moved(task, tmp_path / "other")
-    assert store.fetch(other) and read(other) == read(task)
+    assert cache.fetch(other) and read(other) == read(task)
     assert not any(os.path.samefile(mine, its) for mine, its in zip(task.output, other.output, strict=True))
     delete_outputs(other)
     delete_outputs(task)
-    assert store.fetch(other)
+    assert cache.fetch(other)
     assert all(Path(path).stat().st_nlink == 2 for path in other.output)  # nobody else's any more
 
 
@@ -271,7 +272,7 @@ def test_a_published_link_does_not_make_a_copy(task, tmp_path):
     kept(task)
     files.link_or_copy(task.output[0], tmp_path / "dataset.mp4")
     delete_outputs(task)
-    assert store.fetch(task)
+    assert cache.fetch(task)
     assert os.path.samefile(task.output[0], tmp_path / "dataset.mp4")
 
 
@@ -283,21 +284,21 @@ def test_files_are_copied_where_links_are_impossible(task, monkeypatch):
     folder = kept(task)
     before = read(task)
     delete_outputs(task)
-    assert store.fetch(task) and read(task) == before and not store.damage(folder)
+    assert cache.fetch(task) and read(task) == before and not cache.damage(folder)
     assert all(Path(path).stat().st_nlink == 1 for path in task.output)
 
 
 def test_failed_items_are_kept_but_not_what_says_no(task):
-    task.stamps, task.key = store.stamps(task), store.key_of(task)
+    task.stamps, task.key = cache.stamps(task), cache.key_of(task)
     for path in task.output[:2]:
         files.write_empty(path)
     files.write_json(task.output[2], {"status": "failed", "reason": "a worker died", "keep": False})
-    store.keep(task)
-    assert not store.home().exists()
+    cache.keep(task)
+    assert not cache.home().exists()
     files.write_json(task.output[2], {"status": "failed", "reason": "the cut-out has no opaque pixel"})
-    store.keep(task)
+    cache.keep(task)
     delete_outputs(task)
-    assert store.fetch(task) and Path(task.output[0]).stat().st_size == 0
+    assert cache.fetch(task) and Path(task.output[0]).stat().st_size == 0
 
 
 def test_files_beside_are_kept_and_never_replaced(task, tmp_path):
@@ -306,10 +307,10 @@ def test_files_beside_are_kept_and_never_replaced(task, tmp_path):
     kept(task)
     raw.unlink()
     delete_outputs(task)
-    assert store.fetch(task) and files.read_json(raw) == ["answers"]
+    assert cache.fetch(task) and files.read_json(raw) == ["answers"]
     files.write_json(raw, ["answers", "more"])
     delete_outputs(task)
-    assert store.fetch(task) and files.read_json(raw) == ["answers", "more"]
+    assert cache.fetch(task) and files.read_json(raw) == ["answers", "more"]
 
 
 def test_a_store_that_cannot_be_written_or_read_is_a_warning(task, tmp_path, monkeypatch, caplog):
@@ -317,7 +318,7 @@ def test_a_store_that_cannot_be_written_or_read_is_a_warning(task, tmp_path, mon
     monkeypatch.setenv("PVTT_STORE", str(tmp_path / "file"))
     kept(task)
     assert "not kept" in caplog.text
-    assert not store.fetch(task)
+    assert not cache.fetch(task)
     monkeypatch.setenv("PVTT_STORE", str(tmp_path / "store"))
     folder = kept(task)
     before = read(task)
@@ -325,8 +326,8 @@ def test_a_store_that_cannot_be_written_or_read_is_a_warning(task, tmp_path, mon
     def refuse(*_, **__):
         raise PermissionError("not yours")
 
-    monkeypatch.setattr(store, "file_digest", refuse)
-    assert not store.fetch(task) and folder.is_dir() and "not yours" in caplog.text
+    monkeypatch.setattr(cache, "file_digest", refuse)
+    assert not cache.fetch(task) and folder.is_dir() and "not yours" in caplog.text
     assert read(task) == before
 
 
@@ -334,7 +335,7 @@ def test_a_full_store_leaves_nothing_behind(task, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "write_json", full)
+    monkeypatch.setattr(cache, "write_json", full)
     folder = kept(task)
     assert "No space left" in caplog.text and not list(folder.parent.iterdir())
 
@@ -345,7 +346,7 @@ def test_a_full_store_leaves_nothing_behind(task, monkeypatch, caplog):
 def run(task, text="made"):
     """Run the task as a job; whether its body ran."""
     ran = []
-    jobs._run(task, lambda: (ran.append(1), write_outputs(task, text)))
+    job._run(task, lambda: (ran.append(1), write_outputs(task, text)))
     return bool(ran)
 
 
@@ -360,7 +361,7 @@ def test_a_job_computes_once(task):
 def test_jobs_without_a_version_or_without_a_store_compute(task, monkeypatch):
     rest = {name: value for name, value in task.params.names.items() if name != "version"}
     plain = replace(task, params=Named(rest.values(), rest))
-    assert run(plain) and run(plain) and not store.home().exists()
+    assert run(plain) and run(plain) and not cache.home().exists()
     monkeypatch.delenv("PVTT_STORE")
     assert run(task) and run(task)
 
@@ -380,11 +381,11 @@ def test_nothing_is_kept_when_an_input_changes_meanwhile(task, tmp_path, change,
                 os.utime(path)
         write_outputs(task, "made of what is gone")
 
-    jobs._run(task, body)
-    assert not store.folder_of(task).exists()
+    job._run(task, body)
+    assert not cache.folder_of(task).exists()
     assert "not kept in the store: an input changed while the job ran" in caplog.text
     path.write_text("content of one")
-    assert run(task) and store.folder_of(task).is_dir()
+    assert run(task) and cache.folder_of(task).is_dir()
 
 
 def test_a_failed_body_keeps_nothing(task):
@@ -393,14 +394,14 @@ def test_a_failed_body_keeps_nothing(task):
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        jobs._run(task, body)
-    assert not store.home().exists()
+        job._run(task, body)
+    assert not cache.home().exists()
 
 
 def test_waiting_for_a_result_loads_no_arrays():
     heavy = "{'numpy', 'cv2', 'av', 'pandas', 'torch', 'yaml'}"
-    code = f"import sys, pvtt.jobs, pvtt.store; print(sorted({heavy} & set(sys.modules)))"
-    path = str(Path(store.__file__).parents[1])
+    code = f"import sys, pvtt.execution.job, pvtt.execution.cache; print(sorted({heavy} & set(sys.modules)))"
+    path = str(Path(cache.__file__).parents[1])
     said = subprocess.check_output([sys.executable, "-c", code], text=True, env={"PYTHONPATH": path})
     assert said.strip() == "[]"
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from fabricated import tiny_run
 
-from pvtt import media
-from pvtt.files import file_digest, read_json
+from pvtt.io import video as media
+from pvtt.io.files import file_digest, read_json
 from synthetic import make_feed
 from synthetic.feed import COLUMNS
 from synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pvtt import files, store, upkeep
-from pvtt.__main__ import main
-from pvtt.jobs import Named, Task
+from pvtt.cli import main
+from pvtt.execution import cache, cache_admin
+from pvtt.execution.task import Named, Task
+from pvtt.io import files
 
 SIZES = {"insert.mp4": 5000, "insert.json": 300}
 
@@ -35,9 +36,9 @@ def keep(rule, target, results, sizes):
         rule=rule, script="", input=Named(), output=Named(map(str, paths)), params=Named(["1"], {"version": "1"}),
         wildcards=Named([target], {"target": target}), resources=Named(), log=Named(),
     )  # fmt: skip
-    task.key = store.key_of(task)
-    store.keep(task)
-    return store.folder_of(task)
+    task.key = cache.key_of(task)
+    cache.keep(task)
+    return cache.folder_of(task)
 
 
 def summary(capsys, *arguments, status=0):
@@ -141,4 +142,4 @@ def test_nothing_else_is_touched(tmp_path, results, capsys):
 
 def test_sizes_are_readable():
     sizes = {0: "0 B", 999: "999 B", 999.9: "1 kB", 12_345: "12.3 kB", 2.5e9: "2.5 GB"}
-    assert {count: upkeep._size(count) for count in sizes} == sizes
+    assert {count: cache_admin.format_size(count) for count in sizes} == sizes

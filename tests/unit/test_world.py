@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt import media
+from pvtt.io import video as media
 
 pv = pytest.importorskip("pyvista", reason="the renderer is not installed (envs/world.txt)")
 if find_library("EGL") is None:

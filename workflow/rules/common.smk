@@ -9,10 +9,17 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from pvtt import backends, devices, ids, models, preflight, scoring, settings, store
-from pvtt.catalogue import CatalogueError, read_catalogue
-from pvtt.jobs import share_library
-from pvtt.shots import Cutter
+from pvtt.backends import registry as backends
+from pvtt.backends import requirements
+from pvtt.config import settings
+from pvtt.execution import cache as store
+from pvtt.execution.job import share_library
+from pvtt.models import devices
+from pvtt.models import registry as models
+from pvtt.records import ids
+from pvtt.stages import scoring
+from pvtt.stages.catalogue import CatalogueError, read_catalogue
+from pvtt.stages.shots import Cutter
 
 share_library()
 
@@ -37,7 +44,7 @@ try:
             # Jobs that wait for a warm worker hold a core: one for each worker, and one that is ready to follow.
             waiting = max(1, len(devices.visible())) + 1
             workflow.global_resources.setdefault("clients", waiting)
-        lacking = preflight.problems(
+        lacking = requirements.problems(
             SETTINGS,
             local=local,
             own_environments=DeploymentMethod.CONDA
@@ -75,19 +82,19 @@ wildcard_constraints:
 
 def environment_of(stage):
     """The conda environment of a stage's jobs, as seen from this folder."""
-    return f"../../envs/{preflight.environment(stage, SETTINGS[stage])}.yaml"
+    return f"../../envs/{requirements.environment(stage, SETTINGS[stage])}.yaml"
 
 
 def gpus_of(stage):
     """GPUs of a stage's job."""
-    return preflight.gpus(stage, SETTINGS[stage])
+    return requirements.gpus(stage, SETTINGS[stage])
 
 
 def worker_s_of(stage):
     """Seconds that a warm worker may take for an item of a stage; 0 where the stage's jobs do their work themselves."""
     return (
         SETTINGS["serving"]["limit_s"]
-        if preflight.served(stage, SETTINGS[stage])
+        if requirements.served(stage, SETTINGS[stage])
         else 0
     )
 

@@ -1,12 +1,12 @@
 """Build the table of all products, accepted or rejected."""
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.catalogue import build_catalogue, read_catalogue, write_table
-    from pvtt.files import read_json
+    from pvtt.io.files import read_json
+    from pvtt.stages.catalogue import build_catalogue, read_catalogue, write_table
 
     records = [read_json(path) for path in snakemake.input.records]
     rows = read_catalogue(snakemake.params.catalogue)

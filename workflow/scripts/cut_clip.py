@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.files import read_json
-    from pvtt.shots import cut_clip
+    from pvtt.io.files import read_json
+    from pvtt.stages.shots import cut_clip
 
     record = read_json(snakemake.input.shots)
     shot = next(shot for shot in record["shots"] if shot["clip_id"] == snakemake.wildcards.clip)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.products import cut_out_product
+    from pvtt.stages.cutouts import cut_out_product
 
     cut_out_product(
         Path(snakemake.input[0]),

@@ -1,12 +1,12 @@
 """Keep the good pairs."""
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.files import atomic_path, read_json
-    from pvtt.scoring.filter import check_failure_rate, filter_pairs
+    from pvtt.io.files import atomic_path, read_json
+    from pvtt.stages.scoring.filter import check_failure_rate, filter_pairs
 
     filtered = filter_pairs([read_json(path) for path in snakemake.input.scores], snakemake.params.settings)
     check_failure_rate(filtered, snakemake.params.max_failure_rate)

@@ -1,12 +1,12 @@
 """Sum up one pack of pairs."""
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.files import read_json, write_json
-    from pvtt.pairs.packs import pack_record
+    from pvtt.io.files import read_json, write_json
+    from pvtt.stages.pairs.packs import pack_record
 
     inserted, scored = (
         [read_json(path) for path in part] for part in (snakemake.input.inserts, snakemake.input.scores)

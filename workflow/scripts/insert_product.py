@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt import ids
-    from pvtt.files import read_json
-    from pvtt.insertion import insert_product
+    from pvtt.io.files import read_json
+    from pvtt.records import ids
+    from pvtt.stages.insertion import insert_product
 
     clip, target, image = snakemake.wildcards.clip, snakemake.wildcards.target, int(snakemake.wildcards.image)
     pair_id = ids.pair_id(clip, target, image)

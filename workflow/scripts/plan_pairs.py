@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.catalogue import read_table
-    from pvtt.files import atomic_path, read_json
-    from pvtt.pairs import plan_feed
-    from pvtt.pairs.packs import assign_packs, read_ledger, write_ledger
-    from pvtt.pairs.taxonomy import Taxonomy
+    from pvtt.io.files import atomic_path, read_json
+    from pvtt.stages.catalogue import read_table
+    from pvtt.stages.pairs import plan_feed
+    from pvtt.stages.pairs.packs import assign_packs, read_ledger, write_ledger
+    from pvtt.stages.pairs.taxonomy import Taxonomy
 
     plan = plan_feed(
         read_table(snakemake.input.catalogue),

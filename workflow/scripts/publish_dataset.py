@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
     import pandas as pd
 
-    from pvtt.catalogue import read_table
-    from pvtt.dataset import publish
+    from pvtt.stages.catalogue import read_table
+    from pvtt.stages.dataset import publish
 
     publish(
         Path(snakemake.input.catalogue).parent,

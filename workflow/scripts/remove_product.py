@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.background import remove_product
+    from pvtt.stages.background import remove_product
 
     remove_product(Path(snakemake.output.record).parent, snakemake.params.settings)

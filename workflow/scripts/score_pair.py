@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.scoring import score_pair
+    from pvtt.stages.scoring import score_pair
 
     score_pair(
         Path(snakemake.input.video).parent,

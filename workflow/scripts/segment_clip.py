@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
-    from pvtt.segmentation import segment_clip
+    from pvtt.stages.segmentation import segment_clip
 
     segment_clip(
         Path(snakemake.output.qa).parent,

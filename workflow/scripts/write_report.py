@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 
 @job(snakemake)
 def run():
     import pandas as pd
 
-    from pvtt.catalogue import read_table
-    from pvtt.report import write_report
+    from pvtt.reporting.report import write_report
+    from pvtt.stages.catalogue import read_table
 
     write_report(
         Path(snakemake.input.catalogue).parent,

@@ -57,7 +57,7 @@ def build(folder: Path, names: Iterable[str] = MODELS, lessons: Sequence[tuple[A
 
 def demo_lesson(clip_id: str) -> tuple[Any, Any]:
     """Frames and true masks of the first clip of a product of resources/demo, such as `mug_blue_s01`."""
-    from pvtt import media
+    from pvtt.io import video as media
 
     demo = ROOT / "resources" / "demo"
     if not clip_id.endswith("_s01"):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.segmentation.sam2_predictor import Images
-from pvtt.segmentation.windows import Clip
+from pvtt.stages.segmentation.sam2.cropped_video import Clip
+from pvtt.stages.segmentation.sam2.predictor import Images
 
 Array = np.ndarray
 

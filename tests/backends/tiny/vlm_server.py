@@ -44,7 +44,7 @@ class Model:
     """The tiny model, asked by one request at a time."""
 
     def __init__(self, folder: Path) -> None:
-        from pvtt.scoring.judges import qwen
+        from pvtt.stages.scoring.judges import qwen
 
         os.environ["PVTT_MODELS"] = str(folder.parent)
         self._judge = qwen.Backend({"qwen": {"model": folder.name}})
@@ -53,7 +53,7 @@ class Model:
 
     def top(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """`top_logprobs` of the first token."""
-        from pvtt.scoring.judges.base import Question
+        from pvtt.stages.scoring.judges.base import Question
 
         parts: list[str | bytes] = []
         for part in messages[1]["content"]:

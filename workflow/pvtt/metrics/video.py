@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pvtt.colour import luminance, to_linear
+from pvtt.imaging.colour import luminance, to_linear
 
 Array = np.ndarray
 

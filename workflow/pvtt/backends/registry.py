@@ -1,0 +1,79 @@
+"""Backends by name: found by convention, imported only when chosen.
+
+Backend `name` of stage `stage` is the class `Backend` in the module or sub-package `pvtt.stages.<stage>.<name>`; a
+backend that lives elsewhere is given as `package.module:Class`. Adding one is adding that file.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pvtt.models import registry
+
+STAGES = ("shots", "segmentation", "background", "products", "insertion", "scoring")
+_PACKAGES = {"products": "cutouts"}  # stage of the configuration -> its package, where the two names differ
+
+
+def package(stage: str) -> str:
+    """Dotted name of a stage's package, such as `pvtt.stages.segmentation`."""
+    return f"pvtt.stages.{_PACKAGES.get(stage, stage)}"
+
+
+def available(stage: str) -> list[str]:
+    """Names of the backends that stand in a stage's folder."""
+    return sorted(_modules(stage, ("*.py", "*/__init__.py")))
+
+
+def named(stage: str) -> set[str]:
+    """Names of everything in a stage's folder that is chosen by name, such as its backends and its judges."""
+    return set(_modules(stage, ("**/*.py",)))
+
+
+@cache
+def _modules(stage: str, patterns: tuple[str, ...]) -> frozenset[str]:
+    """Names of the modules and sub-packages, found by glob patterns in a stage's folder, that define a backend."""
+    folder = Path(__file__).parents[2].joinpath(*package(stage).split("."))
+    found = (path for pattern in patterns for path in folder.glob(pattern))
+    backends = (path for path in found if "\nclass Backend" in path.read_text(encoding="utf-8"))
+    return frozenset(path.parent.name if path.stem == "__init__" else path.stem for path in backends)
+
+
+def _stage(stage: str) -> ModuleType:
+    return importlib.import_module(package(stage))
+
+
+def backend_class(stage: str, name: str) -> Any:
+    """Class of a backend; ValueError names the known ones when there is no such backend."""
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+    elif name in available(stage):
+        module, attribute = f"{package(stage)}.{name}", "Backend"
+    else:
+        raise ValueError(f"{stage}.backend: no backend {name!r}; there are {', '.join(available(stage))}")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def chosen(stage: str, settings: Mapping[str, Any]) -> list[Any]:
+    """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
+
+    A stage with several at a time has a function `parts(settings)` that lists them.
+    """
+    parts = getattr(_stage(stage), "parts", None)
+    return list(parts(settings)) if parts else [backend_class(stage, settings["backend"])(settings)]
+
+
+def version(stage: str, settings: Mapping[str, Any]) -> str:
+    """What the results of a stage's backends depend on besides settings and inputs: versions, and commits of models.
+
+    A stage whose version says more than its backend's has a function `version(settings)`.
+    """
+    found = chosen(stage, settings)
+    say = getattr(_stage(stage), "version", None)
+    text = say(settings) if say else found[0].version
+    used = dict.fromkeys(name for backend in found for name in backend.needs)
+    return ", ".join([text, *(f"{name}@{registry.commit(name)}" for name in used)])

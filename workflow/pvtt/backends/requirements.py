@@ -1,0 +1,74 @@
+"""What stands in the way of a run, found before its first job: files, checkouts, packages, GPU, licences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pvtt.backends import registry as backends
+from pvtt.models import devices
+from pvtt.models import registry as models
+
+
+def problems(settings: Mapping[str, Any], local: bool = True, own_environments: bool = False) -> list[str]:
+    """Everything that the chosen backends lack, a sentence each that says what mends it; empty when the run can start.
+
+    `settings` are the resolved ones of the run. `local`: the jobs run on this machine, so it must have the GPU.
+    `own_environments`: the jobs' packages come with their rules' environments, so this one need not have them.
+    """
+    found = []
+    for stage in backends.STAGES:
+        parts = backends.chosen(stage, settings[stage])
+        for backend in parts:
+            found += [f"{stage}.{backend.name}: {text}" for text in _lacking(backend, own_environments)]
+        if local and any(part.gpu for part in parts) and not _gpu():
+            found.append(f"{stage}: no GPU is seen; run with --config device=cpu, or with --profile slurm")
+        if settings["commercial_only"]:
+            found += [text for part in parts for text in _barred(stage, part)]
+        if len(environments := _environments(parts)) > 1:
+            names = " and ".join(sorted(environments))
+            found.append(f"{stage}: its backends need different environments, {names}; choose those of one")
+    return list(dict.fromkeys(found))
+
+
+def environment(stage: str, settings: Mapping[str, Any]) -> str:
+    """Name in `envs/` of the environment of a stage's jobs; `core` when no backend asks for more."""
+    return next(iter(_environments(backends.chosen(stage, settings))), "core")
+
+
+def gpus(stage: str, settings: Mapping[str, Any]) -> int:
+    """GPUs that a job of a stage asks for: 1 when a backend wants one and the run does not keep to the CPU, else 0."""
+    return int(devices.wanted() != "cpu" and any(part.gpu for part in backends.chosen(stage, settings)))
+
+
+def served(stage: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a stage's jobs are done by warm workers: when it runs a model, on whatever device."""
+    return any(part.gpu for part in backends.chosen(stage, settings))
+
+
+def _lacking(backend: Any, own_environments: bool) -> list[str]:
+    found = backend.problems() if hasattr(backend, "problems") else []
+    elsewhere = f"make {backend.environment}"
+    return [text for text in found if not (own_environments and text.endswith(elsewhere))]
+
+
+def _gpu() -> bool:
+    return devices.wanted() == "cpu" or devices.gpu_seen()
+
+
+def _barred(stage: str, backend: Any) -> list[str]:
+    known = models.registry()
+    used = [known[name] for name in backend.needs if name in known]
+    reasons = [f"{model.id} ({model.licence})" for model in used if not model.commercial]
+    if not getattr(backend, "commercial", True):
+        reasons.append(str(backend.licence))
+    if not reasons:
+        return []
+    return [
+        f"{stage}.{backend.name}: commercial_only is set, and no commercial use is allowed by {', '.join(reasons)}; "
+        "choose another backend"
+    ]
+
+
+def _environments(parts: list[Any]) -> list[str]:
+    return list(dict.fromkeys(part.environment for part in parts if part.environment != "core"))

@@ -1,0 +1,244 @@
+"""Programs of other environments: run with a time limit in a process group that ends with us, frames as PNG folders.
+
+A model whose packages cannot stand beside ours is a program: it gets a folder and leaves a folder. Its process group is
+ended when it is done, late, or when we are stopped in whatever way: a guard process waits for the end of a pipe that
+only we hold, so that a kill -9 of ours does not leave a GPU busy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from pvtt.io.video import MediaError, read_rgba
+
+Array = np.ndarray
+
+_TAIL_LINES = 12
+_TAIL_CHARACTERS = 1500
+# What of our environment would change what the other interpreter imports, or let it reach for a hub.
+_DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+_OFFLINE = {"PYTHONNOUSERSITE": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+_INSTALLATION = re.compile(r"ModuleNotFoundError|ImportError|No module named|cannot open shared object|CUDA driver")
+_GUARD = 'read -r word; [ "$word" = done ] || kill -s KILL -- "-$1"'
+
+
+class ExternalError(RuntimeError):
+    """A program that failed; `tail` is the end of its output.
+
+    `installation` says that it cannot work for any input: the interpreter, a package or a driver is missing.
+    """
+
+    def __init__(self, message: str, tail: str = "", installation: bool = False) -> None:
+        super().__init__(f"{message}; it said:\n{tail}" if tail else message)
+        self.tail = tail
+        self.installation = installation
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the program ran out of memory."""
+        return "out of memory" in self.tail.lower()
+
+
+def not_kept(error: BaseException) -> dict[str, bool]:
+    """What a record says of a failure that a program caused, not the data: the store is not to keep it."""
+    return {"keep": False} if isinstance(error.__cause__, ExternalError) else {}
+
+
+# ---------------------------------------------------------------- running
+
+
+def run(
+    command: Sequence[str | Path],
+    cwd: Path,
+    log: Path,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run `command` in the folder `cwd` for at most `timeout_s` seconds, its output into the file `log`.
+
+    `environment` is added to our own, cleaned (`clean_environment`). ExternalError when it cannot be started, fails or
+    takes too long; nothing that it started is left running in any case, unless in a session of its own.
+    """
+    name = Path(command[0]).name + (f" {Path(command[1]).name}" if len(command) > 1 else "")
+    with open(log, "wb") as output:
+        try:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=cwd,
+                env=clean_environment(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ExternalError(f"{command[0]} cannot be started: {error.strerror}", installation=True) from error
+        with _guarded(process):
+            try:
+                code = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                reason = f"{name} was stopped after {timeout_s:g} s (timeout_s)"
+                raise ExternalError(reason, log_tail(log)) from None
+    if code != 0:
+        tail = log_tail(log)
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+        raise ExternalError(f"{name} {how}", tail, installation=bool(_INSTALLATION.search(tail)))
+
+
+@contextmanager
+def _guarded(process: subprocess.Popen) -> Iterator[None]:
+    """End the group of a process that leads its session when the block ends, and when we end before that."""
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD, "guard", str(process.pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        with suppress(BrokenPipeError):
+            guard.communicate(b"done\n")
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our environment variables without those that lead another interpreter to our packages, hubs switched off."""
+    kept = {key: value for key, value in os.environ.items() if key not in _DROPPED}
+    return kept | _OFFLINE | dict(extra or {})
+
+
+def log_tail(log: Path) -> str:
+    """The last lines of a program's output; of a progress bar, which overwrites itself, the last state."""
+    text = log.read_bytes()[-64_000:].decode("utf-8", "replace")
+    lines = [line.split("\r")[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    return "\n".join([line for line in lines if line][-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
+
+
+# ---------------------------------------------------------------- frames in folders
+
+
+def write_frames(folder: Path, frames: Iterable[Array]) -> int:
+    """Write images, uint8 (h, w, 3) RGB or (h, w), bool as 0/255, as 00000.png ...; return their number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = -1
+    for count, frame in enumerate(frames):
+        pixels = frame.astype(np.uint8) * 255 if frame.dtype == bool else frame
+        Image.fromarray(pixels).save(folder / f"{count:05d}.png", compress_level=1)
+    return count + 1
+
+
+def frame_paths(folder: Path, n_frames: int, size: tuple[int, int], log: Path | None = None) -> list[Path]:
+    """The PNG files of a folder in the order of their names; ExternalError unless `n_frames` of `size` (w, h)."""
+    tail = log_tail(log) if log is not None and log.is_file() else ""
+    paths = sorted(folder.glob("*.png"))
+    if len(paths) != n_frames:
+        raise ExternalError(f"{len(paths)} frames were written to {folder.name}/, not {n_frames}", tail)
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                found = image.size
+        except OSError:
+            raise ExternalError(f"{folder.name}/{path.name} cannot be read as an image", tail) from None
+        if found != size:
+            wrong = f"{found[0]}x{found[1]} pixels, not {size[0]}x{size[1]}"
+            raise ExternalError(f"{folder.name}/{path.name} has {wrong}", tail)
+    return paths
+
+
+def read_frame(path: Path) -> Array:
+    """One frame, uint8 (h, w, 3) RGB; ExternalError when it is damaged."""
+    try:
+        return np.ascontiguousarray(read_rgba(path)[..., :3])
+    except MediaError as error:
+        raise ExternalError(str(error)) from error
+
+
+# ---------------------------------------------------------------- what is installed
+
+
+@contextmanager
+def workplace(title: str, fault: type[Exception]) -> Iterator[TemporaryDirectory[str]]:
+    """A folder for the files of the program `title`, under TMPDIR; it stays after the block only where that ends well.
+
+    It then goes when it is closed or no longer held. What the program could not do with its input is raised as `fault`;
+    what is wrong with the installation stays an ExternalError.
+    """
+    place = TemporaryDirectory(prefix=f"pvtt-{title.lower()}-", ignore_cleanup_errors=True)
+    try:
+        yield place
+    except ExternalError as error:
+        place.cleanup()
+        if error.installation:
+            raise
+        raise fault(f"{title}: {error}") from error
+    except BaseException:
+        place.cleanup()
+        raise
+
+
+def interpreter(setting: str) -> str:
+    """The Python of another environment: a setting's path, or the one that runs us where it is empty."""
+    return setting or sys.executable
+
+
+def interpreter_problems(key: str, setting: str, modules: Sequence[str], mend: str) -> list[str]:
+    """What an interpreter lacks, a sentence each: itself, or modules of its environment. `key` names the setting."""
+    python = interpreter(setting)
+    if shutil.which(python) is None:
+        return [f"{key}: {python} is no program; set it to the Python of the environment, or {mend}"]
+    code = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"
+    try:
+        done = subprocess.run(
+            [python, "-c", code, *modules],
+            capture_output=True,
+            text=True,
+            env=clean_environment(),
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return [f"{key}: {python} does not answer; set it to the Python of the environment, or {mend}"]
+    if done.returncode != 0:
+        return [f"{key}: {python} is not a working Python; set it to the Python of the environment, or {mend}"]
+    return [f"{key}: {python} lacks the package {name}; {mend}" for name in done.stdout.split()]
+
+
+def checkout_problems(key: str, folder: Path, files: Sequence[str], commit: str, mend: str) -> list[str]:
+    """What is wrong with a checkout: files that are missing, or another commit than the one that was written for."""
+    missing = [f"{key}: {folder / file} is missing; {mend}" for file in files if not (folder / file).is_file()]
+    found = checkout_commit(folder)
+    if found is not None and not found.startswith(commit):
+        missing.append(f"{key}: {folder} is at commit {found[:10]}, not {commit[:10]}; run: git checkout {commit}")
+    return missing
+
+
+def checkout_commit(folder: Path) -> str | None:
+    """The commit that a git checkout is at; None when the folder is none."""
+    git = folder / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        reference = head.removeprefix("ref: ")
+        if (git / reference).is_file():
+            return (git / reference).read_text(encoding="utf-8").strip()
+        packed = (git / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(" " + reference)), None)
+    except OSError:
+        return None

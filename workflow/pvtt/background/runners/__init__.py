@@ -1,1 +1,0 @@
-"""Programs that are run by the Python of another environment; nothing of this library is imported there."""

@@ -1,0 +1,39 @@
+"""The command `pvtt`: models, comparisons, estimates, timelines and the store. `python -m pvtt` is the same."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pvtt import __version__
+from pvtt.cli import compare, estimate, models, store, timeline
+from pvtt.config.settings import SettingsError
+from pvtt.models.registry import ModelError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 1 when a model is missing or damaged, or cannot be had."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ModelError, SettingsError, ValueError, OSError) as error:
+        print(f"pvtt: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pvtt: interrupted; finished files are kept, run the same command again to continue", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pvtt", description="Product Video Template Transfer: tools beside the workflow"
+    )
+    parser.add_argument("--version", action="version", version=f"pvtt {__version__}")
+    groups = parser.add_subparsers(required=True)
+    models.add_command(groups)
+    compare.add_commands(groups)
+    timeline.add_command(groups)
+    estimate.add_command(groups)
+    store.add_command(groups)
+    return parser

@@ -1,0 +1,1 @@
+"""How a job runs: the task, the result cache and the warm GPU workers."""

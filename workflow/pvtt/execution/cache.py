@@ -1,0 +1,280 @@
+"""Results of expensive jobs under the digest of all that they depend on: a job that finds its result takes it.
+
+`<store>/<rule>/<2 hex digits>/<key>/` holds a job's output files (position and suffix), `entry.json`, which says what
+they are and their digests, and `places`, where they were given to. It is made aside and renamed, so it is whole or
+absent. Files are hard links to the results where the file system allows it, and cost nothing until those are deleted.
+
+The key is made of the rule, its wildcards, its parameters (settings, versions of backends, models' commits) and the
+content of its inputs; not of paths, times or code. The store is the folder that PVTT_STORE names; without it nothing
+is kept. What goes wrong with a store is a warning: the job computes.
+
+Only the standard library is imported here: a job that finds its result, or waits for another process's, loads no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pvtt.io.files import atomic_path, file_digest, link_or_copy, read_json, write_json
+
+if TYPE_CHECKING:
+    from pvtt.execution.task import Named, Task
+ENTRY = "entry.json"
+PLACES = "places"
+_FORMAT = 1  # part of every key; raise it when keys or entries mean something else
+_log = logging.getLogger(__name__)
+
+
+def use(folder: str | Path) -> None:
+    """Take `folder` as the store in this process and in those that it starts."""
+    os.environ["PVTT_STORE"] = str(Path(folder).expanduser().absolute())
+
+
+def home() -> Path | None:
+    """The store's folder; None when there is none."""
+    named = os.environ.get("PVTT_STORE")
+    return Path(named) if named else None
+
+
+def folder_of(task: Task) -> Path | None:
+    """Where the results of a task, whose key is known, are kept; None without a store."""
+    store = home()
+    return store / task.rule / task.key[:2] / task.key if store and task.key else None
+
+
+# ---------------------------------------------------------------- keys
+
+
+def key_of(task: Task) -> str:
+    """32 hex digits that stand for all that a task's results depend on; reads its inputs."""
+    inputs = {
+        role: [content_digest(path) for path in given] if isinstance(given, list) else content_digest(given)
+        for role, given in _roles(task.input, flat=True).items()
+    }
+    return _digest(
+        {
+            "format": _FORMAT,
+            "rule": task.rule,
+            "wildcards": _roles(task.wildcards),
+            "params": _roles(task.params),
+            "inputs": inputs,
+            "outputs": list(_roles(task.output, flat=True)),
+        }
+    )
+
+
+def stamps(task: Task) -> list[list[int]]:
+    """Sizes and times of a task's inputs; OSError when one is not there."""
+    return [[found.st_size, found.st_mtime_ns] for found in map(os.stat, task.input)]
+
+
+def content_digest(path: str | Path) -> str:
+    """Hex digest of what a file says: of a JSON record without its `provenance`, of any other file every byte.
+
+    Provenance tells how a record came about (seconds, program), on which nothing that is made from it depends.
+    """
+    if Path(path).suffix == ".json":
+        # What is no JSON, such as the empty file of a failed item, counts by its bytes.
+        with contextlib.suppress(ValueError):
+            record = read_json(path)
+            if isinstance(record, Mapping):
+                record = {key: value for key, value in record.items() if key != "provenance"}
+            return _digest(record)
+    return file_digest(path)
+
+
+def _roles(values: Named, flat: bool = False) -> dict[str, Any]:
+    """Values by name, and by position those without one, which stand first; `flat`: lists are spread, as files are."""
+    named = sum(len(value) if flat and isinstance(value, list) else 1 for value in values.names.values())
+    return {str(k): value for k, value in enumerate(values[: len(values) - named])} | values.names
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(_canonical(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Equal values in the same words: 1.0 is 1, a tuple is a list, keys are texts."""
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# ---------------------------------------------------------------- taking and keeping
+
+
+def fetch(task: Task) -> bool:
+    """Give a task its outputs from the store; whether they were there. A damaged entry is removed, with a warning."""
+    folder = folder_of(task)
+    if folder is None or not folder.is_dir():
+        return False
+    try:
+        if fault := damage(folder, len(task.output)):
+            _log.warning("%s is damaged (%s): removed, the result is computed again", folder, fault)
+            remove(folder)
+            return False
+        _give(folder, [Path(path) for path in task.output])
+    except OSError as error:
+        _log.warning("%s cannot be taken (%s): the result is computed again", folder, error)
+        return False
+    _log.info("not computed, taken from the store: %s", folder)
+    return True
+
+
+def keep(task: Task) -> None:
+    """Keep a task's outputs, unless a record among them says `"keep": false`; an entry that is there stays.
+
+    Nothing is kept when an input was replaced or deleted, as Snakemake does when it is interrupted, while the body ran.
+    The parameter `beside` names files that the body writes beside its first output; those that are there are kept too.
+    """
+    folder, outputs = folder_of(task), [Path(path) for path in task.output]
+    if folder is None:
+        return
+    try:
+        changed = stamps(task) != task.stamps
+    except OSError:
+        changed = True
+    if changed:
+        _log.warning("not kept in the store: an input changed while the job ran")
+        return
+    if not all(_is_to_be_kept(path) for path in outputs):
+        _log.info("not kept in the store: a record says so")
+        return
+    aside = folder.with_name(f".{task.key}.{uuid.uuid4().hex[:8]}")
+    try:
+        if not folder.exists():
+            _write(aside, outputs, task)
+            try:
+                os.rename(aside, folder)
+            except OSError:
+                if not folder.is_dir():  # else another writer was first, and its entry stays
+                    raise
+        _note_place(folder, outputs[0])
+    except OSError as error:
+        _log.warning("not kept in the store: %s", error)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def damage(folder: Path, n_outputs: int | None = None, digests: bool = True) -> str:
+    """What is wrong with an entry, empty when nothing is; without `digests` files' contents are not read."""
+    try:
+        entry = read_json(folder / ENTRY)
+        files = [(str(file["name"]), int(file["size"]), str(file["digest"])) for file in entry["files"]]
+        found = sum("beside" not in file for file in entry["files"])
+    except FileNotFoundError:
+        return f"{ENTRY} is missing"
+    except (ValueError, KeyError, TypeError) as error:
+        return f"{ENTRY}: {error}"
+    if n_outputs is not None and found != n_outputs:
+        return f"{found} outputs, not {n_outputs}"
+    faults = (_fault(folder / name, size, digest if digests else "") for name, size, digest in files)
+    return next(filter(None, faults), "")
+
+
+def _fault(path: Path, size: int, digest: str) -> str:
+    if not path.is_file():
+        return f"{path.name} is missing"
+    if path.stat().st_size != size:
+        return f"{path.name} has {path.stat().st_size} bytes, not {size}"
+    return f"{path.name} was changed" if digest and file_digest(path) != digest else ""
+
+
+def remove(folder: Path) -> None:
+    """Remove an entry, whole at once for those who look for it."""
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    os.rename(folder, aside)
+    shutil.rmtree(aside)
+
+
+def places(folder: Path) -> list[Path]:
+    """Where the first output of an entry was given to, as a link or a copy."""
+    try:
+        lines = (folder / PLACES).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return [Path(line) for line in lines if line]
+
+
+def _write(aside: Path, outputs: list[Path], task: Task) -> None:
+    aside.mkdir(parents=True)
+    names: list[tuple[str, Path, dict[str, Any]]] = [(f"{k}{p.suffix}", p, {}) for k, p in enumerate(outputs)]
+    beside = (outputs[0].with_name(name) for name in task.params.names.get("beside", ()))
+    names += [(path.name, path, {"beside": True}) for path in beside if path.is_file()]
+    files = []
+    for name, path, more in names:
+        link_or_copy(path, aside / name)
+        size = (aside / name).stat().st_size
+        files.append({"name": name, "size": size, "digest": file_digest(aside / name)} | more)
+    entry = {
+        "key": task.key,
+        "rule": task.rule,
+        "wildcards": task.wildcards.names,
+        "version": task.params.names.get("version"),
+        "files": files,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_json(aside / ENTRY, entry)
+
+
+def _give(folder: Path, outputs: list[Path]) -> None:
+    """Link an entry's files to their places.
+
+    Snakemake sets the time of every output, and a link has the times of all others. So a file that is the output of
+    another results folder already is copied: what was made from it there must not look too old.
+    """
+    files, mine = read_json(folder / ENTRY)["files"], _absolute(outputs[0])
+    shared = any(place != mine and _same(place, folder / files[0]["name"]) for place in places(folder))
+    for file in files:
+        extra, name = "beside" in file, file["name"]
+        target = outputs[0].with_name(name) if extra else outputs[int(Path(name).stem)]
+        if extra and target.exists():
+            continue  # it may hold more by now
+        if shared:
+            with atomic_path(target) as aside:
+                shutil.copyfile(folder / name, aside)
+        else:
+            link_or_copy(folder / name, target)
+    with contextlib.suppress(OSError):  # of a store that can only be read
+        _note_place(folder, outputs[0])
+
+
+def _note_place(folder: Path, output: Path) -> None:
+    place = _absolute(output)
+    if place not in places(folder):
+        with open(folder / PLACES, "a", encoding="utf-8") as stream:
+            stream.write(f"{place}\n")
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _is_to_be_kept(path: Path) -> bool:
+    if path.suffix != ".json":
+        return True
+    try:
+        record = read_json(path)
+    except ValueError:
+        return True
+    return not (isinstance(record, Mapping) and record.get("keep") is False)

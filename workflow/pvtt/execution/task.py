@@ -1,0 +1,77 @@
+"""A job as plain values, which another process can run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Named(list):
+    """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
+
+    def __init__(self, items: Any = (), names: Mapping[str, Any] | None = None) -> None:
+        super().__init__(items)
+        self.names = dict(names or {})
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["names"][name]
+        except KeyError:
+            raise AttributeError(f"nothing is named {name!r} here") from None
+
+
+@dataclass
+class Task:
+    """What a job's script is given, as plain values: it can be sent to another process, and run there."""
+
+    rule: str
+    script: str
+    input: Named
+    output: Named
+    params: Named
+    wildcards: Named
+    resources: Named
+    log: Named
+    threads: int = 1
+    key: str = field(default="", compare=False)  # of its results in the store
+    stamps: list[list[int]] = field(default_factory=list, compare=False)  # of its inputs when the key was made
+
+    @classmethod
+    def of(cls, snakemake: Any, script: str) -> Task:
+        """The task behind the object that Snakemake gives to a script."""
+        if isinstance(snakemake, cls):
+            return snakemake
+        parts = ("input", "output", "params", "wildcards", "resources", "log")
+        lists: dict[str, Any] = {part: _named(getattr(snakemake, part)) for part in parts}
+        return cls(rule=snakemake.rule, script=script, threads=snakemake.threads, **lists)
+
+    def plain(self) -> dict[str, Any]:
+        """The task as JSON's types; `Task.from_plain` reads it."""
+        return {key: [list(v), v.names] if isinstance(v, Named) else v for key, v in vars(self).items()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Task:
+        """The task that `plain` wrote."""
+        lists = ("input", "output", "params", "wildcards", "resources", "log")
+        fields: dict[str, Any] = {key: Named(*value) if key in lists else value for key, value in plain.items()}
+        return cls(**fields)
+
+    def __str__(self) -> str:
+        return f"{self.rule} ({', '.join(map(str, self.wildcards))})"
+
+
+def _named(values: Any) -> Named:
+    """Snakemake's own list with names as `Named`, with texts for its paths."""
+    names = {name: _plain(value) for name, value in values.items()}
+    return Named([_plain(value) for value in values], names)
+
+
+def _plain(value: Any) -> Any:
+    """A path as text, lists as lists; other values as they are."""
+    if isinstance(value, str | os.PathLike):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

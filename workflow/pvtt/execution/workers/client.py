@@ -1,0 +1,112 @@
+"""The job's side: hand a task to the broker, start the broker when there is none, wait for the outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pvtt.execution.workers import processes
+
+if TYPE_CHECKING:
+    from pvtt.execution.task import Task
+_START_S = 120.0
+_ATTEMPTS = 3
+
+
+class ServingError(RuntimeError):
+    """The installation's or the machine's fault, not the item's: no broker, no model, no memory to load it."""
+
+
+class Failure(RuntimeError):
+    """The item could not be made; the message is the reason for its record."""
+
+
+def serve(task: Task, limit_s: float) -> None:
+    """Have a warm worker do a task, in at most `limit_s` seconds once its model is loaded.
+
+    Failure when the item cannot be made: its work raised an error, or killed or outran two workers. ServingError when
+    the model cannot be loaded or the broker is lost again and again.
+    """
+    request = {
+        "task": task.plain(),
+        "python": sys.executable,
+        "environment": dict(os.environ),
+        "limit_s": limit_s,
+        "cost": sum(os.path.getsize(path) for path in task.input if os.path.exists(path)),
+        "urgent": bool(task.resources.names.get("urgent", 0)),
+        "group": str(task.wildcards.names.get("clip", "")),
+    }
+    line = json.dumps(request).encode() + b"\n"
+    for _ in range(_ATTEMPTS):
+        with suppress(ConnectionError):
+            reply = _ask(line)
+            if reply["status"] == "failed":
+                raise Failure(reply["reason"])
+            if reply["status"] != "done":
+                raise ServingError(reply["reason"])
+            return
+    raise ServingError(f"{task}: the broker of the workers ended {_ATTEMPTS} times; its log is in logs/serving")
+
+
+def _ask(line: bytes) -> dict[str, Any]:
+    """The broker's answer to a request; ConnectionError when the broker ends before it answers."""
+    with _connected() as connection:
+        connection.sendall(line)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            part = connection.recv(1 << 16)
+            if not part:
+                raise ConnectionResetError("the broker ended")
+            answer += part
+    return json.loads(answer)
+
+
+def _connected() -> socket.socket:
+    """A connection to the broker of our Snakemake; started when there is none."""
+    owner = processes.nearest_snakemake()
+    if owner is None:
+        raise ServingError("no Snakemake process is above this job: it has ended, or the job was not started by one")
+    address = processes.address_of(owner)
+    until = time.monotonic() + _START_S
+    with socket.socket(socket.AF_UNIX) as lock:  # whoever binds it starts the broker; gone with its holder
+        starter: subprocess.Popen | None = None
+        held = False
+        while time.monotonic() < until:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(address)
+                processes.check_peer(connection)
+                return connection
+            except PermissionError:
+                connection.close()
+                raise
+            except OSError:
+                connection.close()
+            if not held:
+                with suppress(OSError):
+                    lock.bind(address + "-lock")
+                    held = True
+            if held and (starter is None or starter.poll() is not None):
+                starter = _start_broker(owner)
+            time.sleep(0.05)
+            if processes.nearest_snakemake() != owner:
+                raise ServingError("Snakemake has ended")
+    raise ServingError(f"the broker of the workers did not start within {_START_S:g} s")
+
+
+def _start_broker(owner: int) -> subprocess.Popen:
+    """Start the broker of a Snakemake process, in a session of its own: it ends when that process does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pvtt.execution.workers.broker", str(owner)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=Path.cwd(),
+    )

@@ -1,0 +1,73 @@
+"""A warm worker: runs the scripts of tasks, one after another, in one process whose backends stay loaded.
+
+`python -m pvtt.execution.workers.worker PID` is started by the broker, process PID. A task comes as a line of JSON on standard
+input. On the original standard output go lines with a status: `ready` once; `loading` and `loaded` around a model's
+loading; then `done`, `failed` with the reason when the work raised an error, or `broken` when the fault is not the
+item's. All other output goes to the worker's log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+from typing import Any
+
+from pvtt.backends import lifecycle
+from pvtt.execution import job
+from pvtt.execution.workers import processes
+
+
+def main(parent: int) -> None:
+    """Work until the broker closes standard input or ends."""
+    processes.die_with_parent(parent)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+
+    def tell(status: str, **facts: Any) -> None:
+        answers.write(json.dumps({"status": status} | facts) + "\n")
+
+    job.WORKER = True
+    lifecycle.keep_loaded(tell)
+    tell("ready")
+    for line in sys.stdin:
+        task = job.Task.from_plain(json.loads(line)["task"])
+        tell(**_outcome(task))
+
+
+def _outcome(task: job.Task) -> dict[str, str]:
+    try:
+        _run(task)
+    except (lifecycle.LoadError, OSError) as error:
+        return {"status": "broken", "reason": f"{type(error).__name__}: {error}"}
+    except Exception as error:
+        if _out_of_memory(error):
+            # What is left of the device's memory is not known: another process, another try.
+            print(f"{task}: {error}", file=sys.stderr, flush=True)
+            os._exit(77)
+        return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    return {"status": "done"}
+
+
+def _run(task: job.Task) -> None:
+    """Run a task's script; once more with nothing else loaded when the device's memory was not enough."""
+    try:
+        runpy.run_path(task.script, init_globals={"snakemake": task})
+    except Exception as error:
+        if not _out_of_memory(error) or not lifecycle.release():
+            raise
+        runpy.run_path(task.script, init_globals={"snakemake": task})
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is a device's lack of memory (`torch.OutOfMemoryError`)."""
+    while error is not None:
+        if type(error).__name__ == "OutOfMemoryError":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

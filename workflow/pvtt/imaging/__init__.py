@@ -1,0 +1,1 @@
+"""Image operations that several stages share: colour, geometry, shadow, letterbox, change detection."""

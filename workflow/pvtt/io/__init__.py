@@ -1,0 +1,1 @@
+"""Files, tables, videos and progress bars: the only place that touches formats."""

@@ -1,0 +1,1 @@
+"""Records of everything on disk: ids, file layout, provenance, and a run read back."""

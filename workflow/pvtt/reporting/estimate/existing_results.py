@@ -1,0 +1,67 @@
+"""What a results folder holds of an item: the seconds of its record, its bytes, and whether it is still wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pvtt.backends import registry
+from pvtt.io.files import read_json
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result that is there. `current`: by the chosen backend and version with the settings of now, as are those that
+    it was made from; others are made again."""
+
+    seconds: float
+    bytes: int
+    backend: str
+    models: frozenset[str]
+    current: bool
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a stage's results are to be made: name, version and settings, as in their provenance; None asks nothing."""
+
+    backend: str
+    version: str
+    settings: Mapping[str, Any] | None
+
+    def made(self, record: Mapping[str, Any]) -> bool:
+        """Whether a provenance says the same."""
+        same = (record["backend"], record["version"]) == (self.backend, self.version)
+        return self.settings is None or (same and record["settings"] == self.settings)
+
+
+def ways(config: Mapping[str, Any]) -> dict[str, Way]:
+    """Stage -> how resolved settings want it done; `cutting` follows shots."""
+    found = {"cutting": Way("", "", None)}
+    for stage in registry.STAGES:
+        first = registry.chosen(stage, config[stage])[0]
+        found[stage] = Way(first.name, first.version, config[stage])
+    return found
+
+
+def read_made(
+    record: Path, media: Sequence[Path], way: Way, upstream: bool = True, further: Sequence[Path] = ()
+) -> Made | None:
+    """The result whose record stands at `record` with its `media` files; None where one of them is not there.
+
+    `upstream` says whether what it was made from is current; `further` are files that it may have.
+    """
+    if not record.is_file() or not record.stat().st_size or not all(path.is_file() for path in media):
+        return None
+    origin = read_json(record).get("provenance")
+    if not origin:
+        return None
+    return Made(
+        seconds=float(origin["seconds"]),
+        bytes=sum(path.stat().st_size for path in (record, *media, *further) if path.is_file()),
+        backend=str(origin["backend"]),
+        models=frozenset(str(entry["id"]) for entry in origin.get("models", ())),
+        current=upstream and way.made(origin),
+    )

@@ -1,0 +1,275 @@
+"""The pairs that a feed would give, by the pipeline's own planning, and what of them and before them is made.
+
+What the results folder knows is taken from there: rows of the catalogue, clips, masks and cut-outs. The rest is
+assumed: a video gives so many clips, every clip's masks and every photo are accepted, and no clip is infeasible. So
+before a run the count is an upper bound, and after `snakemake plan` it is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pvtt.backends import registry
+from pvtt.config import settings
+from pvtt.io.files import read_json
+from pvtt.records.ids import clip_id
+from pvtt.records.run_summary import pair_folder
+from pvtt.reporting.estimate.existing_results import Made, Way, read_made, ways
+from pvtt.reporting.estimate.load_times import read_loads
+from pvtt.reporting.estimate.schedule import PAIR_STAGES
+from pvtt.reporting.estimate.unit_costs import Figure, assumption
+from pvtt.stages.catalogue import Row, read_catalogue, read_table
+from pvtt.stages.pairs import plan_feed
+from pvtt.stages.pairs.packs import assign_packs, read_ledger
+from pvtt.stages.pairs.taxonomy import Taxonomy
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The items of a stage by key: what is made of each, None where nothing is."""
+
+    items: dict[Key, Made | None]
+
+    @property
+    def made(self) -> list[Made]:
+        """Results that are there, of whatever settings."""
+        return [one for one in self.items.values() if one]
+
+    @property
+    def there(self) -> list[Made]:
+        """Results that stay."""
+        return [one for one in self.made if one.current]
+
+    def missing(self) -> int:
+        """Items that are still to be made, or made again."""
+        return len(self.items) - len(self.there)
+
+    def stale(self, *key: str) -> bool:
+        """Whether an item is there and will be made again."""
+        one = self.items.get(key)
+        return one is not None and not one.current
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A planned feed. plan: every candidate, as in pairs.parquet, with its pack. work: stage -> its items.
+
+    assumed_clips: of the accepted clips, those that no run has found yet. verdicts: rows of filtered.parquet whose
+    insertion is current. loads: as `read_loads` gives them.
+    """
+
+    products: int
+    photos: int
+    clips: int
+    assumed_clips: int
+    clips_per_video: Figure
+    plan: pd.DataFrame
+    work: dict[str, Work]
+    verdicts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    loads: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def packs(self) -> list[int]:
+        """Pairs to make of each pack that lacks some, in the packs' order."""
+        planned = self.planned()
+        done = {key[0] for key in self.work["insertion"].items if all(self._stays(stage, key) for stage in PAIR_STAGES)}
+        return [int(count) for count in planned.pack[~planned.pair_id.isin(done)].value_counts(sort=False).sort_index()]
+
+    def _stays(self, stage: str, key: Key) -> bool:
+        one = self.work[stage].items[key]
+        return one is not None and one.current
+
+    def planned(self) -> pd.DataFrame:
+        """The pairs that are to be made."""
+        return self.plan[self.plan.status == "planned"]
+
+
+def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -> Feed:
+    """Plan the feed of resolved settings, with what its results folder knows.
+
+    clips_per_video: for videos whose shots nobody has found; None takes the mean of those found, or the plan's.
+    """
+    results = Path(config["results"])
+    rows = [row for row in read_catalogue(config["catalogue"]) if row.status == "accepted"]
+    catalogue = _catalogue(rows, _table(results / "catalogue.tsv"))
+    found = _table(results / "clips.tsv")
+    rate = _clips_per_video(found, clips_per_video)
+    clips = _clips(catalogue, found, rate.value)
+    cutouts = {
+        (row.product_id, str(index)): _record(results / "products" / row.product_id / f"{index}.json")
+        for row in rows
+        for index, image in enumerate(row.images, 1)
+        if image.is_file()
+    }
+    plan = plan_feed(
+        catalogue,
+        Taxonomy.read(settings.REPOSITORY / config["pairs"]["taxonomy"]),
+        [_masks(results / "clips" / clip["clip_id"], clip) for clip in clips],
+        [
+            record or {"product_id": product, "image_index": int(index), "status": "accepted"}
+            for (product, index), record in cutouts.items()
+        ],
+        config["pairs"],
+        config["max_pairs"],
+        registry.chosen("insertion", config["insertion"])[0].limits.max_frames,
+    )
+    plan, _ = assign_packs(plan, read_ledger(results / "packs.tsv"), config["pairs"]["pack_pairs"])
+    planned = plan[plan.status == "planned"]
+    videos = [row.product_id for row in rows if row.video and row.video.is_file()]
+    work = _work(results, config, videos, clips, list(cutouts), planned)
+    return Feed(
+        products=len(rows),
+        photos=len(cutouts),
+        clips=len(clips),
+        assumed_clips=sum(clip["assumed"] for clip in clips),
+        clips_per_video=rate,
+        plan=plan,
+        work=work,
+        verdicts=_verdicts(results, planned, work["insertion"]),
+        loads=read_loads(results),
+    )
+
+
+def _table(path: Path) -> pd.DataFrame | None:
+    return read_table(path) if path.is_file() and path.stat().st_size else None
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    return dict(read_json(path)) if path.is_file() and path.stat().st_size else None
+
+
+def _catalogue(rows: Sequence[Row], known: pd.DataFrame | None) -> pd.DataFrame:
+    """The table that planning reads; rows that were not checked yet have the roles that their files promise."""
+    checked = {} if known is None else {entry["product_id"]: entry for entry in known.to_dict("records")}
+    entries = []
+    for row in rows:
+        photos = any(image.is_file() for image in row.images) and not row.empty
+        roles = ["source"] * bool(row.video and row.video.is_file()) + ["target"] * photos
+        promised = {"status": "accepted" if roles else "rejected", "roles": ";".join(roles), "same_as": ""}
+        about = {name: getattr(row, name) for name in ("product_id", "category", "subcategory", "empty")}
+        entry = checked.get(row.product_id, promised)
+        entries.append(about | {name: entry[name] for name in promised} | {"checked": row.product_id in checked})
+    names = ["product_id", "category", "subcategory", "empty", "status", "roles", "same_as", "checked"]
+    return pd.DataFrame(entries, columns=names)
+
+
+def _clips_per_video(found: pd.DataFrame | None, asked: float | None) -> Figure:
+    if asked is not None:
+        return Figure(asked, "assumption", "as asked")
+    accepted = [] if found is None else found[found.status == "accepted"]
+    if not len(accepted):
+        return assumption("clips_per_video")
+    videos = found.product_id.nunique()  # type: ignore[union-attr]
+    return Figure(len(accepted) / videos, "measured", "accepted clips of the videos so far", videos)
+
+
+def _clips(catalogue: pd.DataFrame, found: pd.DataFrame | None, per_video: float) -> list[dict[str, Any]]:
+    """Accepted clips; those of videos without found shots are assumed, `per_video` on average."""
+    wanted = set(catalogue.product_id)
+    clips: list[dict[str, Any]] = []
+    if found is not None:
+        accepted = found[(found.status == "accepted") & found.product_id.isin(wanted)]
+        clips = [
+            {"clip_id": clip, "product_id": product, "n_frames": int(frames), "assumed": False}
+            for clip, product, frames in zip(accepted.clip_id, accepted.product_id, accepted.n_frames, strict=True)
+        ]
+    known = found is not None
+    unseen = [
+        entry
+        for entry in catalogue.to_dict("records")
+        if "source" in entry["roles"].split(";") and not (known and entry["checked"])
+    ]
+    empty = dict(zip(catalogue["product_id"], catalogue["empty"], strict=True))
+    for place, entry in enumerate(unseen):
+        product = entry["product_id"]
+        count = int((place + 1) * per_video + 1e-9) - int(place * per_video + 1e-9)
+        for number in range(1, count + 1):
+            clips.append({"clip_id": clip_id(product, number), "product_id": product, "n_frames": 0, "assumed": True})
+    return [clip | {"empty": bool(empty[clip["product_id"]])} for clip in clips]
+
+
+def _masks(folder: Path, clip: Mapping[str, Any]) -> dict[str, Any]:
+    """qa.json and track.json of a clip, or what a good clip would have there."""
+    verdict, track = _record(folder / "qa.json"), _record(folder / "track.json")
+    if verdict and track:
+        return verdict | track
+    seen = {"width": 1, "height": 1, "frames": [{"visible": True, "box": [0, 0, 0, 0]}]}
+    head = {"clip_id": clip["clip_id"], "status": "accepted", "n_frames": clip["n_frames"]}
+    return head | {"measures": {"empty": clip["empty"]}} | seen
+
+
+def _work(
+    results: Path,
+    config: Mapping[str, Any],
+    videos: Sequence[str],
+    clips: Sequence[Mapping[str, Any]],
+    photos: Sequence[Key],
+    planned: pd.DataFrame,
+) -> dict[str, Work]:
+    """Every stage's items with what is made of them. What was made from something stale is stale."""
+    way = ways(config)
+
+    shots, cutouts = results / "shots", results / "products"
+    work = {"shots": Work({(name,): read_made(shots / f"{name}.json", [], way["shots"]) for name in videos})}
+    pictures = {key: cutouts / key[0] / f"{key[1]}.png" for key in photos}
+    work["products"] = Work(
+        {key: read_made(path.with_suffix(".json"), [path], way["products"]) for key, path in pictures.items()}
+    )
+    product = {clip["clip_id"]: clip["product_id"] for clip in clips}
+    used = dict.fromkeys(planned.clip_id)
+
+    def of_clips(stage: str, names: Sequence[str], before: str, record: str, *media: str) -> Work:
+        found: dict[Key, Made | None] = {}
+        for name in names:
+            fresh = not work[before].stale(product[name] if before == "shots" else name)
+            folder = results / "clips" / name
+            found[(name,)] = read_made(folder / record, [folder / file for file in media], way[stage], fresh)
+        return Work(found)
+
+    work["cutting"] = of_clips("cutting", list(product), "shots", "clip.json", "video.mp4")
+    work["segmentation"] = of_clips("segmentation", list(product), "cutting", "qa.json", "masks.mkv", "track.json")
+    work["background"] = of_clips("background", list(used), "segmentation", "background.json", "background.mp4")
+    work |= _pair_work(results, way, planned, work)
+    masks = {name: results / "dataset" / "masks" / name for name in used}
+    published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
+    return work | {"dataset": Work(published)}
+
+
+def _pair_work(
+    results: Path, way: Mapping[str, Way], planned: pd.DataFrame, before: Mapping[str, Work]
+) -> dict[str, Work]:
+    inserted: dict[Key, Made | None] = {}
+    scored: dict[Key, Made | None] = {}
+    for pair in planned[["pair_id", "clip_id", "target_id", "image_index"]].to_dict("records"):
+        folder, key = pair_folder(results, pair), (str(pair["pair_id"]),)
+        photo = (str(pair["target_id"]), str(pair["image_index"]))
+        fresh = not (before["background"].stale(pair["clip_id"]) or before["products"].stale(*photo))
+        media = [folder / "insert.mp4", folder / "insert_mask.mkv"]
+        inserted[key] = insert = read_made(folder / "insert.json", media, way["insertion"], fresh)
+        fresh = fresh and (insert is None or insert.current)
+        scored[key] = read_made(folder / "score.json", [], way["scoring"], fresh, [folder / "judge.json"])
+    return {"insertion": Work(inserted), "scoring": Work(scored)}
+
+
+def _published(folder: Path) -> Made | None:
+    """A clip's masks in the dataset, its one part that is no link."""
+    if not folder.is_dir():
+        return None
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    return Made(seconds=0.0, bytes=size, backend="-", models=frozenset(), current=True)
+
+
+def _verdicts(results: Path, planned: pd.DataFrame, insertion: Work) -> pd.DataFrame:
+    """The filter's verdicts on planned pairs whose insertion stays."""
+    path = results / "filtered.parquet"
+    if not path.is_file() or not path.stat().st_size:
+        return pd.DataFrame({"pair_id": [], "kept": [], "status": []})
+    table = pd.read_parquet(path, columns=["pair_id", "kept", "status"])
+    stays = {key[0] for key, one in insertion.items.items() if one and one.current}
+    return table[table.pair_id.isin(set(planned.pair_id) & stays)]

@@ -1,0 +1,74 @@
+"""The plan's four sizes: feeds that need not exist, of so many products, clips and photos (`resources/costs.yaml`).
+
+What is done with them stands in `config/presets/<name>.yaml`. The pairs of one clip are planned by the pipeline's own
+function; every other clip has as many, so nothing grows with the number of pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pvtt.config import settings
+from pvtt.reporting.estimate.unit_costs import costs
+from pvtt.stages.pairs import plan_pairs
+from pvtt.stages.pairs.taxonomy import Taxonomy
+
+_CLIP = {"empty": False, "n_frames": 0, "box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 1.0}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A size of the plan. plan: its `pairs`, `gpu_hours` and `gigabytes`; why: the reason of a difference to it."""
+
+    name: str
+    products: int
+    clips: int
+    photos: int
+    plan: Mapping[str, float]
+    why: str
+
+    def pairs(self, config: Mapping[str, Any]) -> int:
+        """Planned pairs with these settings; ValueError where they need a feed's own products."""
+        pairs = config["pairs"]
+        named = [name for part in ("include", "exclude") for name in pairs[part].values() if name]
+        if named or any(share is not None for share in pairs["quotas"].values()):
+            raise ValueError(
+                f"preset {self.name}: quotas, include and exclude need a catalogue; estimate a feed instead"
+            )
+        names = [f"p{number}" for number in range(self.products)]
+        plan = plan_pairs(
+            [_CLIP | {"clip_id": "p0_s01", "product_id": "p0"}],
+            {name: {"category": "", "subcategory": ""} for name in names},
+            {name: range(1, self.photos + 1) for name in names},
+            Taxonomy.read(settings.REPOSITORY / pairs["taxonomy"]),
+            pairs,
+        )
+        total = self.clips * int((plan.status == "planned").sum())
+        return total if config["max_pairs"] is None else min(total, config["max_pairs"])
+
+    def items(self, pairs: int) -> dict[str, int]:
+        """Stage -> items, for that many pairs. Every clip has a pair as long as there are as many pairs as clips."""
+        used = min(self.clips, pairs)
+        found = {"shots": self.products, "cutting": self.clips, "segmentation": self.clips, "background": used}
+        return found | {"products": self.products * self.photos, "insertion": pairs, "scoring": pairs, "dataset": used}
+
+
+def names() -> list[str]:
+    """Names of the presets, smallest first."""
+    return list(costs()["presets"])
+
+
+def scenario(name: str) -> Scenario:
+    """A preset's scenario; ValueError names the known ones when there is no such preset."""
+    known = costs()["presets"]
+    if name not in known:
+        raise ValueError(f"no preset {name!r}; there are {', '.join(known)}")
+    return Scenario(name, **known[name])
+
+
+def preset_file(name: str) -> Path:
+    """The configuration file of a preset."""
+    return settings.REPOSITORY / "config" / "presets" / f"{name}.yaml"

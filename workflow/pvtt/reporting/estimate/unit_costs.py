@@ -1,0 +1,146 @@
+"""Seconds and bytes of one item of a stage, each with its basis: this run's records, else `resources/costs.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from pvtt.backends import registry, requirements
+from pvtt.config import settings
+from pvtt.reporting.costs import spread
+from pvtt.reporting.estimate.existing_results import Made
+
+COSTS = settings.REPOSITORY / "resources" / "costs.yaml"
+# In the order in which they run. The first file of each is its record; `{}` in it is the photo's index.
+STAGES = ("shots", "cutting", "segmentation", "products", "background", "insertion", "scoring", "dataset")
+_PLAN = "the plan's table, per item"
+
+
+Loads = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number and where it is from.
+
+    kind: `measured` (on `items` of this run), `elsewhere` (measured, not in this run), `plan` or `assumption`.
+    """
+
+    value: float
+    kind: str
+    source: str
+    items: int = 0
+
+    @property
+    def basis(self) -> str:
+        """The kind in a few words."""
+        words = {"measured": f"measured on {self.items:,}", "elsewhere": "measured elsewhere", "plan": "plan's figure"}
+        return words.get(self.kind, "assumption")
+
+    def record(self) -> dict[str, Any]:
+        """The figure for JSON."""
+        return asdict(self) | {"basis": self.basis}
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one item of a stage costs: its backend's name, what an item is, whether a GPU does it, and the figures."""
+
+    stage: str
+    backend: str
+    item: str
+    gpu: bool
+    seconds: Figure
+    load_s: Figure
+    bytes: Figure
+
+
+@cache
+def costs() -> dict[str, Any]:
+    """`resources/costs.yaml`."""
+    return dict(yaml.safe_load(COSTS.read_text(encoding="utf-8")))
+
+
+def assumption(name: str) -> Figure:
+    """One of the assumptions of `costs.yaml`."""
+    entry = costs()["assumptions"][name]
+    return Figure(entry["value"], "assumption", entry["source"])
+
+
+def plan_prices() -> dict[str, Price]:
+    """Stage -> the plan's price."""
+    return {stage: _plan_price(stage) for stage in STAGES}
+
+
+def backend_prices(
+    config: Mapping[str, Any], made: Mapping[str, Sequence[Made]], loads: Mapping[str, Loads] | None = None
+) -> dict[str, Price]:
+    """Stage -> the price of its chosen backend (resolved settings), measured on `made` where it holds results.
+
+    Results of the same settings count before those of the same backend and models. loads: stage -> seconds of the loads
+    of each of its backends, which a worker does one after the other.
+    """
+    return {stage: _backend_price(stage, config, made.get(stage, ()), (loads or {}).get(stage, {})) for stage in STAGES}
+
+
+def _plan_price(stage: str) -> Price:
+    entry = costs()["plan"][stage]
+    return Price(
+        stage=stage,
+        backend="plan",
+        item=entry["item"],
+        gpu=entry["gpu"],
+        seconds=Figure(entry["seconds"], "plan", _PLAN),
+        load_s=Figure(entry.get("load_s", 0), "assumption", "a minute for a large model, not in the plan"),
+        bytes=Figure(entry["megabytes"] * 1e6, "plan", _PLAN),
+    )
+
+
+def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], loads: Loads) -> Price:
+    plan = _plan_price(stage)
+    if stage == "dataset":
+        return Price(stage, "-", plan.item, False, plan.seconds, plan.load_s, _measured(made, "bytes") or plan.bytes)
+    if stage == "cutting":
+        name, needs, gpu, parts = "cut_clip", [], False, []
+    else:
+        parts = registry.chosen(stage, config[stage])
+        name, needs = parts[0].name, list(dict.fromkeys(model for part in parts for model in part.needs))
+        gpu = requirements.gpus(stage, config[stage]) > 0
+    known = costs()["backends"][stage]
+    entry: dict[str, Any] = next(
+        (known[key] for key in [*(f"{name}/{model}" for model in needs), name] if key in known), {}
+    )
+    seconds = Figure(entry["seconds"], "elsewhere", entry["source"]) if entry else plan.seconds
+    load = Figure(entry["load_s"], "elsewhere", entry["source"]) if "load_s" in entry else plan.load_s
+    load = _loading([loads[part.name] for part in parts if part.name in loads]) or load
+    like = [one for one in made if one.current] or [
+        one for one in made if (one.backend, one.models) == (name, set(needs))
+    ]
+    return Price(
+        stage=stage,
+        backend=name,
+        item=plan.item,
+        gpu=gpu,
+        seconds=_measured(like, "seconds") or seconds,
+        load_s=load if gpu else Figure(0, "assumption", "no model to load"),
+        bytes=_measured(like, "bytes") or plan.bytes,
+    )
+
+
+def _loading(loads: Sequence[Sequence[float]]) -> Figure | None:
+    if not loads:
+        return None
+    total = sum(spread(each)["mean"] for each in loads)
+    return Figure(total, "measured", "loads of this run's warm workers", max(len(each) for each in loads))
+
+
+def _measured(made: Sequence[Made], what: str) -> Figure | None:
+    if not made:
+        return None
+    found = spread([float(getattr(one, what)) for one in made])
+    others = "" if all(one.current for one in made) else ", made with other settings"
+    return Figure(found["mean"], "measured", f"mean of this run's results{others}", found["results"])

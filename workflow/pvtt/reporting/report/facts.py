@@ -1,0 +1,162 @@
+"""What the report says: plain records for the page's template, made from a run. No number is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pvtt.io.files import read_json
+from pvtt.io.progress import progress
+from pvtt.records.ids import stable_hash
+from pvtt.records.run_summary import (
+    Record,
+    Run,
+    accepted_products,
+    distribution,
+    pair_folder,
+    provenances,
+    score_values,
+)
+from pvtt.reporting.costs import spread
+from pvtt.reporting.report.charts import histogram_chart
+from pvtt.reporting.report.previews import Previews, rate_value
+
+_ORDER = ("shots", "segmentation", "background", "products", "insertion", "scoring")
+# Score -> the filter's setting that is its threshold.
+_LIMITS = {"quality": "min_quality", "identity": "min_identity", "temporal": "min_temporal"}
+
+
+def chosen(items: Sequence[Record], key: str, limit: int, *groups: Sequence[Record]) -> list[Record]:
+    """At most `limit` items, chosen by hash; groups take turns, so that a small one is not lost in a large one."""
+    queues = [sorted(group, key=lambda item: stable_hash("report", item[key])) for group in groups or (items,)]
+    names: list[str] = []
+    while len(names) < limit and any(queues):
+        for queue in queues:
+            if queue and len(names) < limit:
+                names.append(queue.pop(0)[key])
+    wanted = set(names)
+    return [item for item in items if item[key] in wanted]
+
+
+def histograms(run: Run, thresholds: Mapping[str, Any]) -> list[Record]:
+    """Score distributions; `chart` is None for a score that was not measured on any pair."""
+    found = []
+    for name in ("quality", "identity", "temporal", "lighting", "overall"):
+        data = distribution(score_values(run, name))
+        limit = thresholds.get(_LIMITS.get(name, ""))
+        found.append({"name": name, "data": data, "chart": histogram_chart(name, data, limit) if data else None})
+    return found
+
+
+def stage_costs(run: Run) -> list[Record]:
+    """Per stage and backend: results, seconds together, per item and at most, licence and model."""
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for stage, made in provenances(run):
+        groups.setdefault((stage, str(made["backend"]), str(made["version"])), []).append(made)
+    rows = []
+    for (stage, backend, version), records in groups.items():
+        seconds = [float(record["seconds"]) for record in records]
+        rows.append(
+            {
+                "stage": stage,
+                "backend": backend,
+                "version": version,
+                "licence": str(records[0].get("licence") or "not stated"),
+                **spread(seconds),
+            }
+        )
+    return sorted(rows, key=lambda row: (_ORDER.index(row["stage"]), row["backend"], row["version"]))
+
+
+def clip_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[Record]:
+    """Cards of clips: a strip of frames with the masks, and the verdict of mask QA."""
+    clips = [shot for shot in run.shots if shot["status"] == "accepted"]
+    accepted = [shot for shot in clips if shot["qa"].get("status") == "accepted"]
+    others = [shot for shot in clips if shot["qa"].get("status") != "accepted"]
+    products = accepted_products(run)
+    cards = []
+    for shot in progress(chosen(clips, "clip_id", limit, accepted, others), "report: clips"):
+        folder, frames = results / "clips" / shot["clip_id"], int(shot["n_frames"])
+        places = sorted({frames // 10, frames // 2, frames - 1 - frames // 10})
+        product = products.get(shot["product_id"], {})
+        cards.append(
+            {
+                "id": shot["clip_id"],
+                "product": product,
+                "strip": previews.strip(f"{shot['clip_id']}_strip", folder / "video.mp4", folder / "masks.mkv", places),
+                "status": shot["qa"].get("status", "missing"),
+                "reason": shot["qa"].get("reason") or ("" if shot["qa"] else "no mask QA record"),
+                "score": shot["qa"].get("score"),
+                "measures": _plain_measures(shot["qa"]),
+                "clip": shot["clip"],
+                "seconds": frames / rate_value(str(shot["fps"])),
+                "empty": bool(shot["clip"].get("empty")),
+            }
+        )
+    return cards
+
+
+def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[Record]:
+    """Cards of pairs: five views, scores, and why a pair was dropped. Best quality first, unmeasured last."""
+    planned = run.planned()
+    picked = chosen(planned, "pair_id", limit, run.kept(), [pair for pair in planned if not pair["kept"]])
+    shots = {shot["clip_id"]: shot for shot in run.shots}
+    products = accepted_products(run)
+    cards = []
+    for pair in progress(picked, "report: pairs"):
+        shot, score = shots[pair["clip_id"]], pair["score"]
+        poster = poster_frame(results / "clips" / pair["clip_id"] / "track.json")
+        cards.append(
+            {
+                "id": pair["pair_id"],
+                "clip_id": pair["clip_id"],
+                "source": products[pair["source_id"]],
+                "target": products[pair["target_id"]],
+                "difficulty": pair["difficulty"],
+                "kept": pair["kept"],
+                "reasons": pair["reasons"] or ([] if pair["kept"] else ["no verdict"]),
+                "quality": score.get("quality_score"),
+                "basis": score.get("basis", []),
+                "scores": score.get("scores", {}),
+                "measures": _plain_measures(score),
+                "judge": (score.get("judge") or {}).get("reason", ""),
+                "views": _views(results, pair, previews, poster),
+                "fps": rate_value(str(shot["fps"])),
+                "n_frames": int(shot["n_frames"]),
+                "poster_frame": poster,
+                "seed": pair["seed"],
+                "backend": (pair["insert"].get("provenance") or {}).get("backend"),
+            }
+        )
+    return sorted(cards, key=lambda card: (card["quality"] is None, -(card["quality"] or 0), card["id"]))
+
+
+def _views(results: Path, pair: Record, previews: Previews, poster: int) -> list[Record]:
+    """Source, mask, background, reference and result; `media` is None for what was not made."""
+    clip, target = pair["clip_id"], f"{pair['target_id']}_i{pair['image_index']}"
+    folder = results / "clips" / clip
+    made = pair_folder(results, pair) / "insert.mp4"
+    cut_out = results / "products" / pair["target_id"] / f"{pair['image_index']}.png"
+    mask = previews.video(f"{clip}_mask", folder / "video.mp4", folder / "masks.mkv", poster)
+    return [
+        {"name": "source", "media": previews.video(f"{clip}_source", folder / "video.mp4", None, poster)},
+        {"name": "mask", "media": mask},
+        {"name": "background", "media": previews.video(f"{clip}_background", folder / "background.mp4", None, poster)},
+        {"name": "reference", "picture": previews.picture(f"{target}_cutout", cut_out)},
+        {"name": "result", "media": previews.video(f"{pair['pair_id']}_result", made, None, poster)},
+    ]
+
+
+def poster_frame(track: Path) -> int:
+    """Frame where the product covers most; 0 without a track."""
+    if not track.is_file() or not track.stat().st_size:
+        return 0
+    areas = [frame["area"] for frame in read_json(track)["frames"]]
+    return areas.index(max(areas)) if areas else 0
+
+
+def _plain_measures(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The measures that are single values."""
+    measures = record.get("measures") or {}
+    return {key: value for key, value in measures.items() if isinstance(value, int | float | str) or value is None}

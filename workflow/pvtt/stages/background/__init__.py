@@ -1,0 +1,58 @@
+"""Background stage: the clip without its product."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pvtt.backends import registry, subprocess_runner
+from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.io import files
+from pvtt.io.video import MediaError, read_masks, video_fps, write_video
+from pvtt.io.video_reader import Replay
+from pvtt.models import devices
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.background.base import RemovalError
+
+__all__ = ["remove_product"]
+
+
+def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | None = None) -> None:
+    """Write background.mp4 and then background.json of the clip in `clip_dir`.
+
+    Reads video.mp4, masks.mkv and clip.json. A clip marked `empty` is its own background. A product that cannot be
+    removed gives an empty background.mp4 and `status: failed` with the reason.
+    """
+    clip_dir, watch = Path(clip_dir), Stopwatch()
+    clip = files.read_json(clip_dir / "clip.json")
+    video, masks_path, output = clip_dir / "video.mp4", clip_dir / "masks.mkv", clip_dir / "background.mp4"
+    backend = registry.backend_class("background", settings["backend"])(settings)
+    record: dict[str, Any] = {"clip_id": clip["clip_id"], "status": "done", "reason": "", "measures": {}}
+    if clip["empty"]:
+        # A copy, not a link: a link would keep the video's time and look older than what it was made from.
+        with files.atomic_path(output) as aside:
+            shutil.copyfile(video, aside)
+    else:
+        try:
+            masks = read_masks(masks_path).any(0)
+            frames = Replay(video)
+            _check_lengths(frames.n_frames, masks.shape[0], backend.limits.max_frames)
+            with loaded(backend, device or devices.chosen()) as ready:
+                removal = ready.remove(frames, masks)
+                write_video(output, removal.frames, video_fps(video))
+            record["measures"] = removal.measures
+        except (RemovalError, MediaError, WorkError) as error:
+            files.write_empty(output)
+            record |= {"status": "failed", "reason": str(error)} | subprocess_runner.not_kept(error)
+    inputs = {"video": video, "masks": masks_path}
+    record["provenance"] = provenance(backend, settings, inputs, watch)
+    files.write_json(clip_dir / "background.json", record)
+
+
+def _check_lengths(n_frames: int, n_masks: int, max_frames: int | None) -> None:
+    if n_frames != n_masks:
+        raise RemovalError(f"the clip has {n_frames} frames but {n_masks} masks; make its masks again")
+    if max_frames is not None and n_frames > max_frames:
+        raise RemovalError(f"the clip has {n_frames} frames, more than the backend's limit of {max_frames}")

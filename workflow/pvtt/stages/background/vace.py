@@ -1,0 +1,62 @@
+"""Background by Wan VACE (Jiang et al., ICCV 2025): the model paints the empty scene where product and shadow were.
+
+It is given the clip with neutral grey over the grown mask and the shadow (as `plate` finds them), words for an empty
+scene and no reference picture. What it paints is brought to the light of the hole's rim (the membrane of `plate`) and
+put into the hole; outside it, the frames are the source's bit for bit. The scene behind the product is made up, also
+where other frames show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pvtt.stages.background.base import Frames, Removal
+from pvtt.stages.background.generative import feather_of, in_hole
+from pvtt.stages.background.inpainting_metrics import HoleMeter
+from pvtt.stages.background.region import measure_region
+from pvtt.stages.wan import regions as grid
+from pvtt.stages.wan.backend import WanBackend
+from pvtt.stages.wan.engine import Task
+from pvtt.stages.wan.windowed import paint, resized
+from pvtt.stages.wan.windows import model_size, plan_spans
+
+Array = np.ndarray
+
+
+class Backend(WanBackend):
+    """Wan VACE through Diffusers; `background.vace.model` chooses among its sizes."""
+
+    name = "vace"
+    version = "1"
+
+    def remove(self, frames: Frames, masks: Array) -> Removal:
+        """See `base.BackgroundBackend.remove`."""
+        n, height, width = masks.shape
+        size = model_size(width, height, self.own["max_area"])
+        measures: dict[str, Any] = {"model_width": size[0], "model_height": size[1]}
+        if not masks.any():
+            return Removal(frames(), np.zeros_like(masks), measures | {"windows": 0})
+        _, holes, _ = measure_region(frames, masks, self.settings)
+        spans = plan_spans(n, self.own["window_frames"], self.own["overlap_frames"])
+        measures |= {"windows": len(spans), "coverage": round(float(holes.mean()), 4)}
+        regions = np.stack([grid.on_grid(hole, size, self.own["block_px"]) for hole in holes])
+        task = Task(self.own["prompt"], self.own["seed"])
+        painted = paint(self.running, frames(), grid.spread_in_time(regions), spans, task)
+        return Removal(self._put_back(painted, holes, measures), holes, measures)
+
+    def _put_back(
+        self, painted: Iterator[tuple[Array, Array]], holes: Array, measures: dict[str, Any]
+    ) -> Iterator[Array]:
+        meter = HoleMeter()
+        feather = feather_of(self.settings, holes.shape[1:])
+        for (frame, small), hole in zip(painted, holes, strict=True):
+            if not hole.any():
+                yield frame
+                continue
+            result = in_hole(frame, resized(small, (frame.shape[1], frame.shape[0])), hole, feather)
+            meter.add(frame, result, hole)
+            yield result
+        measures.update(meter.measures())

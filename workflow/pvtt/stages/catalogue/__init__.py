@@ -1,0 +1,22 @@
+"""Catalogue stage: which products there are, what their files hold, and what each can be used for.
+
+`read_catalogue` is cheap and decodes nothing: Snakemake calls it each time it reads the workflow. `probe_product`
+decodes one product's files, `build_catalogue` puts rows and records together and finds duplicates by content. Every
+row ends accepted or rejected with a reason; nothing about a single row raises.
+"""
+
+from pvtt.io.tables import read_table, write_table
+from pvtt.stages.catalogue.probing import probe_product
+from pvtt.stages.catalogue.rows import CatalogueError, Row, read_catalogue
+from pvtt.stages.catalogue.table import CATALOGUE_COLUMNS, build_catalogue
+
+__all__ = [
+    "CATALOGUE_COLUMNS",
+    "CatalogueError",
+    "Row",
+    "build_catalogue",
+    "probe_product",
+    "read_catalogue",
+    "read_table",
+    "write_table",
+]

@@ -1,0 +1,150 @@
+"""The catalogue's table: every row with its status, reason and roles, duplicates found by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from pvtt.backends.registry import backend_class
+from pvtt.stages.catalogue.base import Fingerprinter
+from pvtt.stages.catalogue.rows import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATALOGUE_COLUMNS = (
+    "product_id",
+    "category",
+    "subcategory",
+    "title",
+    "platform",
+    "video",
+    "images",
+    "empty",
+    "status",
+    "reason",
+    "roles",
+    "n_images",
+    "width",
+    "height",
+    "fps",
+    "n_frames",
+    "video_digest",
+    "duplicate_of",
+    "same_as",
+)
+# Re-encoding may drop or add a frame or two; another cut of the same material is another video.
+_SAME_LENGTH = 0.03
+
+
+@dataclass
+class _Seen:
+    """Content met so far: videos of sources, and photos with where they were."""
+
+    videos: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    images: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+
+def build_catalogue(
+    rows: Sequence[Row], records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Table of `catalogue.tsv` with `CATALOGUE_COLUMNS`: one line for every row, accepted or rejected with a reason.
+
+    `records` are those of `probe_product`, in any order. Roles: `source` for a readable video that is no duplicate of
+    an earlier one (and, unless the row is marked empty, `target` for at least one readable photo). A row without a role
+    is rejected. The reason of an accepted row says what of it cannot be used. `same_as` names the earlier products that
+    share a photo or the video with it.
+    """
+    import pandas as pd
+
+    backend = backend_class("catalogue", settings["backend"])(settings)
+    by_id = {record["product_id"]: record for record in records}
+    seen = _Seen()
+    lines = [_line(row, by_id.get(row.product_id), seen, backend) for row in rows]
+    table = pd.DataFrame(lines, columns=list(CATALOGUE_COLUMNS))
+    for column in ("n_images", "width", "height", "n_frames"):
+        table[column] = table[column].astype("Int64")
+    return table
+
+
+def _line(row: Row, record: Mapping[str, Any] | None, seen: _Seen, backend: Fingerprinter) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "product_id": row.product_id,
+        "category": row.category,
+        "subcategory": row.subcategory,
+        "title": row.title,
+        "platform": row.platform,
+        "video": str(row.video or ""),
+        "images": ";".join(map(str, row.images)),
+        "empty": row.empty,
+        "n_images": 0,
+        "fps": "",
+        "video_digest": "",
+        "duplicate_of": "",
+        "same_as": "",
+    }
+    if row.status == "rejected" or record is None:
+        reason = row.reason or "it was not probed: its record is missing; run the catalogue stage again"
+        return line | {"status": "rejected", "reason": reason, "roles": ""}
+    roles, notes = [], []
+    if record["video"]:
+        problem, fields = _video(row, record["video"], seen, backend)
+        line |= fields
+        notes += [problem] if problem else []
+        roles += [] if problem else ["source"]
+    good = [image for image in record["images"] if image["status"] == "accepted"]
+    notes += [image["reason"] for image in record["images"] if image["status"] != "accepted"]
+    repeated = _repeated(row.product_id, good, seen, backend)
+    notes += [f"photo {index} is also photo {there} of {other}" for index, other, there in repeated]
+    others = {other for _, other, _ in repeated} | {line["duplicate_of"]}
+    line["same_as"] = ";".join(sorted(others - {""}))
+    line["n_images"] = len(good)
+    if good and not row.empty:
+        roles.append("target")
+    elif row.empty and not record["video"]:
+        notes.insert(0, "marked empty, but it has no video")
+    return line | {
+        "status": "accepted" if roles else "rejected",
+        "reason": "; ".join(notes) or ("" if roles else "nothing in it can be used"),
+        "roles": ";".join(roles),
+    }
+
+
+def _video(row: Row, video: Mapping[str, Any], seen: _Seen, backend: Fingerprinter) -> tuple[str, dict[str, Any]]:
+    """Why the video is no source, or nothing, and its columns."""
+    fields = {"video_digest": video.get("digest") or "", "duplicate_of": ""}
+    if "fps" in video:
+        fields |= {key: video[key] for key in ("width", "height", "fps", "n_frames")}
+    if video["status"] != "accepted":
+        return video["reason"], fields
+    for other, earlier in seen.videos:
+        if _same_video(earlier, video, backend):
+            fields["duplicate_of"] = other
+            return f"duplicate of the video of {other}", fields
+    seen.videos.append((row.product_id, video))
+    return "", fields
+
+
+def _same_video(first: Mapping[str, Any], second: Mapping[str, Any], backend: Fingerprinter) -> bool:
+    if first["digest"] == second["digest"]:
+        return True
+    lengths = [video["n_frames"] / Fraction(video["fps"]) for video in (first, second)]
+    alike = abs(lengths[0] - lengths[1]) <= _SAME_LENGTH * max(lengths)
+    return bool(alike and backend.same(first["fingerprint"], second["fingerprint"]))
+
+
+def _repeated(
+    product_id: str, images: Sequence[Mapping[str, Any]], seen: _Seen, backend: Fingerprinter
+) -> list[tuple[int, str, int]]:
+    """(photo, earlier product, its photo) where one picture serves both; the photos are added to those seen."""
+    found = []
+    for image in images:
+        for other, earlier in seen.images:
+            same = image["digest"] == earlier["digest"] or backend.same(image["fingerprint"], earlier["fingerprint"])
+            if same and other != product_id:
+                found.append((image["index"], other, earlier["index"]))
+                break
+    seen.images += [(product_id, image) for image in images]
+    return found

@@ -1,0 +1,131 @@
+"""Products: from a seller's photo to an RGBA cut-out of the product, or a reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.registry import backend_class
+from pvtt.io.files import write_empty, write_json
+from pvtt.io.video import MediaError, read_rgba, write_png
+from pvtt.models import devices
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.cutouts.background_model import fit_ground
+from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
+from pvtt.stages.cutouts.matting import decontaminate
+
+_MARGIN_PX = 2
+
+
+def cut_out_product(
+    photo: Path,
+    product_id: str,
+    image_index: int,
+    out_png: Path,
+    out_json: Path,
+    settings: Mapping[str, Any],
+    device: str | None = None,
+) -> None:
+    """Cut the product out of photo `image_index` (from 1) of a product.
+
+    Writes `out_png` (uint8 RGBA, cropped to the alpha's box plus 2 px; 0 bytes when the photo is rejected) and
+    `out_json` with status `accepted` or `rejected`, the reason, the photo's size, the box in it and the measures.
+    A photo that is transparent already keeps its alpha.
+    """
+    watch = Stopwatch()
+    backend = backend_class("products", settings["backend"])(settings)
+    record: dict[str, Any] = {
+        "product_id": product_id,
+        "image_index": image_index,
+        "status": "rejected",
+        "reason": "",
+        "image": Path(photo).name,
+        "width": None,
+        "height": None,
+        "box": None,
+        "main": image_index == 1,
+        "measures": {},
+    }
+    cut_out = None
+    try:
+        rgba = read_rgba(photo)
+        record |= {"width": rgba.shape[1], "height": rgba.shape[0]}
+        cut_out, found = _cut_out(rgba, backend, settings, device or devices.chosen())
+        record |= found
+    except MediaError as error:
+        record["reason"] = str(error)
+    if cut_out is None:
+        write_empty(out_png)
+    else:
+        write_png(out_png, cut_out)
+    write_json(out_json, record | {"provenance": provenance(backend, settings, {"photo": photo}, watch)})
+
+
+def _cut_out(
+    rgba: np.ndarray, backend: Any, settings: Mapping[str, Any], device: str
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Cut-out and the record's fields; the cut-out is None when the photo is rejected."""
+    height, width = rgba.shape[:2]
+    if min(height, width) < settings["min_side_px"]:
+        reason = f"too small: {width}x{height} pixels, the short side must have {settings['min_side_px']} (min_side_px)"
+        return None, {"reason": reason}
+    image = np.ascontiguousarray(rgba[..., :3])
+    measures: dict[str, float] = {}
+    alpha = rgba[..., 3]
+    if not _has_transparency(alpha):
+        measures["ground_uniformity"] = round(fit_ground(_at_most(image, 512)).uniformity, 4)
+        try:
+            alpha = _run(backend, image, device)
+        except NoCutOutError as error:
+            return None, {"reason": str(error), "measures": measures | error.measures}
+        except WorkError as error:
+            return None, {"reason": str(error), "measures": measures}
+    else:
+        measures["ground_uniformity"] = 1.0
+    measures |= alpha_measures(alpha)
+    if reason := reason_against(measures, settings):
+        return None, {"reason": reason, "measures": measures}
+    box = _alpha_box(alpha)
+    crop = np.s_[box[1] : box[3], box[0] : box[2]]
+    cut = np.dstack([decontaminate(image[crop], alpha[crop]), alpha[crop]])
+    return cut, {"status": "accepted", "box": box, "measures": measures}
+
+
+def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
+    """Alpha from a backend, at the photo's size though the backend may have a limit."""
+    height, width = image.shape[:2]
+    reduced = _at_most(image, backend.limits.max_side_px or max(height, width))
+    with loaded(backend, device) as ready:
+        alpha = ready.cut_out(reduced)
+    return alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height))
+
+
+def _at_most(image: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _has_transparency(alpha: np.ndarray) -> bool:
+    """Whether a photo's own alpha separates something: at least 1 % clear and 0.1 % solid."""
+    return float((alpha < 16).mean()) >= 0.01 and float((alpha > 239).mean()) >= 0.001
+
+
+def _alpha_box(alpha: np.ndarray) -> list[int]:
+    """Box [x0, y0, x1, y1] (ends exclusive) of what is visible, 2 px wider on each side, inside the photo."""
+    rows, columns = np.flatnonzero((alpha > 8).any(1)), np.flatnonzero((alpha > 8).any(0))
+    height, width = alpha.shape
+    return [
+        max(0, int(columns[0]) - _MARGIN_PX),
+        max(0, int(rows[0]) - _MARGIN_PX),
+        min(width, int(columns[-1]) + 1 + _MARGIN_PX),
+        min(height, int(rows[-1]) + 1 + _MARGIN_PX),
+    ]

@@ -1,0 +1,341 @@
+"""Cut-out without weights: by the ground's colour where the photo has one, by GrabCut where it has not.
+
+Uniform ground: hysteresis on the colour difference from the fitted ground (`ground.py`); soft shadows are ground of
+lower lightness and equal chromaticity that is reached from the ground without an edge; enclosed regions of exactly the
+ground's colour are holes and stay open; alpha by solving for it (`matting.py`).
+
+Otherwise: saliency from robust background detection (`saliency.py`) seeds GrabCut (Rother, Kolmogorov & Blake, SIGGRAPH
+2004), run from a strict and from a generous seed. The photo is refused when the two disagree, when the result
+leaves much salient area out, when its edge does not lie on edges of the photo, or when it reaches the photo's border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from pvtt.backends.base import Embedded
+from pvtt.stages.cutouts.background_model import Ground, border_mask, fit_ground, to_lab
+from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.matting import guided_alpha, known_ground_alpha
+from pvtt.stages.cutouts.saliency import saliency_map
+
+_SHADOW_DEPTH = 40.0
+_SHADED_GROUND = 14.0
+_PLAIN_RESIDUAL = 1.8
+# Share of the product's area from which bare ground inside it is an opening and not a highlight.
+_LEAST_OPENING = 0.05
+_MAX_PALE_SHARE = 0.2
+_LEAST_CAST = 1.3  # a shadow's area relative to that of its part within the product's hull
+_MAX_STRAY_EDGES = 0.005  # of the outlines' length
+_MAX_GROUND_NOISE = 2.5
+_GRABCUT_ITERATIONS = 4
+
+
+class Backend(Embedded):
+    """Classical cut-out; see the module."""
+
+    name = "classical"
+    version = "2"
+
+    def cut_out(self, image: np.ndarray) -> np.ndarray:
+        """Alpha, uint8 (h, w), of an uint8 (h, w, 3) RGB photo; NoCutOutError when the ground is too cluttered."""
+        ground = fit_ground(image)
+        if ground.uniformity >= self.settings["min_ground_uniformity"] and ground.noise <= _MAX_GROUND_NOISE:
+            alpha = _cut_by_ground(ground, to_lab(image))
+        else:
+            alpha = self._cut_by_grabcut(image, ground)
+        return np.rint(alpha * 255).astype(np.uint8)
+
+    def _cut_by_grabcut(self, image: np.ndarray, ground: Ground) -> np.ndarray:
+        height, width = image.shape[:2]
+        scale = min(1.0, self.settings["work_px"] / max(height, width))
+        small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        saliency = saliency_map(small)
+        level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
+        masks = [_grabcut(small, saliency, level * factor) for factor in (0.7, 1.3)]
+        parts = _confidence_parts(small, saliency, masks)
+        confidence = float(np.prod(list(parts.values())))
+        measures = {key: round(float(value), 4) for key, value in (parts | {"confidence": confidence}).items()}
+        least = self.settings["min_confidence"]
+        if confidence < least:
+            detail = ", ".join(f"{key} {value:.2f}" for key, value in measures.items() if key != "confidence")
+            raise NoCutOutError(
+                f"the ground is too cluttered: confidence {confidence:.2f} (min_confidence {least:.2f}; {detail})",
+                measures,
+            )
+        _check_no_card(both := masks[0] & masks[1], to_lab(small))
+        mask = _fill_unlike_holes(_main_parts(both), to_lab(small))
+        return guided_alpha(image, mask, radius_px=3)
+
+
+def _cut_by_ground(ground: Ground, lab: np.ndarray) -> np.ndarray:
+    """Alpha, float32 0..1, of a photo (Lab, (h, w, 3)) on its fitted ground."""
+    low, high = max(2.5, 2.5 * ground.noise), max(9.0, 6 * ground.noise)
+    mask = _hysteresis(ground.distance, low, high)
+    exact = max(1.2, 1.5 * ground.noise)
+    openings = _ground_patches(ground.distance <= exact, _LEAST_OPENING * float(mask.sum()))
+    outer = mask & _soft_shadow(ground, lab, low, np.zeros_like(mask))
+    shadow = mask & _soft_shadow(ground, lab, low, openings)
+    mask = _without_weak_rim(mask & ~shadow, ground.distance, high)
+    mask = _close_false_holes(mask, ground, exact)
+    depth = _SHADED_GROUND
+    if outer.sum() > _LEAST_OPENING * mask.sum():
+        depth = max(depth, float(np.percentile(ground.distance[outer], 98)))
+    mask = _open_true_holes(_main_parts(mask), ground, lab, depth)
+    _check_pale_parts(mask, outer, _slope(lab))
+    return known_ground_alpha(lab, ground.lab, mask, band_px=3)
+
+
+def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -> None:
+    """Refuse a photo whose product encloses much of what was taken for shadow: pale parts of it have been lost.
+
+    Lost parts leave some of their edges behind, away from the rest of the product, or lie wholly within it; a shadow
+    has no edges and goes on outside.
+    """
+    outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    if not outlines:
+        return
+    hull = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(np.vstack(outlines)), 1)
+    within = float((shadow & (hull > 0)).sum())
+    share = within / float(mask.sum())
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) > max(4.0, 0.012 * min(mask.shape))
+    stray = float((away & (slope > _steepest(mask.shape))).sum())
+    enclosed = float(shadow.sum()) < _LEAST_CAST * within
+    edged = stray > _MAX_STRAY_EDGES * sum(cv2.arcLength(line, True) for line in outlines)
+    if share > _MAX_PALE_SHARE and (enclosed or edged):
+        raise NoCutOutError(
+            f"parts of the product are as pale as a shadow on the ground: {share:.0%} of its area "
+            f"(at most {_MAX_PALE_SHARE:.0%})",
+            {"pale_share": round(share, 4)},
+        )
+
+
+def _hysteresis(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Regions above `low` that reach `high` somewhere."""
+    count, labels = cv2.connectedComponents((values > low).astype(np.uint8), connectivity=8)
+    strong = np.zeros(count, bool)
+    strong[np.unique(labels[values > high])] = True
+    strong[0] = False
+    return strong[labels]
+
+
+def _ground_patches(exact: np.ndarray, least: float) -> np.ndarray:
+    """Regions of exactly the ground's colour with at least `least` pixels, also those that a ring encloses."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(exact.astype(np.uint8), connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large[0] = False
+    return large[labels] if count > 1 else np.zeros_like(exact)
+
+
+def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
+    """Darker ground of the same chromaticity, reached from bare ground without crossing an edge.
+
+    Bare ground is what the photo's border shows and the `openings`, ground that the product encloses.
+    """
+    change = lab - ground.lab
+    darker = (change[..., 0] < 0) & (change[..., 0] > -_SHADOW_DEPTH)
+    tinted = np.hypot(change[..., 1], change[..., 2])
+    soft = darker & (tinted < 4 + 0.1 * np.abs(change[..., 0])) & (_slope(lab) < _steepest(lab.shape))
+    plain = ground.distance <= low
+    count, labels = cv2.connectedComponents((soft | plain).astype(np.uint8), connectivity=4)
+    reached = np.zeros(count, bool)
+    reached[np.unique(labels[(border_mask(*plain.shape) & plain) | openings])] = True
+    reached[0] = False
+    return reached[labels] & soft
+
+
+def _slope(lab: np.ndarray) -> np.ndarray:
+    """Slope of the lightness, L per pixel."""
+    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
+    return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+
+
+def _steepest(shape: tuple[int, ...]) -> float:
+    """Steepest slope of a soft shadow in a photo of this size; an edge is steeper."""
+    return 2.0 * max(1.0, 500 / min(shape[:2]))
+
+
+def _holes(mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Enclosed regions outside `mask`: window in the photo and bool mask inside the window."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    height, width = mask.shape
+    for x, y, w, h in (stats[index, :4] for index in range(1, count)):
+        if x > 0 and y > 0 and x + w < width and y + h < height:
+            window = np.s_[y : y + h, x : x + w]
+            values, counts = np.unique(labels[window][~mask[window]], return_counts=True)
+            yield window, labels[window] == values[counts.argmax()]
+
+
+def _close_false_holes(mask: np.ndarray, ground: Ground, exact: float) -> np.ndarray:
+    """Fill enclosed regions, but for those of exactly the ground's colour and not tiny: they are real openings."""
+    least = max(12.0, 0.0004 * float(mask.sum()))
+    filled = mask.copy()
+    for window, inside in _holes(mask):
+        # A quarter of a large opening is enough: the rest may lie in the product's own shadow.
+        share = 25 if inside.sum() > _LEAST_OPENING * float(mask.sum()) else 50
+        if inside.sum() < least or float(np.percentile(ground.distance[window][inside], share)) > exact:
+            filled[window] |= inside
+    return filled
+
+
+def _open_true_holes(mask: np.ndarray, ground: Ground, lab: np.ndarray, depth: float) -> np.ndarray:
+    """Open enclosed plain regions of the ground's colour in the product's own shade, at most `depth` darker.
+
+    Plain is: as a plane of lightness, and with nothing inside; a white dial has hands and marks.
+    """
+    tinted = np.linalg.norm((lab - ground.lab)[..., 1:], axis=2)
+    plain = mask & (ground.distance < depth) & (tinted < 4) & (_slope(lab) < _steepest(lab.shape))
+    plain = cv2.morphologyEx(plain.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(plain.astype(np.uint8), connectivity=4)
+    opened = mask.copy()
+    for index in range(1, count):
+        x, y, w, h, area = stats[index]
+        if area < 0.02 * mask.sum():
+            continue
+        window = np.s_[y : y + h, x : x + w]
+        inside = labels[window] == index
+        inked = sum(hole.sum() for _, hole in _holes(np.pad(inside, 1)))
+        uneven = _PLAIN_RESIDUAL * depth / _SHADED_GROUND
+        if inked < 0.01 * area and _plane_residual(ground.distance[window], inside) < uneven:
+            opened[window] &= ~inside
+    return opened
+
+
+def _plane_residual(values: np.ndarray, where: np.ndarray) -> float:
+    """Standard deviation of `values` about their best plane over the pixels `where`."""
+    y, x = np.nonzero(where)
+    basis = np.stack([np.ones(len(x)), x, y], axis=1)
+    coefficients = np.linalg.lstsq(basis, values[where], rcond=None)[0]
+    return float(np.std(values[where] - basis @ coefficients))
+
+
+def _without_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np.ndarray:
+    """`mask` without thin outer parts that differ from the ground by less than `high`: reflections and halos."""
+    weak = mask & (distance < high)
+    thin = max(2.0, 0.025 * float(np.sqrt(mask.sum())))
+    depth = cv2.distanceTransform(weak.astype(np.uint8), cv2.DIST_L2, 5)
+    outside = cv2.dilate((~mask).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    count, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=4)
+    deepest = np.zeros(count)
+    np.maximum.at(deepest, labels.ravel(), depth.ravel())
+    touching = np.zeros(count, bool)
+    touching[np.unique(labels[outside & weak])] = True
+    return mask & ~((touching & (deepest <= thin))[labels] & weak)
+
+
+def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
+    """Fill enclosed regions (labels, highlights) whose colour is not found outside the product close by."""
+    filled = mask.copy()
+    solid = ~mask
+    for window, inside in _holes(mask):
+        solid[window] &= ~inside
+    for (rows, columns), inside in _holes(mask):
+        grow = max(10, inside.shape[0], inside.shape[1])
+        near = np.s_[max(0, rows.start - grow) : rows.stop + grow, max(0, columns.start - grow) : columns.stop + grow]
+        outside = lab[near][solid[near]]
+        colour = np.median(lab[rows, columns][inside], axis=0)
+        tiny = inside.sum() < 0.012 * mask.sum()
+        if tiny or len(outside) < inside.sum() or (np.linalg.norm(outside - colour, axis=1) < 10).mean() < 0.05:
+            filled[rows, columns] |= inside
+    return filled
+
+
+def _main_parts(mask: np.ndarray) -> np.ndarray:
+    """Large parts, and small ones close to them (a chain's links); distant specks and lettering are dropped."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count < 2:
+        return mask
+    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
+    areas[0] = 0
+    large = areas >= 0.08 * areas.max()
+    reach = 0.02 * float(np.hypot(*mask.shape))
+    keep = large.copy()
+    for _ in range(8):
+        away = cv2.distanceTransform((~keep[labels]).astype(np.uint8), cv2.DIST_L2, 5)
+        close = np.unique(labels[(away <= reach) & mask])
+        grown = keep.copy()
+        grown[close] = True
+        grown &= areas >= max(6.0, 2e-4 * areas.max())
+        if (grown == keep).all():
+            break
+        keep = grown
+    return keep[labels]
+
+
+def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarray:
+    """GrabCut seeded by saliency above `level`; bool (h, w)."""
+    seed = np.where(saliency > level, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seed[saliency > max(0.85, (1 + 2 * level) / 3)] = cv2.GC_FGD
+    seed[border_mask(*seed.shape) & (saliency < 0.5)] = cv2.GC_BGD
+    if not (seed & 1).any():
+        return np.zeros(seed.shape, bool)
+    cv2.setRNGSeed(0)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(image[..., ::-1].copy(), seed, None, *models, _GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)
+    mask = _main_parts((seed & 1).astype(bool))
+    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
+
+
+def _confidence_parts(image: np.ndarray, saliency: np.ndarray, masks: list[np.ndarray]) -> dict[str, float]:
+    """Figures in 0..1 that a good cut-out has near 1; their product is the confidence.
+
+    `stability`: agreement (IoU) of the masks from two seeds; `separation`: 1 - Bhattacharyya coefficient of the colours
+    inside and outside, near the product or in the whole photo, whichever is worse; `main_part`: share of the largest
+    part; `contrast`: mean saliency, full at 0.6; `edge_support`: share of the outline on edges of the photo;
+    `free_border`: 1 less ten times the share of the photo's border that is covered.
+    """
+    both, either = masks[0] & masks[1], masks[0] | masks[1]
+    if both.sum() < 16:
+        return {"stability": 0.0}
+    window = np.ones((max(3, min(both.shape) // 6) | 1,) * 2, np.uint8)
+    ring = cv2.dilate(both.astype(np.uint8), window).astype(bool) & ~both
+    inside = _colour_histogram(image, both)
+    overlap = max(float(np.sqrt(inside * _colour_histogram(image, region)).sum()) for region in (ring, ~both))
+    areas = cv2.connectedComponentsWithStats(both.astype(np.uint8), connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+    rim = np.concatenate([both[0], both[-1], both[:, 0], both[:, -1]])
+    return {
+        "stability": float(both.sum() / either.sum()),
+        "separation": 1 - overlap,
+        "main_part": float(areas.max() / areas.sum()),
+        "contrast": min(1.0, float(saliency[both].mean()) / 0.6),
+        "edge_support": _edge_support(image, both),
+        "free_border": float(np.clip(1 - 10 * rim.mean(), 0, 1)),
+    }
+
+
+def _check_no_card(mask: np.ndarray, lab: np.ndarray) -> None:
+    """Refuse a rectangle with a plain rim and something in its middle: the product lies on a card or in a box."""
+    outline = max(cv2.findContours(mask.astype(np.uint8), 0, cv2.CHAIN_APPROX_SIMPLE)[0], key=cv2.contourArea)
+    (_, (width, height), _) = cv2.minAreaRect(outline)
+    fill = cv2.contourArea(outline) / max(1.0, width * height)
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+    short = min(width, height)
+    rim, middle = (depth > 3) & (depth < 0.15 * short), depth > 0.15 * short
+    if fill < 0.92 or not rim.any() or not middle.any():
+        return
+    plain = np.median(lab[rim], axis=0)
+    away = np.linalg.norm(lab - plain, axis=2)
+    if (away[rim] < 10).mean() > 0.85 and (away[middle] > 15).mean() > 0.02:
+        raise NoCutOutError(
+            f"the product lies on a card or in a box: the outline fills {fill:.0%} of a rectangle with a plain rim",
+            {"rectangle_fill": round(float(fill), 4)},
+        )
+
+
+def _colour_histogram(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Lab histogram, 8 x 32 x 32 cells, summing to 1, of the pixels in `mask`."""
+    cells = ((to_lab(image)[mask] + [0, 128, 128]) / [12.5, 8, 8]).astype(int).clip(0, [7, 31, 31])
+    counts = np.bincount((cells[:, 0] * 32 + cells[:, 1]) * 32 + cells[:, 2], minlength=8192)
+    return counts / max(1, counts.sum())
+
+
+def _edge_support(image: np.ndarray, mask: np.ndarray) -> float:
+    lab = cv2.GaussianBlur(to_lab(image), (0, 0), 1.0)
+    slopes = [cv2.Sobel(lab, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1))]
+    step = cv2.dilate(np.sqrt(sum((slope**2).sum(2) for slope in slopes)), np.ones((3, 3), np.uint8))
+    outline = mask & ~cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return float(np.clip(step[outline] / 5.0, 0, 1).mean())

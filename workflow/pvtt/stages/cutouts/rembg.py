@@ -1,0 +1,114 @@
+"""Cut-outs by the networks that the package rembg runs with ONNX: BiRefNet (Zheng et al., CAAI AIR 2024) and IS-Net
+(Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022).
+
+The package's own look-up of files, which downloads what it misses, is replaced by the models' folder, and only networks
+that are named here are run: others upload the photo or may not be used commercially. The package stretches each mask to
+the full range, so that a photo of nothing gets a confident one too; the network's own output is looked at before that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pvtt.backends.base import Limits, ModelBackend
+from pvtt.models import registry
+from pvtt.stages.cutouts.base import NoCutOutError
+
+# Name of the network -> whether its output is a logit (else a probability).
+NETWORKS = {"birefnet-general": True, "isnet-general-use": False}
+_FLAT = 1e-3
+
+
+class Backend(ModelBackend):
+    """A network of rembg from its local ONNX file."""
+
+    name = "rembg"
+    version = "1"
+    packages = ("rembg", "onnxruntime")
+    limits = Limits(max_side_px=2048)
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._session: Any = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The model of the chosen network."""
+        return (f"rembg-{self._network}",)
+
+    @property
+    def _network(self) -> str:
+        return self.settings["rembg"]["model"]
+
+    def load(self, device: str = "cpu") -> None:
+        """Open the network; RuntimeError when its file or the device's provider is not there."""
+        if self._network not in NETWORKS:
+            raise registry.ModelError(f"products.rembg.model: {self._network!r} is none of {', '.join(NETWORKS)}")
+        file = registry.require(self.needs[0]) / f"{self._network}.onnx"
+        import onnxruntime
+        from rembg.sessions import sessions
+
+        providers = ["CPUExecutionProvider"]
+        if device.startswith("cuda"):
+            providers.insert(0, "CUDAExecutionProvider")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
+        local = type("LocalSession", (sessions[self._network],), {"download_models": _stays_local(file)})
+        self._session = local(self._network, options, providers=providers)
+        active = self._session.inner_session.get_providers()
+        if providers[0] not in active:
+            raise RuntimeError(
+                f"products: ONNX Runtime has no {providers[0]}; install onnxruntime-gpu, or set device: cpu"
+            )
+        self._session.inner_session = _Watched(self._session.inner_session, self._check_presence)
+
+    def cut_out(self, image: np.ndarray) -> np.ndarray:
+        """See `base.CutOutBackend.cut_out`."""
+        (mask,) = self._session.predict(Image.fromarray(image))
+        return np.asarray(mask, np.uint8)
+
+    def close(self) -> None:
+        """Release the network."""
+        self._session = None
+
+    def _check_presence(self, output: np.ndarray) -> None:
+        """Refuse a photo by the network's output (1, 1, h, w), before it is stretched."""
+        values = output.astype(np.float64)
+        chance = 1 / (1 + np.exp(-np.clip(values, -60, 60))) if NETWORKS[self._network] else values
+        low, peak, least = float(chance.min()), float(chance.max()), self.settings["rembg"]["min_peak"]
+        measures = {"lowest": round(low, 4), "peak": round(peak, 4)} if np.isfinite(chance).all() else {}
+        if not measures:
+            raise NoCutOutError(f"no product found: {self._network} gave values that are no numbers")
+        if peak < least:
+            raise NoCutOutError(
+                f"no product found: {self._network} gives no pixel more than {peak:.2f} (rembg.min_peak {least:.2f})",
+                measures,
+            )
+        if peak - low < _FLAT:
+            raise NoCutOutError(f"no ground found: {self._network} gives every pixel {peak:.2f}", measures)
+
+
+class _Watched:
+    """An ONNX session whose first output is looked at before it is handed on."""
+
+    def __init__(self, session: Any, look: Any) -> None:
+        self._session, self._look = session, look
+
+    def run(self, *arguments: Any, **named: Any) -> Any:
+        outputs = self._session.run(*arguments, **named)
+        self._look(outputs[0][:, 0])
+        return outputs
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+def _stays_local(file: Path) -> Any:
+    """What replaces the package's download: the path of a file that is there."""
+    return classmethod(lambda cls, *arguments, **named: str(file))

@@ -1,0 +1,60 @@
+"""The published dataset: the kept pairs as a folder that stands alone, with annotations and a card.
+
+Videos and cut-outs are hard links to the results (copies across file systems), so publishing again costs almost
+nothing: files that are current stay, files of pairs that are no longer kept go. `annotations/pairs.json` is written
+last, after everything that it names was seen on disk; a folder without it is not whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pvtt.io.files import atomic_path, write_json
+from pvtt.records.run_summary import read_run
+from pvtt.stages.dataset.annotations import pair_entry, pairs_record, scores_record, statistics_record
+from pvtt.stages.dataset.card import card
+from pvtt.stages.dataset.check import check_record, missing_files
+from pvtt.stages.dataset.media_files import plan_files, sync
+
+
+def publish(
+    results: Path,
+    catalogue: pd.DataFrame,
+    clips: pd.DataFrame,
+    pairs: pd.DataFrame,
+    filtered: pd.DataFrame,
+    out_dir: Path,
+    settings: Mapping[str, Any],
+) -> None:
+    """Publish the kept pairs of a run to `out_dir`.
+
+    catalogue, clips, pairs and filtered are the run's tables, `results` its folder. No kept pair gives a whole,
+    valid, empty dataset. ValueError when a record does not fit its schema or a named file is missing.
+    """
+    run = read_run(Path(results), catalogue, clips, pairs, filtered)
+    out_dir = Path(out_dir)
+    listing = out_dir / "annotations" / "pairs.json"
+    listing.unlink(missing_ok=True)
+    plan = plan_files(Path(results), run)
+    published = sync(out_dir, plan)
+    entries = [pair_entry(run, pair, published, settings) for pair in run.kept()]
+    records = {
+        "quality_scores": scores_record(run, settings),
+        "statistics": statistics_record(run, entries, settings),
+        "pairs": pairs_record(entries, settings),
+    }
+    for name, record in records.items():
+        check_record(record, "pairs_json" if name == "pairs" else name)
+    if missing := missing_files(records["pairs"], out_dir):
+        raise ValueError(
+            f"dataset: {len(missing)} named files are missing, the first is {missing[0]}; "
+            f"delete {out_dir} and run again"
+        )
+    with atomic_path(out_dir / "README.md") as aside:
+        aside.write_text(card(run, records, settings), encoding="utf-8")
+    for name, record in records.items():
+        write_json(out_dir / "annotations" / f"{name}.json", record)

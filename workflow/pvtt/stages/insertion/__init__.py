@@ -1,0 +1,128 @@
+"""Insertion stage: a clip with another product in the place of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pvtt.backends import registry, subprocess_runner
+from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.io import files
+from pvtt.io.video import MediaError, read_masks, read_rgba, video_fps, write_masks, write_video
+from pvtt.io.video_reader import Replay
+from pvtt.models import devices
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
+
+__all__ = ["insert_product"]
+
+Array = np.ndarray
+
+
+def insert_product(
+    clip_dir: Path,
+    cutouts: Sequence[Path],
+    cutout_record: Mapping[str, Any],
+    out_dir: Path,
+    pair: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    device: str | None = None,
+    prompt: str = "",
+) -> None:
+    """Write insert.mp4, insert_mask.mkv and then insert.json of one pair into `out_dir`.
+
+    `clip_dir` holds video.mp4, background.mp4, masks.mkv and track.json. `cutouts` are RGBA PNGs: the one to insert,
+    then others of the same product, empty files where a photo was rejected; `cutout_record` is the JSON beside the
+    first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the product is. A
+    pair that cannot be made gives empty media and `status: failed` with the reason.
+    """
+    clip_dir, out_dir, watch = Path(clip_dir), Path(out_dir), Stopwatch()
+    backend = registry.backend_class("insertion", settings["backend"])(settings)
+    video, masks_path = out_dir / "insert.mp4", out_dir / "insert_mask.mkv"
+    track = files.read_json(clip_dir / "track.json")
+    keys = ("pair_id", "clip_id", "source_id", "target_id", "image_index", "seed")
+    record: dict[str, Any] = {key: pair[key] for key in keys}
+    record |= {"status": "done", "reason": "", "control": settings["control"], "measures": {}}
+    record |= {key: track[key] for key in ("n_frames", "fps", "width", "height")}
+    cutout, others = Path(cutouts[0]), [Path(path) for path in cutouts[1:] if Path(path).stat().st_size]
+    try:
+        _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
+        with loaded(backend, device or devices.chosen()) as ready:
+            insertion = ready.insert(_request(clip_dir, [cutout, *others], track, int(pair["seed"]), prompt))
+            _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
+        record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
+    except (InsertionError, MediaError, WorkError) as error:
+        files.write_empty(video)
+        files.write_empty(masks_path)
+        record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
+        record |= subprocess_runner.not_kept(error)
+    inputs = {name: clip_dir / name for name in ("video.mp4", "background.mp4", "masks.mkv", "track.json")}
+    inputs |= {"cutout": cutout} | {f"other_cutout_{k}": path for k, path in enumerate(others, 1)}
+    record["provenance"] = provenance(backend, settings, inputs, watch, record["seed"])
+    files.write_json(out_dir / "insert.json", record)
+
+
+def _check_inputs(
+    clip_dir: Path, cutout_record: Mapping[str, Any], track: Mapping[str, Any], max_frames: int | None
+) -> None:
+    if cutout_record["status"] != "accepted":
+        raise InsertionError(f"the cut-out was rejected: {cutout_record.get('reason', '')}")
+    background = clip_dir / "background.mp4"
+    if background.stat().st_size == 0:
+        reason = files.read_json(clip_dir / "background.json")["reason"]
+        raise InsertionError(f"the clip has no background: {reason}")
+    n_frames = track["n_frames"]
+    if max_frames is not None and n_frames > max_frames:
+        raise InsertionError(f"the clip has {n_frames} frames, more than the backend's limit of {max_frames}")
+
+
+def _request(clip_dir: Path, cutouts: Sequence[Path], track: Mapping[str, Any], seed: int, prompt: str) -> Request:
+    source, background = Replay(clip_dir / "video.mp4"), Replay(clip_dir / "background.mp4")
+    masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
+    n_frames = track["n_frames"]
+    counts = {"video.mp4": source.n_frames, "background.mp4": background.n_frames, "masks.mkv": len(masks)}
+    for name, found in counts.items():
+        if found != n_frames:
+            raise InsertionError(f"{name} has {found} frames but track.json {n_frames}; make the clip again")
+    boxes = [_box(frame["box"]) if frame["visible"] else None for frame in track["frames"]]
+    points = np.full((len(track["points"]), n_frames, 2), np.nan)
+    for index, point in enumerate(track["points"]):
+        for frame, place in enumerate(point["xy"]):
+            if place is not None:
+                points[index, frame] = place
+    return Request(
+        source=source,
+        background=background,
+        masks=masks,
+        boxes=boxes,
+        points=points,
+        cutout=read_rgba(cutouts[0]),
+        fps=float(video_fps(clip_dir / "video.mp4")),
+        seed=seed,
+        prompt=prompt,
+        other_cutouts=tuple(read_rgba(path) for path in cutouts[1:]),
+    )
+
+
+def _box(sides: list[float] | None) -> Box | None:
+    return None if sides is None else (float(sides[0]), float(sides[1]), float(sides[2]), float(sides[3]))
+
+
+def _write_media(insertion: Insertion, video: Path, masks_path: Path, clip: Path) -> None:
+    seen: list[Array] = []
+
+    def frames() -> Iterator[Array]:
+        for frame, mask in insertion.frames:
+            seen.append(mask)
+            yield frame
+
+    rate = video_fps(clip)
+    write_video(video, frames(), rate)
+    write_masks(masks_path, np.stack(seen), rate)
+
+
+def _plain(boxes: list[Box | None]) -> list[list[float] | None]:
+    return [None if box is None else [round(float(side), 2) for side in box] for box in boxes]

@@ -1,0 +1,146 @@
+"""Insertion without weights: the cut-out follows the product's path, lit, shadowed and hidden as the product was.
+
+Path (`control`), light and shadow (`light`) and what stands in front (`occlusion`) are measured on the clip, the
+product's colours on its photos (`photos`); then each frame is composed in linear light (Porter and Duff, 1984): the
+background where the product was, the new shadow on it, the cut-out over it, and what is in front over all. Elsewhere
+the frame is the source's, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from pvtt.backends.base import Embedded
+from pvtt.imaging.colour import to_linear, to_srgb
+from pvtt.imaging.geometry import dilated
+from pvtt.stages.insertion import illumination as lighting
+from pvtt.stages.insertion.base import Insertion, Request
+from pvtt.stages.insertion.color_consensus import agreed_gain, toned
+from pvtt.stages.insertion.compositing import restored
+from pvtt.stages.insertion.layer import Cutout, draw, prepare, turned_box
+from pvtt.stages.insertion.occlusion import find_occluders
+from pvtt.stages.insertion.placement import adapted_size, placed_boxes, stood
+from pvtt.stages.insertion.trajectory import Path, follow
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class ClipModel:
+    """What is measured on a clip alone and serves every product put into it."""
+
+    path: Path
+    light: lighting.Light
+    occluders: Array
+
+
+class Backend(Embedded):
+    """Tracked, lit and shadowed compositing on the CPU."""
+
+    name = "composite"
+    version = "4"
+    reads_other_cutouts = True
+
+    def insert(self, request: Request) -> Insertion:
+        """See `base.InsertionBackend.insert`."""
+        model = self.measure_clip(request)
+        frame = request.masks.shape[2], request.masks.shape[1]
+        layer = prepare(request.cutout, 2.0 * max(frame))
+        width, height = adapted_size(model.path, layer.aspect, frame, self.settings["max_side"])
+        # Shrunk once to the largest size that is drawn; each frame then shrinks a little more.
+        largest = float(model.path.scales.max()) * max(width, height)
+        layer = prepare(request.cutout, 1.05 * largest + 1)
+        gain = agreed_gain(request.cutout, request.other_cutouts)
+        layer = lighting.matched(toned(layer, gain), model.light, self.settings["colour_strength"])
+        path = stood(model.path, height)
+        model = replace(model, path=path)
+        boxes = placed_boxes(request.boxes, path, (width, height))
+        measures = {
+            "aspect": round(layer.aspect, 4),
+            "colour_gain": [round(float(channel), 4) for channel in gain],
+            "shadow": round(float(model.light.shadow.sum()), 4),
+            "occluded_frames": int(model.occluders.any((1, 2)).sum()),
+            "largest_turn_deg": round(float(np.degrees(np.abs(model.path.angles).max())), 2),
+        }
+        return Insertion(self._compose(request, model, layer, (width, height)), boxes, measures)
+
+    def measure_clip(self, request: Request) -> ClipModel:
+        """Path, light and occluders of a clip; the cut-out is not looked at."""
+        frame = request.masks.shape[2], request.masks.shape[1]
+        smooth_frames = self.settings["smooth_s"] * request.fps
+        path = follow(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
+        light = lighting.measure_light(
+            request.source(), request.background(), request.masks, self.settings["default_shadow"]
+        )
+        return ClipModel(path, light, find_occluders(request.background, request.masks, path))
+
+    def _compose(
+        self, request: Request, model: ClipModel, layer: Cutout, size: tuple[float, float]
+    ) -> Iterator[tuple[Array, Array]]:
+        soften = self.settings["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
+        for index, (source, plain) in enumerate(zip(request.source(), request.background(), strict=True)):
+            canvas = restored(source, plain, request.masks[index])
+            if request.boxes[index] is None:
+                yield canvas, np.zeros(source.shape[:2], bool)
+                continue
+            scale, angle = float(model.path.scales[index]), float(model.path.angles[index])
+            drawn = (scale * size[0], scale * size[1])
+            centre = (float(model.path.centres[index][0]), float(model.path.centres[index][1]))
+            exposure = model.light.exposure[index]
+            window = _window(turned_box(centre, drawn, angle), source.shape)
+            if window is None:
+                yield canvas, np.zeros(source.shape[:2], bool)
+                continue
+            rgba = draw(layer, centre, drawn, angle, window, soften)
+            front = _front(model.occluders[index], request.masks[index], window)
+            yield compose(canvas, source, rgba, exposure, front, (window, model.light.shadow))
+
+
+def compose(
+    canvas: Array,
+    source: Array,
+    rgba: Array,
+    exposure: Array,
+    front: Array,
+    place: tuple[tuple[int, int, int, int], Array],
+) -> tuple[Array, Array]:
+    """Put a drawn cut-out and its shadow onto `canvas` (uint8 (h, w, 3)), what is in front of it left in front.
+
+    `rgba` is premultiplied linear light of the window, `exposure` (3,) the light's strength, `front` (window) says 0-1
+    how much of `source` covers it; `place` is the window and the shadow's weights. Returns the frame and the mask of
+    where the product is seen.
+    """
+    (x0, y0, x1, y1), shadow = place
+    part = np.s_[y0:y1, x0:x1]
+    alpha = rgba[..., 3]
+    below = to_linear(canvas[part]) * lighting.shaded(alpha, shadow)[..., None]
+    light = np.clip(rgba[..., :3] * exposure, 0, 1) + below * (1 - alpha[..., None])
+    light += front[..., None] * (to_linear(source[part]) - light)
+    result = canvas.copy()
+    result[part] = to_srgb(light)
+    seen = np.zeros(canvas.shape[:2], bool)
+    seen[part] = alpha * (1 - front) > 0.5
+    return result, seen
+
+
+def _window(box: tuple[float, ...], shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+    """The part of the frame that the product and its shadow can touch, or None when both are outside."""
+    reach = 1.2 * max(box[2] - box[0], box[3] - box[1]) + 4
+    x0, y0 = max(0, int(box[0] - reach)), max(0, int(box[1] - reach))
+    x1, y1 = min(shape[1], int(box[2] + reach) + 1), min(shape[0], int(box[3] + reach) + 1)
+    return (x0, y0, x1, y1) if x1 - x0 >= 2 and y1 - y0 >= 2 else None
+
+
+def _front(occluder: Array, mask: Array, window: tuple[int, int, int, int]) -> Array:
+    """How much of each pixel of the window is behind something, float32 0-1; the mask draws its edge to the product."""
+    x0, y0, x1, y1 = window
+    if not occluder.any():
+        return np.zeros((y1 - y0, x1 - x0), np.float32)
+    full = cv2.resize(occluder.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)[y0:y1, x0:x1] > 0.5
+    product = mask[y0:y1, x0:x1]
+    covering = (full | (dilated(full, 4) & dilated(product, 4))) & ~product
+    return cv2.GaussianBlur(covering.astype(np.float32), (0, 0), 0.8)

@@ -1,0 +1,151 @@
+"""What a generative backend is given of a pair, and what it is found to have made of it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pvtt.imaging.geometry import box_of, closed, dilated, disc, padded_box
+from pvtt.stages.insertion.base import Box, InsertionError
+
+Array = np.ndarray
+
+_CHANGED = 2.5
+
+_MARGIN = 0.06
+_LEAST_CHANGE, _SURE_CHANGE = 12.0, 30.0
+_LEAST_SHARE = 0.02
+_LEAST_PART = 0.1
+
+
+def reference_on_white(cutout: Array, size: tuple[int, int]) -> Array:
+    """The cut-out, uint8 (h, w, 4) RGBA, as large as fits on a white picture of `size` (width, height): uint8 RGB.
+
+    InsertionError when nothing in it is opaque.
+    """
+    box = box_of(cutout[..., 3] > 127)
+    if box is None:
+        raise InsertionError("the cut-out has no opaque pixel")
+    part = cutout[box[1] : box[3], box[0] : box[2]]
+    alpha = part[..., 3:].astype(np.float32) / 255
+    on_white = part[..., :3] * alpha + 255 * (1 - alpha)
+    room = [(1 - _MARGIN) * side for side in size]
+    scale = min(room[0] / part.shape[1], room[1] / part.shape[0])
+    width, height = (max(1, round(side * scale)) for side in part.shape[1::-1])
+    drawn = cv2.resize(on_white, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    result = np.full((size[1], size[0], 3), 255, np.uint8)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    result[top : top + height, left : left + width] = np.clip(np.rint(drawn), 0, 255)
+    return result
+
+
+def edges_in(cutout: Array, box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Array:
+    """Edges of the cut-out where `box` (in a frame of (width, height)) is to show it: uint8 (H, W, 4) at `size`.
+
+    White lines (its rim, and what Canny, 1986, finds inside) on black, opaque where the product is: a sketch of what is
+    to be where.
+    """
+    opaque = box_of(cutout[..., 3] > 127)
+    result = np.zeros((size[1], size[0], 4), np.uint8)
+    if opaque is None:
+        return result
+    scale = size[0] / frame[0], size[1] / frame[1]
+    x0, y0, x1, y1 = (round(side * scale[index % 2]) for index, side in enumerate(box))
+    part = cutout[opaque[1] : opaque[3], opaque[0] : opaque[2]]
+    drawn = cv2.resize(part, (max(1, x1 - x0), max(1, y1 - y0)), interpolation=cv2.INTER_AREA)
+    inside = drawn[..., 3] > 127
+    grey = cv2.cvtColor(np.ascontiguousarray(drawn[..., :3]), cv2.COLOR_RGB2GRAY)
+    rim = inside & dilated(np.pad(~inside, 1, constant_values=True), 1)[1:-1, 1:-1]
+    lines = rim | ((cv2.Canny(grey, 60, 160) > 0) & inside)
+    layer = np.dstack([*([lines * np.uint8(255)] * 3), inside * np.uint8(255)])
+    left, top, right, bottom = max(0, x0), max(0, y0), min(size[0], x1), min(size[1], y1)
+    if right > left and bottom > top:
+        result[top:bottom, left:right] = layer[top - y0 : bottom - y0, left - x0 : right - x0]
+    return result
+
+
+def seen_product(before: Array, after: Array, region: Array) -> tuple[Array, bool]:
+    """Where the product is that turned `before` into `after` (uint8 (h, w, 3)) inside `region`: bool (h, w).
+
+    A generative model gives no mask of what it made. So this is where the picture has changed by more than its codec
+    changes it: the difference, its threshold by Otsu (1979) but between 12 and 30 grey levels, opened, closed, its
+    holes filled and its small parts dropped. A dark shadow can count as product, and a product of the ground's colour
+    be missed. Where under 2 % of the region have changed, all of it is given and the second value is False.
+    """
+    box = box_of(region)
+    if box is None:
+        return np.zeros(region.shape, bool), False
+    part = np.s_[box[1] : box[3], box[0] : box[2]]
+    size = min(region.shape) / 720
+    difference = cv2.absdiff(before[part], after[part]).max(2)
+    soft = cv2.GaussianBlur(difference, (0, 0), 0.8 + size)
+    limit = cv2.threshold(soft[region[part]], 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0]
+    changed = (soft > np.clip(limit, _LEAST_CHANGE, _SURE_CHANGE)) & region[part]
+    changed = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0
+    whole = _without_holes(closed(changed, 2 + round(6 * size))) & region[part]
+    whole = _large_parts(whole)
+    if whole.sum() < _LEAST_SHARE * region[part].sum():
+        return region.copy(), False
+    result = np.zeros(region.shape, bool)
+    result[part] = whole
+    return result, True
+
+
+def _without_holes(mask: Array) -> Array:
+    """The mask with what it encloses."""
+    outside = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
+    labels = cv2.connectedComponents(outside, connectivity=4)[1]
+    return mask | (labels != labels[0, 0])[1:-1, 1:-1]
+
+
+def _large_parts(mask: Array) -> Array:
+    """The parts of a mask that have at least a tenth of the largest one's area."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    areas = statistics[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return np.isin(labels, np.flatnonzero((areas > 0) & (areas >= _LEAST_PART * areas.max(initial=0))))
+
+
+def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Array:
+    """`made` in the `region` (bool (h, w)) of `frame`, both uint8 (h, w, 3); outside it, `frame` bit for bit.
+
+    The transition of `feather_px` lies inside the region, but not at the frame's edges.
+    """
+    box = box_of(region)
+    if box is None:
+        return frame
+    x0, y0, x1, y1 = box
+    part = np.s_[y0:y1, x0:x1]
+    # Beyond the frame the region goes on, or its edge would fade to the frame there.
+    around = np.pad(region, 1, mode="edge")[y0 : y1 + 2, x0 : x1 + 2].astype(np.uint8)
+    inside = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    alpha = np.clip(inside / max(feather_px, 1e-3), 0, 1)[..., None]
+    mixed = frame[part] + alpha * (made[part].astype(np.float32) - frame[part])
+    result = frame.copy()
+    result[part] = np.where(region[part][..., None], np.clip(np.rint(mixed), 0, 255).astype(np.uint8), frame[part])
+    return result
+
+
+def restored(source: Array, background: Array, mask: Array) -> Array:
+    """The frame without the product: the background where it was changed around `mask`, else the source.
+
+    All uint8 (h, w, 3), `mask` bool (h, w). What counts is whether they differ, in an area that joins the mask: the
+    background is encoded anew, so it differs a little everywhere.
+    """
+    box = box_of(mask)
+    if box is None:
+        return source
+    length = float(np.sqrt(mask.sum()))
+    x0, y0, x1, y1 = padded_box(box, round(length) + 24, mask.shape[1], mask.shape[0])
+    part = np.s_[y0:y1, x0:x1]
+    change = cv2.GaussianBlur(cv2.absdiff(source[part], background[part]).max(2).astype(np.float32), (0, 0), 3)
+    changed = (change > _CHANGED) | dilated(mask[part], 4)
+    labels = cv2.connectedComponents(changed.astype(np.uint8))[1]
+    touched = np.unique(labels[mask[part]])
+    joined = dilated(np.isin(labels, touched[touched > 0]), 5)
+    soft = cv2.GaussianBlur(joined.astype(np.float32), (0, 0), 1.5)
+    soft = np.where(mask[part], 1, np.where(soft < 0.02, 0, soft)).astype(np.float32)
+    result = source.copy()
+    mixed = source[part] + soft[..., None] * (background[part].astype(np.float32) - source[part])
+    result[part] = np.rint(mixed).astype(np.uint8)
+    return result

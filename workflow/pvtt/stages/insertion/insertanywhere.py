@@ -1,0 +1,95 @@
+"""Insertion as by InsertAnywhere (December 2025): VACE-14B with a LoRA, led by a mask carried through the scene.
+
+The paper trains a LoRA of rank 128 on Wan2.1-VACE-14B and gives it, frame by frame, the mask of the object in its 4D
+scene. Its weights and code are not released; here the LoRA is a file, by path or from the models' folder, of which
+every layer must merge, and the masks come from `scene`, which knows no depth. All else is as in `vace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pvtt.imaging.geometry import box_of
+from pvtt.io.files import file_digest
+from pvtt.models import registry
+from pvtt.models.registry import ModelError
+from pvtt.stages.insertion.base import Request
+from pvtt.stages.insertion.mask_warping import carry, outlines
+from pvtt.stages.insertion.vace_insertion import VaceInsertion
+
+Array = np.ndarray
+
+LORA = "insertanywhere-lora"
+
+
+class Backend(VaceInsertion):
+    """VACE-14B and the LoRA of `insertion.insertanywhere.lora`, or the one in the models' folder."""
+
+    name = "insertanywhere"
+    version = "1"
+    _digest = ""
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The model, and the LoRA's entry where no path names it."""
+        return (self.own["model"],) if self.own["lora"] else (self.own["model"], LORA)
+
+    @property
+    def files(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The LoRA's file, where it is named by path."""
+        return (self.own["lora"],) if self.own["lora"] else ()
+
+    def problems(self) -> list[str]:
+        """What is missing, the LoRA's file by path included."""
+        found = super().problems()
+        if self.own["lora"] and not Path(self.own["lora"]).is_file():
+            found.append(f"insertion.insertanywhere.lora: there is no file {self.own['lora']}")
+        return found
+
+    def load(self, device: str = "cpu") -> None:
+        """Load the model and merge the LoRA; ModelError says how many of its layers did not fit."""
+        if self.engine is None:
+            # A path says nothing about what lies there, so the record has the file's digest.
+            self._digest = file_digest(self.lora())
+            super().load(device)
+
+    def lora(self) -> Path:
+        """The LoRA's file; ModelError when it is not there."""
+        if self.own["lora"]:
+            path = Path(self.own["lora"])
+            if not path.is_file():
+                raise ModelError(f"insertion.insertanywhere.lora: there is no file {path}")
+            return path
+        folder = registry.require(LORA)
+        files = [file.path for file in registry.model(LORA).files if file.path.endswith(".safetensors")]
+        if len(files) != 1:
+            raise ModelError(
+                f"{LORA} has {len(files)} .safetensors files in models.yaml, not one; "
+                "its weights are not released: name a file in insertion.insertanywhere.lora"
+            )
+        return folder / files[0]
+
+    def places(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
+        """The cut-out's outline in the first frame, carried by the scene, where the source's product is seen."""
+        path, size = self.path(request)
+        carried = carry(request.background, request.masks, request.boxes, path)
+        opaque = box_of(request.cutout[..., 3] > 127)
+        assert opaque is not None  # `path` looked at it
+        alpha = np.ascontiguousarray(request.cutout[opaque[1] : opaque[3], opaque[0] : opaque[2], 3])
+        scale, centre = float(path.scales[carried.first]), path.centres[carried.first]
+        place = (
+            (float(centre[0]), float(centre[1])),
+            (scale * size[0], scale * size[1]),
+            float(path.angles[carried.first]),
+        )
+        measures |= {"moves_in_scene": carried.moves, "merged_layers": self.running.merged, "lora": self._digest}
+        for index, outline in enumerate(outlines(alpha, place, carried, request.masks.shape[1:])):
+            yield outline if request.boxes[index] is not None else np.zeros_like(outline)
+
+    def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:
+        """None: the mask already has the product's outline."""
+        return None

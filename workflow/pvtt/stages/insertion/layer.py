@@ -1,0 +1,97 @@
+"""The cut-out as it is drawn: cropped to what is opaque, in linear light, shrunk without aliasing.
+
+Colours are premultiplied by alpha (Porter and Duff, 1984), so that scaling never mixes in what lies under transparent
+pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pvtt.imaging.colour import to_linear
+from pvtt.imaging.geometry import box_of
+from pvtt.stages.insertion.base import InsertionError
+
+Array = np.ndarray
+
+_PAD = 2
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Premultiplied linear RGBA, float32 (h, w, 4) 0-1, cropped to its opaque box."""
+
+    layer: Array
+
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        return self.layer.shape[1] / self.layer.shape[0]
+
+    @property
+    def colours(self) -> Array:
+        """Linear RGB (n, 3) of the clearly opaque pixels."""
+        opaque = self.layer[..., 3] > 0.9
+        chosen = opaque if opaque.any() else self.layer[..., 3] > 0.5
+        return self.layer[chosen][:, :3] / self.layer[chosen][:, 3:]
+
+
+def prepare(rgba: Array, longest_px: float) -> Cutout:
+    """Cut-out of a uint8 (h, w, 4) RGBA image, shrunk so that its longer side is at most `longest_px`.
+
+    InsertionError when nothing in it is opaque.
+    """
+    box = box_of(rgba[..., 3] > 127)
+    if box is None:
+        raise InsertionError("the cut-out has no opaque pixel")
+    x0, y0, x1, y1 = box
+    alpha = rgba[y0:y1, x0:x1, 3:].astype(np.float32) / 255
+    layer = np.concatenate([to_linear(rgba[y0:y1, x0:x1, :3]) * alpha, alpha], 2)
+    scale = longest_px / max(layer.shape[:2])
+    if scale < 1:
+        size = (max(1, round(layer.shape[1] * scale)), max(1, round(layer.shape[0] * scale)))
+        layer = cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
+    return Cutout(layer)
+
+
+def draw(
+    cutout: Cutout,
+    centre: tuple[float, float],
+    size: tuple[float, float],
+    angle: float,
+    window: tuple[int, int, int, int],
+    soften_px: float = 0.0,
+) -> Array:
+    """Draw a cut-out: premultiplied linear RGBA, float32 (h, w, 4), of the `window` (x0, y0, x1, y1) of the frame.
+
+    `centre` is its box's centre as a box coordinate (a box from 0 to 4 has its centre at 2), `size` its width and
+    height in pixels, `angle` in radians from x towards y. `soften_px` is the width of the blur of its edges.
+    """
+    height, width = cutout.layer.shape[:2]
+    drawn = (max(1, round(size[0])), max(1, round(size[1])))
+    shrinks = drawn[0] * drawn[1] < width * height
+    layer = cv2.resize(cutout.layer, drawn, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    layer = cv2.copyMakeBorder(layer, _PAD, _PAD, _PAD, _PAD, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    fx, fy = size[0] / drawn[0], size[1] / drawn[1]
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos * fx, -sin * fy], [sin * fx, cos * fy]])
+    middle = np.array([(layer.shape[1] - 1) / 2, (layer.shape[0] - 1) / 2])
+    shift = np.array([centre[0] - 0.5 - window[0], centre[1] - 0.5 - window[1]]) - linear @ middle
+    result = cv2.warpAffine(
+        layer,
+        np.c_[linear, shift],
+        (window[2] - window[0], window[3] - window[1]),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    return cv2.GaussianBlur(result, (0, 0), soften_px / 2) if soften_px > 0.1 else result
+
+
+def turned_box(centre: tuple[float, float], size: tuple[float, float], angle: float) -> tuple[float, ...]:
+    """Axis-parallel box (x0, y0, x1, y1) of a turned rectangle."""
+    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+    half_w, half_h = (size[0] * cos + size[1] * sin) / 2, (size[0] * sin + size[1] * cos) / 2
+    return centre[0] - half_w, centre[1] - half_h, centre[0] + half_w, centre[1] + half_h

@@ -1,0 +1,137 @@
+"""Insertion by Wan VACE (Jiang et al., ICCV 2025): the model paints the product of a photo into the clean background.
+
+It is given the background as video, with neutral grey where it is to paint, so that nothing of the old product enters;
+the cut-out on white as reference; and words for it. Where it paints depends, but for `region: adapted`, on the clip
+alone: then the background's latents and those of the mask are computed for the first pair and serve the others.
+Elsewhere the frame is that of `composite` without a product: the source, and the background where that was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pvtt.imaging.geometry import box_mask, box_of, dilated
+from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
+from pvtt.stages.insertion.compositing import edges_in, put_back, reference_on_white, restored, seen_product
+from pvtt.stages.insertion.placement import adapted_size, placed_boxes, stood
+from pvtt.stages.insertion.trajectory import Path, follow
+from pvtt.stages.wan import regions as grid
+from pvtt.stages.wan.backend import WanBackend
+from pvtt.stages.wan.engine import Task
+from pvtt.stages.wan.windowed import paint, resized
+from pvtt.stages.wan.windows import model_size, plan_spans
+
+Array = np.ndarray
+
+
+class VaceInsertion(WanBackend):
+    """Base of the backends that insert with Wan VACE through Diffusers."""
+
+    reads_prompt = True
+
+    def insert(self, request: Request) -> Insertion:
+        """See `base.InsertionBackend.insert`; boxes and measures are complete when the frames are exhausted."""
+        if not any(box is not None for box in request.boxes):
+            raise InsertionError("the product is not visible in any frame of the clip")
+        n, height, width = request.masks.shape
+        size = model_size(width, height, self.own["max_area"])
+        measures: dict[str, Any] = {"model_width": size[0], "model_height": size[1]}
+        regions = self._regions(request, size, measures)
+        spans = plan_spans(n, self.own["window_frames"], self.own["overlap_frames"])
+        task = Task(
+            self._prompt(request), request.seed, reference_on_white(request.cutout, size), self._guide(request, size)
+        )
+        canvas = (
+            restored(source, plain, mask)
+            for source, plain, mask in zip(request.source(), request.background(), request.masks, strict=True)
+        )
+        measures |= {"windows": len(spans), "window_frames": spans[0].length, "region_share": _share(regions)}
+        boxes: list[Box | None] = [None] * n
+        painted = paint(self.running, canvas, regions, spans, task)
+        return Insertion(self._put_back(painted, request, regions, (boxes, measures)), boxes, measures)
+
+    def _put_back(
+        self, painted: Iterator[tuple[Array, Array]], request: Request, regions: Array, out: tuple[list, dict]
+    ) -> Iterator[tuple[Array, Array]]:
+        boxes, measures = out
+        measures["unclear_frames"] = 0
+        feather = self.own["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
+        for index, (canvas, small) in enumerate(painted):
+            if request.boxes[index] is None:
+                yield canvas, np.zeros(canvas.shape[:2], bool)
+                continue
+            region = grid.in_frame(regions[index], canvas.shape)
+            made = resized(small, (canvas.shape[1], canvas.shape[0]))
+            frame = put_back(canvas, made, region, feather)
+            seen, clear = seen_product(canvas, frame, region)
+            found = box_of(seen)
+            boxes[index] = None if found is None else tuple(map(float, found))
+            measures["unclear_frames"] += not clear
+            yield frame, seen
+
+    # ------------------------------------------------------------ what the model is given
+
+    def _regions(self, request: Request, size: tuple[int, int], measures: dict[str, Any]) -> Array:
+        """Where it paints, bool (n, H, W) at the model's size."""
+        grow = grown_by(self.own["grow_px"], request.masks.shape[1:])
+        masks = (dilated(mask, grow) for mask in self.places(request, measures))
+        return grid.spread_in_time(np.stack([grid.on_grid(mask, size, self.own["block_px"]) for mask in masks]))
+
+    def places(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
+        """The new product's place in each frame, bool (h, w), before it is grown; nothing where it is not seen."""
+        kind, shape = self.own["region"], request.masks.shape[1:]
+        boxes = request.boxes
+        if kind == "adapted":
+            boxes = placed_boxes(request.boxes, *self.path(request))
+        for index, box in enumerate(boxes):
+            if request.boxes[index] is None or box is None:
+                yield np.zeros(shape, bool)
+            elif kind == "mask" and request.masks[index].any():
+                yield request.masks[index]
+            else:
+                yield box_mask(squared(box) if kind == "square" else box, shape)
+
+    def path(self, request: Request) -> tuple[Path, tuple[float, float]]:
+        """Path of the new product and its size (width, height) in the path's reference frame, as in `composite`."""
+        frame = request.masks.shape[2], request.masks.shape[1]
+        smooth = self.settings["smooth_s"] * request.fps
+        path = follow(self.settings["control"], request.boxes, request.points, frame, smooth)
+        size = adapted_size(path, cutout_aspect(request.cutout), frame, self.settings["max_side"])
+        return stood(path, size[1]), size
+
+    def _prompt(self, request: Request) -> str:
+        return self.own["prompt"].replace("{product}", request.prompt.strip() or "product")
+
+    def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:
+        """Edges of the product in the first frame, where they are wanted and it is seen there."""
+        if not self.own["edges"] or request.boxes[0] is None:
+            return None
+        box = placed_boxes(request.boxes, *self.path(request))[0]
+        frame = request.masks.shape[2], request.masks.shape[1]
+        return None if box is None else edges_in(request.cutout, box, frame, size)
+
+
+def grown_by(grow_px: float, shape: tuple[int, ...]) -> int:
+    """Pixels by which a mask of `shape` (h, w) is grown: `grow_px` is meant for a short side of 720."""
+    return round(grow_px * min(1.0, min(shape) / 720))
+
+
+def cutout_aspect(cutout: Array) -> float:
+    """Width over height of what is opaque in a cut-out; InsertionError when nothing is."""
+    box = box_of(cutout[..., 3] > 127)
+    if box is None:
+        raise InsertionError("the cut-out has no opaque pixel")
+    return (box[2] - box[0]) / (box[3] - box[1])
+
+
+def squared(box: Box) -> Box:
+    """The box widened to a square on the same ground: any product of the same longer side fits into it."""
+    side, middle = max(box[2] - box[0], box[3] - box[1]), (box[0] + box[2]) / 2
+    return middle - side / 2, box[3] - side, middle + side / 2, box[3]
+
+
+def _share(regions: Array) -> float:
+    return round(float(regions.mean()), 4)

@@ -1,0 +1,184 @@
+"""Insertion by VideoAnyDoor, through a contract: a command of the team's own gets a job and leaves frames.
+
+Tu et al., VideoAnyDoor: High-fidelity Video Object Insertion with Precise Motion Control, SIGGRAPH 2025. Its code
+is not released, so what it needs by the paper (background, product, its boxes, the trajectories of key points) is
+written out as docs/videoanydoor.md says, and the program behind `insertion.videoanydoor.command` is the user's. Its
+frames are taken around the product's box only; elsewhere the clip stays as it is, bit for bit.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from pvtt.backends import subprocess_runner
+from pvtt.backends.base import Limits, ProgramBackend
+from pvtt.imaging.geometry import apply, box_mask, dilated, similarity
+from pvtt.io.files import write_json
+from pvtt.io.video import write_png
+from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
+from pvtt.stages.insertion.change_detection import seen_mask
+from pvtt.stages.insertion.compositing import put_back, restored
+from pvtt.stages.insertion.layer import prepare
+from pvtt.stages.insertion.placement import adapted_size, placed_boxes, stood
+from pvtt.stages.insertion.trajectory import N_POINTS, follow
+from pvtt.stages.insertion.trajectory import Path as Track
+
+Array = np.ndarray
+
+CONTRACT = 1
+_KEY = "insertion.videoanydoor.command"
+
+
+class Backend(ProgramBackend):
+    """A program that keeps the contract of docs/videoanydoor.md."""
+
+    name = "videoanydoor"
+    version = "1"
+    environment = "core"
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self.limits = Limits(max_frames=settings["videoanydoor"]["max_frames"])
+
+    @property
+    def licence(self) -> str:
+        """Licence of the program, as the settings say."""
+        return self.settings["videoanydoor"]["licence"]
+
+    @property
+    def commercial(self) -> bool:
+        """Whether that licence allows commercial use, as the settings say."""
+        return self.settings["videoanydoor"]["commercial"]
+
+    def problems(self) -> list[str]:
+        """See `ModelBackend.problems`: the command is unset, without {job}, or no program."""
+        command = self.settings["videoanydoor"]["command"]
+        if not command.strip():
+            return [
+                f"{_KEY} is not set: VideoAnyDoor's code is not released; set a command as docs/videoanydoor.md says"
+            ]
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            return [f"{_KEY}: {error} in {command!r}"]
+        if not any("{job}" in word for word in words[1:]):
+            return [f"{_KEY}: {command!r} does not hold {{job}}, which stands for the job's folder"]
+        if shutil.which(Path(words[0]).expanduser()) is None:
+            return [f"{_KEY}: there is no program {words[0]!r}"]
+        return []
+
+    def insert(self, request: Request) -> Insertion:
+        """See `base.InsertionBackend.insert`."""
+        boxes, points = self._controls(request)
+        with subprocess_runner.workplace("VideoAnyDoor", InsertionError) as place:
+            folder = Path(place.name)
+            self._write_job(folder, request, boxes, points)
+            words = shlex.split(self.settings["videoanydoor"]["command"])
+            command = [str(Path(words[0]).expanduser()), *(word.replace("{job}", str(folder)) for word in words[1:])]
+            subprocess_runner.run(command, folder, folder / "log.txt", self.settings["videoanydoor"]["timeout_s"])
+            paths, mask_paths = _outputs(folder, request.masks.shape)
+        measures = {"masks_given": bool(mask_paths), "points": len(points)}
+        return Insertion(self._composite(request, boxes, paths, mask_paths, place), boxes, measures)
+
+    def _controls(self, request: Request) -> tuple[list[Box | None], Array]:
+        """The new product's box per frame under `control`, and its key points' trajectories, float (k, n, 2)."""
+        frame = request.masks.shape[2], request.masks.shape[1]
+        smooth_frames = self.settings["smooth_s"] * request.fps
+        path = follow(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
+        layer = prepare(request.cutout, 2.0 * max(frame))
+        size = adapted_size(path, layer.aspect, frame, self.settings["max_side"])
+        path = stood(path, size[1])
+        return placed_boxes(request.boxes, path, size), trajectories(path, size, request.boxes)
+
+    def _write_job(self, folder: Path, request: Request, boxes: list[Box | None], points: Array) -> None:
+        """Write the job as docs/videoanydoor.md says."""
+        plain = (
+            restored(source, background, mask)
+            for source, background, mask in zip(request.source(), request.background(), request.masks, strict=True)
+        )
+        subprocess_runner.write_frames(folder / "background", plain)
+        height, width = request.masks.shape[1:]
+        subprocess_runner.write_frames(folder / "masks", (box_mask(box, (height, width)) for box in boxes))
+        write_png(folder / "reference.png", request.cutout)
+        (folder / "output").mkdir()
+        job = {
+            "contract": CONTRACT,
+            "n_frames": len(boxes),
+            "width": width,
+            "height": height,
+            "fps": request.fps,
+            "seed": request.seed,
+            "device": self.device,
+            "background": "background",
+            "masks": "masks",
+            "reference": "reference.png",
+            "output": "output",
+            "output_masks": "output_masks",
+            "boxes": [box and [round(side, 2) for side in box] for box in boxes],
+            "points": [
+                [None if np.isnan(xy).any() else [round(float(v), 2) for v in xy] for xy in one] for one in points
+            ],
+        }
+        write_json(folder / "job.json", job)
+
+    def _composite(
+        self,
+        request: Request,
+        boxes: list[Box | None],
+        paths: list[Path],
+        mask_paths: list[Path],
+        place: TemporaryDirectory[str],
+    ) -> Iterator[tuple[Array, Array]]:
+        own, shape = self.settings["videoanydoor"], request.masks.shape[1:]
+        feather = max(1.0, self.settings["feather_px"] * min(1.0, min(shape) / 720))
+        with place:
+            frames = zip(request.source(), request.background(), boxes, strict=True)
+            for index, (source, background, box) in enumerate(frames):
+                canvas = restored(source, background, request.masks[index])
+                if box is None:
+                    yield canvas, np.zeros(shape, bool)
+                    continue
+                painted = subprocess_runner.read_frame(paths[index])
+                within = grown_box(box, own["grow"], shape)
+                if mask_paths:
+                    seen = subprocess_runner.read_frame(mask_paths[index]).max(2) > 127
+                    within |= dilated(seen, 4)
+                else:
+                    seen = seen_mask(painted, canvas, within)
+                yield put_back(canvas, painted, within, feather), seen
+
+
+def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Path]]:
+    """Paths of the frames and of the masks that the program wrote; no masks is an empty list."""
+    size, log = (shape[2], shape[1]), folder / "log.txt"
+    paths = subprocess_runner.frame_paths(folder / "output", shape[0], size, log)
+    given = folder / "output_masks"
+    return paths, subprocess_runner.frame_paths(given, shape[0], size, log) if given.is_dir() else []
+
+
+def trajectories(path: Track, size: tuple[float, float], boxes: list[Box | None]) -> Array:
+    """Key points on a product of `size` (width, height in the reference frame) along its path: float (8, n, 2).
+
+    They lie on an ellipse within its box and one box's turn and scale; NaN where it is not to be seen.
+    """
+    angles = 2 * np.pi * np.arange(N_POINTS) / N_POINTS
+    around = 0.35 * np.stack([size[0] * np.cos(angles), size[1] * np.sin(angles)], 1)
+    points = np.full((N_POINTS, len(boxes), 2), np.nan)
+    for index, box in enumerate(boxes):
+        if box is not None:
+            move = similarity(float(path.scales[index]), float(path.angles[index]), tuple(path.centres[index]))
+            points[:, index] = apply(move, around)
+    return points
+
+
+def grown_box(box: Box, share: float, shape: tuple[int, ...]) -> Array:
+    """Bool (h, w): a box grown by a share of its longer side."""
+    pad = share * max(box[2] - box[0], box[3] - box[1])
+    return box_mask((box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad), shape)

@@ -1,0 +1,220 @@
+"""Pairs: which target product goes into which clip.
+
+Every accepted clip meets every other product with usable photos. Photos are taken by strategy (`single`: the main
+photo, `sample`: n by hash, `all`); difficulty comes from the taxonomy; what a backend cannot do is left out before it
+costs anything; a cap and quotas choose by hash. Hashes of ids alone decide, so new products or clips never change the
+seed, photo or difficulty of a pair that was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pvtt.records.ids import clip_product, pair_id, seed_of, stable_hash
+from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
+
+COLUMNS = [
+    "pair_id",
+    "clip_id",
+    "source_id",
+    "target_id",
+    "image_index",
+    "difficulty",
+    "seed",
+    "rank",
+    "status",
+    "reason",
+]
+
+# Least share of a photo's border that is one ground (`ground_uniformity`) for a clean ground.
+_CLEAN_GROUND = 0.8
+_SAME_PRODUCT = "source and target are one product: they share photos or a video"
+
+
+def plan_feed(
+    catalogue: pd.DataFrame,
+    taxonomy: Taxonomy,
+    clips: Iterable[Mapping[str, Any]],
+    cutouts: Iterable[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    max_pairs: int | None = None,
+    max_frames: int | None = None,
+) -> pd.DataFrame:
+    """Plan the pairs of a feed from its records on disk; see `plan_pairs` for the result.
+
+    catalogue: the table of all products. clips: qa.json and track.json of each clip, merged. cutouts: the records of
+    all photos. Clips that mask QA rejected and photos that were rejected take no part.
+    """
+    accepted = catalogue[catalogue.status == "accepted"].set_index("product_id", drop=False)
+    targets = set(accepted.index[accepted.roles.str.split(";").map(lambda roles: "target" in roles)])
+    records: dict[str, list[Mapping[str, Any]]] = {}
+    for cutout in cutouts:
+        if cutout["status"] == "accepted" and cutout["product_id"] in targets:
+            records.setdefault(cutout["product_id"], []).append(cutout)
+    photos = {product: _main_first(accepted) for product, accepted in records.items()}
+    usable = [
+        {
+            "clip_id": clip["clip_id"],
+            "product_id": clip_product(clip["clip_id"]),
+            "empty": bool(clip["measures"].get("empty", False)),
+            "n_frames": clip["n_frames"],
+            **clip_facts(clip),
+        }
+        for clip in clips
+        if clip["status"] == "accepted"
+    ]
+    accepted["group"] = _groups(accepted)
+    return plan_pairs(
+        usable, accepted.to_dict("index"), photos, taxonomy, settings, max_pairs=max_pairs, max_frames=max_frames
+    )
+
+
+def _groups(catalogue: pd.DataFrame) -> list[str]:
+    """Name of the group of products that share photos or a video (`same_as`), for each row in order."""
+    group: dict[str, str] = {}
+    for product, same_as in zip(catalogue.product_id, catalogue.same_as, strict=True):
+        joined = {group[other] for other in same_as.split(";") if other in group}
+        name = min(joined, default=product)
+        group = {member: name if old in joined else old for member, old in group.items()} | {product: name}
+    return list(group.values())
+
+
+def plan_pairs(
+    clips: Iterable[Mapping[str, Any]],
+    products: Mapping[str, Mapping[str, Any]],
+    photos: Mapping[str, Sequence[int]],
+    taxonomy: Taxonomy,
+    settings: Mapping[str, Any],
+    max_pairs: int | None = None,
+    max_frames: int | None = None,
+) -> pd.DataFrame:
+    """Plan all pairs; one row per candidate with `status` planned or skipped and, when skipped, the `reason`.
+
+    clips: records with clip_id, product_id, empty, n_frames and the facts of `clip_facts`, of accepted clips only.
+    products: product_id -> category, subcategory and, if known, the group of products that are one, of the whole feed.
+    photos: product_id -> indices (from 1) of the accepted photos, main photo first, of products that may be targets.
+    settings: the stage's. max_pairs: cap on planned pairs, None for no cap. max_frames: the insertion backend's limit.
+    Rows are sorted by clip, target and photo; `rank` is the hash by which the cap chooses.
+    """
+    limits = settings["feasible"] | {"max_frames": max_frames}
+    rows: list[dict[str, Any]] = []
+    for clip in sorted(clips, key=lambda clip: clip["clip_id"]):
+        if not _wanted({clip["clip_id"], clip["product_id"]}, settings, "clips", "sources"):
+            continue
+        blocked = infeasible(clip, limits)
+        for target in sorted(photos):
+            if target == clip["product_id"] or not _wanted({target}, settings, "targets"):
+                continue
+            source, level = products[clip["product_id"]], DIFFICULTIES[0]
+            same = "group" in source and source["group"] == products[target]["group"]
+            if not clip["empty"]:
+                level = taxonomy.difficulty(source, products[target])
+            rows.extend(
+                _candidate(clip, target, image, level, _SAME_PRODUCT if same else blocked)
+                for image in choose_photos(target, photos[target], settings)
+            )
+    plan = pd.DataFrame(rows, columns=COLUMNS).astype({"image_index": "int64", "seed": "int64", "rank": "int64"})
+    return _capped(plan, settings["quotas"], max_pairs)
+
+
+def _candidate(clip: Mapping[str, Any], target: str, image: int, level: str, blocked: str) -> dict[str, Any]:
+    pair = pair_id(clip["clip_id"], target, image)
+    return {
+        "pair_id": pair,
+        "clip_id": clip["clip_id"],
+        "source_id": clip["product_id"],
+        "target_id": target,
+        "image_index": image,
+        "difficulty": level,
+        "seed": seed_of(pair),
+        "rank": stable_hash("rank", pair),
+        "status": "skipped" if blocked else "planned",
+        "reason": blocked,
+    }
+
+
+def main_image(records: Iterable[Mapping[str, Any]]) -> int | None:
+    """Index (from 1) of a product's main photo among its records; None when no photo was accepted.
+
+    The first photo of the catalogue when it was accepted; else the first one on a clean ground; else the first.
+    """
+    accepted = sorted((r for r in records if r["status"] == "accepted"), key=lambda r: r["image_index"])
+    if not accepted:
+        return None
+    if accepted[0]["image_index"] == 1:
+        return 1
+    clean = [r for r in accepted if r.get("measures", {}).get("ground_uniformity", 0) >= _CLEAN_GROUND]
+    return int((clean or accepted)[0]["image_index"])
+
+
+def _main_first(records: Sequence[Mapping[str, Any]]) -> list[int]:
+    indices = sorted(record["image_index"] for record in records)
+    return sorted(indices, key=lambda index: (index != main_image(records), index))
+
+
+def choose_photos(target: str, accepted: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
+    """Photos of a target by strategy; `accepted` has the main photo first. `sample` always keeps the same ones."""
+    strategy, count = settings["strategy"], settings["photos"]
+    if strategy == "all":
+        return sorted(accepted)
+    if strategy == "single":
+        return list(accepted[:1])
+    rest = sorted(accepted[1:], key=lambda image: stable_hash("photo", target, image))
+    return sorted([*accepted[:1], *rest[: max(0, count - 1)]])
+
+
+def clip_facts(track: Mapping[str, Any]) -> dict[str, float]:
+    """What feasibility looks at: largest box coverage, vertical spread of the box centre in pixels, visible share."""
+    frames = track["frames"]
+    boxes = np.array([frame["box"] for frame in frames if frame["visible"] and frame["box"]], float).reshape(-1, 4)
+    if not len(boxes):
+        return {"box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 0.0}
+    coverage = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (track["width"] * track["height"])
+    return {
+        "box_coverage": float(coverage.mean()),
+        "box_y_std_px": float(((boxes[:, 1] + boxes[:, 3]) / 2).std()),
+        "visible_share": len(boxes) / len(frames),
+    }
+
+
+def infeasible(clip: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+    """Reason why nothing can be inserted in a clip, '' when it can. A limit of None does not apply."""
+    checks = (
+        ("box_coverage", "max_box_coverage", "the product's box covers {value:.0%} of the frame, limit {limit:.0%}"),
+        ("box_y_std_px", "max_box_y_std_px", "the box moves {value:.0f} px up and down (std), limit {limit:.0f} px"),
+        ("n_frames", "max_frames", "{value} frames, the insertion backend takes {limit}"),
+    )
+    for fact, key, text in checks:
+        value, limit = clip[fact], limits[key]
+        if limit is not None and value > limit:
+            return text.format(value=value, limit=limit)
+    if clip["visible_share"] < limits["min_visible_share"]:
+        return (
+            f"the product is seen in {clip['visible_share']:.0%} of the frames, least {limits['min_visible_share']:.0%}"
+        )
+    return ""
+
+
+def _wanted(names: set[str], settings: Mapping[str, Any], *lists: str) -> bool:
+    include = {name for key in lists for name in settings["include"][key]}
+    exclude = {name for key in lists for name in settings["exclude"][key]}
+    return not names & exclude and (not include or bool(names & include))
+
+
+def _capped(plan: pd.DataFrame, quotas: Mapping[str, float | None], max_pairs: int | None) -> pd.DataFrame:
+    """Mark what the cap and the quotas leave out. A quota is a share of the cap (of all planned pairs without one)."""
+    planned = plan[plan.status == "planned"].sort_values("rank")
+    total = len(planned) if max_pairs is None else min(max_pairs, len(planned))
+    keep = planned
+    for level, share in quotas.items():
+        if share is not None:
+            over = keep[keep.difficulty == level].index[int(np.floor(share * total + 1e-9)) :]
+            plan.loc[over, ["status", "reason"]] = ["skipped", f"quota of {level} pairs is {share:g}"]
+            keep = keep.drop(over)
+    over = keep.index[total:]
+    plan.loc[over, ["status", "reason"]] = ["skipped", f"max_pairs is {max_pairs}"]
+    return plan.sort_values(["clip_id", "target_id", "image_index"], ignore_index=True)

@@ -1,0 +1,162 @@
+"""Scoring: what can be measured of a pair, and a score only over what was measured.
+
+Identity and swap (`identity.py`), steadiness in time (`temporal.py`), fidelity of the background. `lighting` and
+`overall` are a vision-language judge's (`judging.py`); without one, or where it gave no answer, they are null, and
+`quality_score` is the mean over the rest with the weights scaled up, its names in `basis`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.io.files import read_json, write_json
+from pvtt.io.video import MediaError
+from pvtt.models import devices
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.scoring.components import identity_backends, judge_backend, parts, told_title, version
+from pvtt.stages.scoring.contact_sheets import judge_pictures
+from pvtt.stages.scoring.identity import cut_out_crops, identity_measures
+from pvtt.stages.scoring.judging import judge_measures, judge_pair, judge_scores
+from pvtt.stages.scoring.pair_loader import InvalidPairError, PairFrames, read_pair
+from pvtt.stages.scoring.temporal import box_drift, temporal_measures, temporal_score
+
+__all__ = ["SCORES", "InvalidPairError", "parts", "quality_score", "score_pair", "told_title", "version"]
+
+SCORES = ("identity", "temporal", "lighting", "overall")
+
+
+def score_pair(
+    clip_dir: Path,
+    pair_dir: Path,
+    target_cutouts: Sequence[Path],
+    source_cutouts: Sequence[Path],
+    settings: Mapping[str, Any],
+    device: str | None = None,
+    title: str = "",
+) -> None:
+    """Measure one pair and write `pair_dir/score.json`; a judge's raw answers stand beside it, in judge.json.
+
+    Reads video.mp4, masks.mkv and background.mp4 of the clip, insert.mp4, insert_mask.mkv and insert.json of the pair,
+    and RGBA cut-outs of both products (empty files are passed over). Status `scored`; `failed` when the insertion
+    failed, with its reason; `invalid` when the files do not belong together, with what differs. `title` is the
+    target's, for a judge that is told it.
+    """
+    watch = Stopwatch()
+    backends = identity_backends(settings)
+    insert = read_json(pair_dir / "insert.json")
+    record: dict[str, Any] = {
+        "pair_id": insert["pair_id"],
+        "status": "failed",
+        "reason": insert.get("reason", ""),
+        "scores": dict.fromkeys(SCORES),
+        "quality_score": None,
+        "basis": [],
+        "measures": {},
+    }
+    if insert["status"] == "done":
+        cutouts = (target_cutouts, source_cutouts)
+        device = device or devices.chosen()
+        record |= _score(backends, clip_dir, pair_dir, insert, cutouts, settings, device, title)
+    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "background.mp4")}
+    inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
+    inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
+    inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
+    needs = [model for part in parts(settings) for model in part.needs]
+    origin = provenance(backends[0], settings, inputs, watch, further=needs) | {"measured_by": version(settings)}
+    write_json(pair_dir / "score.json", record | {"provenance": origin})
+
+
+def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
+    """Weighted mean (0..1) over the scores that were measured, and their names; (None, []) when there are none."""
+    basis = [name for name in SCORES if scores.get(name) is not None and weights[name] > 0]
+    total = sum(weights[name] for name in basis)
+    if not basis:
+        return None, []
+    return round(sum(weights[name] * (scores[name] or 0.0) for name in basis) / total, 6), basis
+
+
+def _score(
+    backends: Sequence[Any],
+    clip_dir: Path,
+    pair_dir: Path,
+    insert: Mapping[str, Any],
+    cutouts: tuple[Sequence[Path], Sequence[Path]],
+    settings: Mapping[str, Any],
+    device: str,
+    title: str,
+) -> dict[str, Any]:
+    """The record's fields of a pair whose insertion was done."""
+    try:
+        pair = read_pair(clip_dir, pair_dir, settings)
+        target, source = (cut_out_crops(paths) for paths in cutouts)
+        if not target:
+            raise InvalidPairError("no accepted cut-out of the target to compare with")
+    except (InvalidPairError, MediaError) as error:
+        return {"status": "invalid", "reason": str(error)}
+    try:
+        measures = _measure(backends, pair, insert, target, source, device)
+        judged = _judge(pair, target, settings, device, title, pair_dir / "judge.json")
+    except WorkError as error:
+        return {"status": "failed", "reason": str(error)}
+    scores = dict.fromkeys(SCORES) | {
+        "identity": measures["identity_median"],
+        "temporal": _rounded(temporal_score(measures)),
+    }
+    if judged:
+        scores |= judge_scores(judged)
+        measures |= judge_measures(judged)
+    quality, basis = quality_score(scores, settings["weights"])
+    # A judge that could not be reached is asked by a later run: the store does not keep what lacks its answers.
+    answered = not judged or judged["asked"] + judged["found"] == len(judged["requests"])
+    return (
+        ({"judge": judged} if judged else {})
+        | ({} if answered else {"keep": False})
+        | {
+            "status": "scored",
+            "reason": "",
+            "scores": scores,
+            "quality_score": quality,
+            "basis": basis,
+            "measures": measures,
+        }
+    )
+
+
+def _measure(
+    backends: Sequence[Any], pair: PairFrames, insert: Mapping[str, Any], target: list, source: list, device: str
+) -> dict[str, float | None]:
+    """Identity by every backend, those after the first under their names, then what needs no backend."""
+    measures: dict[str, float | None] = {}
+    for backend in backends:
+        with loaded(backend, device) as ready:
+            found = identity_measures(ready, pair.samples, target, source)
+        if measures:
+            found.pop("changed")
+            found = {f"{name}_{backend.name}": value for name, value in found.items()}
+        measures |= found
+    measures |= {"background_psnr": pair.background_psnr, "jitter": pair.jitter}
+    measures |= temporal_measures(pair.steps)
+    boxes = insert.get("boxes") or []
+    drift = box_drift(pair.source_boxes, boxes) if len(boxes) == len(pair.source_boxes) else None
+    measures |= {"box_drift": drift}
+    return {name: _rounded(value) for name, value in measures.items()}
+
+
+def _judge(
+    pair: PairFrames, target: list, settings: Mapping[str, Any], device: str, title: str, store: Path
+) -> dict[str, Any] | None:
+    """The judge's record, see `judge_pair`; None without a judge."""
+    judge = judge_backend(settings)
+    if judge is None:
+        return None
+    how = settings["judging"]
+    pictures = judge_pictures(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
+    with loaded(judge, device) as ready:
+        return judge_pair(ready, pictures, told_title(settings, title), how, store)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 5)

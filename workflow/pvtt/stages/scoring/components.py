@@ -1,0 +1,49 @@
+"""What scoring consists of with given settings: identity backends and judge, and what their versions are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pvtt.backends.registry import available, backend_class
+from pvtt.stages.scoring import pair_loader, temporal
+from pvtt.stages.scoring.rubric import rubric
+
+
+def parts(settings: Mapping[str, Any]) -> list[Any]:
+    """Every backend that these settings use, made but not loaded: the identity's first, further ones, the judge.
+
+    ValueError names a backend that there is not.
+    """
+    return [*identity_backends(settings), *filter(None, [judge_backend(settings)])]
+
+
+def identity_backends(settings: Mapping[str, Any]) -> list[Any]:
+    """The backend that gives the identity score, then those of `also`, each once."""
+    names = dict.fromkeys([settings["backend"], *settings["also"]])
+    return [backend_class("scoring", name)(settings) for name in names]
+
+
+def judge_backend(settings: Mapping[str, Any]) -> Any | None:
+    """The judge, or None."""
+    name = settings["judge"]
+    if name == "none":
+        return None
+    judges = available("scoring.judges")
+    if ":" not in name and name not in judges:
+        raise ValueError(f"scoring.judge: no judge {name!r}; there are none, {', '.join(judges)}")
+    return backend_class("scoring.judges", name)(settings)
+
+
+def told_title(settings: Mapping[str, Any], title: str) -> str:
+    """The target's title where a judge is told it, else an empty one: only then does a new title score anew."""
+    return title if settings["judge"] != "none" and settings["judging"]["title"] else ""
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """What measures, and which version of it, such as `dinov2 1, clip 1, reading 1, temporal 1`."""
+    named = [f"{backend.name} {backend.version}" for backend in identity_backends(settings)]
+    named += [f"reading {pair_loader.VERSION}", f"temporal {temporal.VERSION}"]
+    if judge := judge_backend(settings):
+        named += [f"judge {judge.name} {judge.version}", f"rubric {rubric()['version']}"]
+    return ", ".join(named)

@@ -1,0 +1,162 @@
+"""Reading a pair: first whether its files belong together, then the frames that the measures need.
+
+Videos are decoded once, frame by frame; kept are a few whole frames for identity, and neighbouring frames at reduced
+size for flow. Fidelity of the background is taken from every frame on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pvtt.io.video import rate_text, read_frames, read_masks, video_fps
+from pvtt.metrics import PSNR_CAP_DB, psnr
+from pvtt.stages.scoring.temporal import Step, jitter
+
+VERSION = "1"  # raise it when other frames are read, or the background is measured otherwise
+_CLIP_FILES = ("video.mp4", "masks.mkv", "background.mp4")
+_PAIR_FILES = ("insert.mp4", "insert_mask.mkv")
+_REFERENCE_SIDE = 480
+
+
+class InvalidPairError(ValueError):
+    """The files of a pair do not belong together; the message says which and how they differ."""
+
+
+@dataclass
+class PairFrames:
+    """What is measured on.
+
+    `samples`: for identity, see `identity_measures`; `steps`: for flow; `source_boxes`: [x0, y0, x1, y1] or None per
+    frame; `jitter`: see `temporal.jitter`; `background_psnr`: dB over all pixels outside both grown masks, None when
+    they cover everything.
+    """
+
+    samples: list[dict[str, np.ndarray]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    source_boxes: list[list[float] | None] = field(default_factory=list)
+    background_psnr: float | None = None
+    jitter: float | None = None
+
+
+def read_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> PairFrames:
+    """Read and check a pair; InvalidPairError or MediaError when it cannot be scored."""
+    paths = {name: clip_dir / name for name in _CLIP_FILES} | {name: pair_dir / name for name in _PAIR_FILES}
+    _check_rates(paths)
+    source_mask = np.logical_or.reduce(read_masks(paths["masks.mkv"]))
+    insert_mask = np.logical_or.reduce(read_masks(paths["insert_mask.mkv"]))
+    _check_masks(source_mask, insert_mask)
+    pair = PairFrames(source_boxes=[_box(mask) for mask in source_mask], jitter=jitter(source_mask, insert_mask))
+    n_frames = len(source_mask)
+    wanted = _spread(np.flatnonzero(insert_mask.any((1, 2))), settings["identity_frames"])
+    firsts = _spread(np.arange(n_frames - 1), settings["flow_pairs"])
+    errors, previous = [], None
+    size, grow = _sizes(source_mask.shape[1:], settings)
+    for index, (source, result) in enumerate(_same_frames(paths, source_mask)):
+        masks = source_mask[index], insert_mask[index]
+        if index in wanted:
+            sample = {"source": source, "result": result, "source_mask": masks[0], "insert_mask": masks[1]}
+            pair.samples.append(sample)
+        outside = cv2.dilate((masks[0] | masks[1]).astype(np.uint8), np.ones((2 * grow + 1,) * 2, np.uint8)) == 0
+        if outside.any():
+            errors.append((int(outside.sum()), _squared_error(psnr(source, result, outside))))
+        if index in firsts or index - 1 in firsts:
+            small = _reduced(source, result, masks, size)
+            if index - 1 in firsts and previous is not None:
+                pair.steps.append(_step(previous, small))
+            previous = small
+        else:
+            previous = None
+    pair.background_psnr = _pooled_psnr(errors)
+    return pair
+
+
+def _check_rates(paths: Mapping[str, Path]) -> None:
+    for name, path in paths.items():
+        if not path.is_file() or path.stat().st_size == 0:
+            raise InvalidPairError(f"{name}: missing or empty")
+    rates = {name: video_fps(path) for name, path in paths.items()}
+    for name, rate in rates.items():
+        if rate != rates["video.mp4"]:
+            raise InvalidPairError(
+                f"{name} has {rate_text(rate)} frames per second, the source {rate_text(rates['video.mp4'])}"
+            )
+
+
+def _check_masks(source_mask: np.ndarray, insert_mask: np.ndarray) -> None:
+    if insert_mask.shape != source_mask.shape:
+        raise InvalidPairError(f"insert_mask.mkv is {_shape(insert_mask)}, masks.mkv {_shape(source_mask)}")
+    if not insert_mask.any():
+        raise InvalidPairError("insert_mask.mkv: the inserted product is visible in no frame")
+
+
+def _shape(masks: np.ndarray) -> str:
+    return f"{masks.shape[0]} frames of {masks.shape[2]}x{masks.shape[1]}"
+
+
+def _same_frames(paths: Mapping[str, Path], masks: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Frames of source and result side by side, while source, background, result and masks agree in size and number."""
+    names = ("video.mp4", "background.mp4", "insert.mp4")
+    counts = dict.fromkeys(names, 0)
+    for frames in zip_longest(*(read_frames(paths[name]) for name in names)):
+        for name, frame in zip(names, frames, strict=True):
+            if frame is not None:
+                counts[name] += 1
+                if frame.shape[:2] != masks.shape[1:]:
+                    found = f"{frame.shape[1]}x{frame.shape[0]}"
+                    raise InvalidPairError(f"{name} is {found}, masks.mkv {masks.shape[2]}x{masks.shape[1]}")
+        if all(frame is not None for frame in frames) and counts["video.mp4"] <= len(masks):
+            yield frames[0], frames[2]
+    counts["masks.mkv"] = len(masks)
+    if len(set(counts.values())) != 1:
+        raise InvalidPairError("numbers of frames differ: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+
+
+def _sizes(shape: tuple[int, ...], settings: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
+    """Reduced size (width, height) for flow, and the margin around masks in pixels."""
+    short = min(shape)
+    scale = min(1.0, settings["flow_side_px"] / short)
+    grow = round(settings["grow_px"] * short / _REFERENCE_SIDE)
+    return (round(shape[1] * scale), round(shape[0] * scale)), grow
+
+
+def _reduced(source: np.ndarray, result: np.ndarray, masks: tuple, size: tuple[int, int]) -> tuple:
+    images = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (source, result)]
+    small = [cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool) for mask in masks]
+    return (*images, *small)
+
+
+def _step(first: tuple, second: tuple) -> Step:
+    return Step((first[0], second[0]), (first[1], second[1]), first[2], (first[3], second[3]))
+
+
+def _spread(indices: np.ndarray, count: int) -> set[int]:
+    """At most `count` of `indices`, evenly spaced."""
+    if len(indices) <= count:
+        return {int(i) for i in indices}
+    return {int(indices[round(k)]) for k in np.linspace(0, len(indices) - 1, count)}
+
+
+def _box(mask: np.ndarray) -> list[float] | None:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return [float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)]
+
+
+def _squared_error(decibels: float) -> float:
+    return 0.0 if decibels >= PSNR_CAP_DB else 255.0**2 / 10 ** (decibels / 10)
+
+
+def _pooled_psnr(errors: list[tuple[int, float]]) -> float | None:
+    if not errors:
+        return None
+    pixels, values = np.array(errors, float).T
+    error = float((pixels * values).sum() / pixels.sum())
+    return PSNR_CAP_DB if error <= 0 else min(PSNR_CAP_DB, 10 * float(np.log10(255.0**2 / error)))

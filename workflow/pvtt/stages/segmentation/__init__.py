@@ -1,0 +1,113 @@
+"""Segmentation of a clip: find the product, follow it, judge the masks, record the track."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.registry import backend_class
+from pvtt.io import video
+from pvtt.io.files import read_json, write_empty, write_json
+from pvtt.models import devices
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.segmentation.base import nothing
+from pvtt.stages.segmentation.prompts import prompt_text
+from pvtt.stages.segmentation.qa import VERSION as QA_VERSION
+from pvtt.stages.segmentation.qa import Verdict, judge
+from pvtt.stages.segmentation.track import build_track, empty_track
+
+Array = np.ndarray
+
+
+def segment_clip(
+    clip_dir: Path,
+    references: Sequence[Path],
+    title: str,
+    settings: Mapping[str, Any],
+    device: str | None = None,
+    category: str = "",
+    subcategory: str = "",
+) -> None:
+    """Write masks.mkv, track.json and, last, qa.json into `clip_dir`, which holds video.mp4 and clip.json.
+
+    `references` are RGBA cut-outs of the same product's photos (unreadable and 0-byte ones are skipped); `title`,
+    `category` and `subcategory` are the catalogue's, the prompt of backends that read one. A clip marked `empty` gets
+    masks without a set pixel and a track that says where a product can be placed. A clip that cannot be read is a
+    rejected record, not an error.
+    """
+    watch = Stopwatch()
+    clip_dir = Path(clip_dir)
+    clip = read_json(clip_dir / "clip.json")
+    backend = backend_class("segmentation", settings["backend"])(settings)
+    readable = readable_references(references)
+    prompt = prompt_text(title, category, subcategory)
+    inputs = {"video": clip_dir / "video.mp4"} | {f"reference_{k}": p for k, (p, _) in enumerate(readable, 1)}
+    try:
+        frames = video.read_video(clip_dir / "video.mp4")
+    except video.MediaError as error:
+        _write_unreadable(clip_dir)
+        outcome = Verdict("rejected", f"the clip cannot be read: {error}", 0.0, {})
+    else:
+        images = [image for _, image in readable]
+        masks, track, outcome = _segment(
+            frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.chosen()
+        )
+        video.write_masks(clip_dir / "masks.mkv", masks, Fraction(clip["fps"]))
+        header = {key: clip[key] for key in ("clip_id", "fps")}
+        size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
+        write_json(clip_dir / "track.json", header | size | track)
+    record = {"clip_id": clip["clip_id"], "status": outcome.status, "reason": outcome.reason, "score": outcome.score}
+    record |= {
+        "measures": outcome.measures,
+        "provenance": provenance(backend, settings, inputs, watch) | {"measured_by": f"qa {QA_VERSION}"},
+    }
+    write_json(clip_dir / "qa.json", record)
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """Versions of what makes the masks and of what judges them, such as `1, qa 1`."""
+    return f"{backend_class('segmentation', settings['backend']).version}, qa {QA_VERSION}"
+
+
+def _segment(
+    frames: Array,
+    references: Sequence[Array],
+    prompt: str,
+    backend: Any,
+    empty: bool,
+    settings: Mapping[str, Any],
+    device: str,
+) -> tuple[Array, dict[str, Any], Verdict]:
+    if empty:
+        outcome = Verdict("accepted", "", 1.0, {"empty": True})
+        return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
+    try:
+        with loaded(backend, device) as ready:
+            result = ready.segment(frames, references, prompt)
+    except WorkError as error:
+        result = nothing(frames, str(error))
+    outcome = judge(frames, result, settings["min_score"])
+    return result.masks, build_track(frames, result.masks), outcome
+
+
+def readable_references(paths: Sequence[Path]) -> list[tuple[Path, Array]]:
+    """Cut-outs that can be read and have opaque pixels, with their files: uint8 (h, w, 4) RGBA."""
+    found = []
+    for path in map(Path, paths):
+        try:
+            image = video.read_rgba(path) if path.stat().st_size else None
+        except (video.MediaError, FileNotFoundError):
+            continue
+        if image is not None and (image[..., 3] > 127).any():
+            found.append((path, image))
+    return found
+
+
+def _write_unreadable(clip_dir: Path) -> None:
+    for name in ("masks.mkv", "track.json"):
+        write_empty(clip_dir / name)

@@ -1,0 +1,259 @@
+"""Shots stage: a video's transitions, its shots as clips to be, and the cutting of one clip.
+
+A backend finds the transitions on frames without baked-in bars; everything that follows (trimming, splitting, content
+rectangle, size) is the same for all backends. Every shot is listed, also those that cannot be used, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.registry import backend_class
+from pvtt.imaging import letterbox
+from pvtt.io import video as media
+from pvtt.io.files import write_json
+from pvtt.io.progress import progress
+from pvtt.models import devices
+from pvtt.records.ids import clip_id
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.shots.base import ShotDetector, Transitions
+from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = np.ndarray
+
+CLIP_COLUMNS = (
+    "clip_id",
+    "product_id",
+    "start_frame",
+    "end_frame",
+    "fps",
+    "n_frames",
+    "width",
+    "height",
+    "status",
+    "reason",
+    "split",
+)
+_SAMPLES = 9
+
+
+def detect_shots(
+    video: str | Path, product_id: str, settings: Mapping[str, Any], device: str | None = None
+) -> dict[str, Any]:
+    """Find the shots of a video; the record of `shots/<product_id>.json`.
+
+    Frames are counted on the constant grid of `pvtt.io.video`. A video that cannot be read gives a record with status
+    rejected and its reason; so does one without a usable shot.
+    """
+    video, watch = Path(video), Stopwatch()
+    backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
+    try:
+        info = media.probe(video)
+        with loaded(backend, device or devices.chosen()) as ready:
+            found = _transitions(video, info, ready)
+        shots = _describe(video, product_id, info, _plan(info, found.transitions, settings), found.bars, settings)
+        fields = {
+            "fps": media.rate_text(info.fps),
+            "n_frames": info.n_frames,
+            "width": info.width,
+            "height": info.height,
+            "cuts": list(found.transitions.cuts),
+            "gradual": [list(pair) for pair in found.transitions.gradual],
+            "shots": shots,
+        }
+        reason = _why_none(shots)
+    except (media.MediaError, WorkError) as error:
+        fields = {"fps": None, "n_frames": 0, "width": 0, "height": 0, "cuts": [], "gradual": [], "shots": []}
+        reason = str(error)
+    head = {"product_id": product_id, "status": "rejected" if reason else "accepted", "reason": reason}
+    head["detector"] = f"{backend.name}:{settings['detector']}"
+    inputs = {"video": video}
+    return head | fields | {"provenance": provenance(backend, settings, inputs, watch)}
+
+
+def cut_clip(
+    video: str | Path, shot: Mapping[str, Any], source: Mapping[str, Any], out_dir: str | Path, empty: bool = False
+) -> dict[str, Any]:
+    """Write one accepted shot as `out_dir`/video.mp4 (exact frames, cropped, scaled, near-lossless) and clip.json.
+
+    `shot` is an entry of the `shots` of `source`, the record of `detect_shots`. `empty` marks a clip without a product,
+    a background as it stands. Returns the record of clip.json. MediaError when the video no longer has these frames.
+    """
+    video, out_dir, watch = Path(video), Path(out_dir), Stopwatch()
+    start, end = int(shot["start_frame"]), int(shot["end_frame"])
+    size = (int(shot["width"]), int(shot["height"]))
+    frames = progress(_scaled(video, (start, end), shot["content_rect"], size), f"cut {shot['clip_id']}", end - start)
+    written = media.write_video(out_dir / "video.mp4", frames, Fraction(shot["fps"]))
+    if written != end - start:
+        (out_dir / "video.mp4").unlink()
+        raise media.MediaError(
+            f"{video.name}: {written} frames from {start}, not {end - start}; it changed since its shots were found: "
+            "remove its shots record and run again"
+        )
+    record = {
+        "clip_id": shot["clip_id"],
+        "product_id": source["product_id"],
+        "source": {
+            "video": str(video),
+            "start_frame": start,
+            "end_frame": end,
+            "width": source["width"],
+            "height": source["height"],
+        },
+        "content_rect": list(shot["content_rect"]),
+        "width": size[0],
+        "height": size[1],
+        "fps": shot["fps"],
+        "n_frames": written,
+        "empty": bool(empty),
+        "provenance": provenance(Cutter, {}, {"video": video}, watch),
+    }
+    write_json(out_dir / "clip.json", record)
+    return record
+
+
+def clips_table(records: Iterable[Mapping[str, Any]], catalogue: pd.DataFrame) -> pd.DataFrame:
+    """All shots of all videos with the columns of `clips.tsv`, in the order of the catalogue.
+
+    Shots of a product that the catalogue rejected, or whose video it does not take as a source (duplicates), are
+    rejected with the catalogue's reason.
+    """
+    import pandas as pd
+
+    products = {row["product_id"]: (place, row) for place, row in enumerate(catalogue.to_dict("records"))}
+    order = sorted(records, key=lambda r: products.get(r["product_id"], (len(products), None))[0])
+    rows = []
+    for record in order:
+        barred = _catalogue_problem(products.get(record["product_id"], (0, None))[1])
+        for shot in record["shots"]:
+            row = {key: shot.get(key) for key in CLIP_COLUMNS} | {"product_id": record["product_id"]}
+            if barred:
+                row |= {"status": "rejected", "reason": barred}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=list(CLIP_COLUMNS))
+
+
+class Cutter:
+    """Name and version of the cutting, for provenance; raise the version when `cut_clip` writes something else."""
+
+    name = "cut_clip"
+    version = "1"
+
+
+class _Found:
+    """Transitions of a video, and the rectangle inside the bars that the whole video has."""
+
+    def __init__(self, transitions: Transitions, bars: letterbox.Rect) -> None:
+        self.transitions = transitions
+        self.bars = bars
+
+
+def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _Found:
+    samples = [frame for _, frame in media.read_some(video, _spread(0, info.n_frames))]
+    if not samples:
+        raise media.MediaError(f"{video.name}: no frame can be decoded")
+    bars = letterbox.find_content(samples)
+    x, y, w, h = bars
+    frames = (frame[y : y + h, x : x + w] for frame in media.read_frames(video))
+    return _Found(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
+
+
+def _plan(info: media.VideoInfo, transitions: Transitions, settings: Mapping[str, Any]) -> list[tuple[Span, str]]:
+    """Spans of the clips to be, long shots split, each with the reason that its length rejects it, or none."""
+    planned = []
+    for span in shot_spans(info.n_frames, transitions):
+        problem = length_problem(span, info.fps, settings)
+        pieces = [span] if problem else split_span(span, info.fps, settings)
+        planned += [(piece, problem) for piece in pieces]
+    return planned
+
+
+def _describe(
+    video: Path,
+    product_id: str,
+    info: media.VideoInfo,
+    plan: list[tuple[Span, str]],
+    bars: letterbox.Rect,
+    settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """The shots of the record, numbered in order, with content rectangle and size."""
+    shots = []
+    for number, ((span, problem), frames) in enumerate(zip(plan, _samples(video, plan), strict=True), start=1):
+        rect = letterbox.find_content(frames)
+        if letterbox.has_bars(frames, bars):
+            rect = letterbox.intersect(rect, bars)
+        cut, width, height, small = _size(rect, settings)
+        blank = "nothing in it: every frame is one colour" if letterbox.is_blank(frames, rect) else ""
+        reason = blank or problem or small
+        shots.append(
+            {
+                "clip_id": clip_id(product_id, number),
+                "start_frame": span.start,
+                "end_frame": span.end,
+                "fps": media.rate_text(info.fps),
+                "n_frames": span.n_frames,
+                "width": width,
+                "height": height,
+                "content_rect": [int(value) for value in cut],
+                "status": "rejected" if reason else "accepted",
+                "reason": reason,
+                "split": "part" if span.part else "",
+            }
+        )
+    return shots
+
+
+def _size(rect: letterbox.Rect, settings: Mapping[str, Any]) -> tuple[letterbox.Rect, int, int, str]:
+    """Rectangle to cut, width, height and the reason that the picture is too small, or none."""
+    least = int(settings["min_side_px"])
+    if min(rect[2:]) < max(least, int(settings["multiple_of"])):
+        return rect, rect[2], rect[3], f"too small: {rect[2]}x{rect[3]} pixels inside the bars, under {least} pixels"
+    return *letterbox.working_size(rect, int(settings["short_side_px"]), int(settings["multiple_of"])), ""
+
+
+def _samples(video: Path, plan: list[tuple[Span, str]]) -> Iterator[list[Array]]:
+    """Some frames of each span, span by span, in one pass over the video."""
+    wanted = [_spread(span.start, span.end) for span, _ in plan]
+    frames = media.read_some(video, (index for indices in wanted for index in indices))
+    for indices in wanted:
+        yield [next(frames)[1] for _ in indices]
+
+
+def _spread(start: int, end: int) -> list[int]:
+    """Up to `_SAMPLES` different frames, evenly spread and away from the ends."""
+    count = min(_SAMPLES, end - start)
+    return [start + (2 * k + 1) * (end - start) // (2 * count) for k in range(count)]
+
+
+def _scaled(video: Path, span: tuple[int, int], rect: list[int], size: tuple[int, int]) -> Iterator[Array]:
+    x, y, w, h = rect
+    for frame in media.read_frames(video, *span):
+        part = frame[y : y + h, x : x + w]
+        yield part if (w, h) == size else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+
+
+def _why_none(shots: list[dict[str, Any]]) -> str:
+    """Why a video gives no clip; empty when it gives one."""
+    if any(shot["status"] == "accepted" for shot in shots):
+        return ""
+    reasons = list(dict.fromkeys(shot["reason"] for shot in shots))
+    return f"no usable shot of {len(shots)}: {'; '.join(reasons[:3])}"
+
+
+def _catalogue_problem(product: Mapping[str, Any] | None) -> str:
+    """Why a product's video is not a source; empty when it is one."""
+    if product is None:
+        return "its product is not in the catalogue"
+    if product["status"] == "accepted" and "source" in str(product["roles"]).split(";"):
+        return ""
+    return str(product["reason"]) or "its product is not a source"

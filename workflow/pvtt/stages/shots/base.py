@@ -1,0 +1,33 @@
+"""What a shot detector is: frames of a video in, hard cuts and gradual transitions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+
+from pvtt.backends.base import AnyBackend
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Where the shots of a video meet; frame indices from 0, ascending.
+
+    `cuts`: first frame of each new shot after a hard cut. `gradual`: (first, last) frame, both included, in which two
+    shots are mixed or a shot fades; no cut lies inside one.
+    """
+
+    cuts: tuple[int, ...] = ()
+    gradual: tuple[tuple[int, int], ...] = ()
+
+
+class ShotDetector(AnyBackend, Protocol):
+    """Protocol of the backends of the shots stage."""
+
+    def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
+        """Transitions of a whole video, from its frames in order, uint8 (h, w, 3) RGB without baked-in bars."""

@@ -1,0 +1,70 @@
+"""From transitions to clips: where each shot starts and ends, whether it is long enough, how a long one is split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from pvtt.stages.shots.base import Transitions
+
+
+@dataclass(frozen=True)
+class Span:
+    """Frames `start` to `end` (excluded) of a video; `part` for the pieces of a split shot after the first."""
+
+    start: int
+    end: int
+    part: bool = False
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return self.end - self.start
+
+
+def shot_spans(n_frames: int, transitions: Transitions) -> list[Span]:
+    """Shots of a video in order: the frames between its cuts, without the mixed frames of gradual transitions."""
+    mixed = {frame for first, last in transitions.gradual for frame in range(first, last + 1)}
+    cuts = set(transitions.cuts)
+    spans, start = [], None
+    for frame in range(n_frames + 1):
+        ends = frame == n_frames or frame in cuts or frame in mixed
+        if start is not None and ends:
+            spans.append(Span(start, frame))
+            start = None
+        if start is None and frame < n_frames and frame not in mixed:
+            start = frame
+    return spans
+
+
+def length_problem(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> str:
+    """Why a shot is too short for `min_shot_s` and `min_shot_frames`; empty when it is not."""
+    if span.n_frames >= shortest_frames(fps, settings):
+        return ""
+    seconds = float(span.n_frames / fps)
+    limits = f"under {settings['min_shot_s']:g} s or {settings['min_shot_frames']} frames"
+    return f"too short: {span.n_frames} frame{'' if span.n_frames == 1 else 's'}, {seconds:.1f} s: {limits}"
+
+
+def shortest_frames(fps: Fraction, settings: Mapping[str, Any]) -> int:
+    """Frames of the shortest clip: `min_shot_s` and `min_shot_frames` both hold."""
+    return max(1, int(settings["min_shot_frames"]), math.ceil(_seconds(settings["min_shot_s"]) * fps))
+
+
+def split_span(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> list[Span]:
+    """Equal parts of at most `max_clip_s`, in order; the span itself when it is short enough.
+
+    Where a low rate makes parts too short for the minimum there are fewer, longer ones: the minimum wins.
+    """
+    longest = max(1, math.floor(_seconds(settings["max_clip_s"]) * fps))
+    count = min(math.ceil(span.n_frames / longest), max(1, span.n_frames // shortest_frames(fps, settings)))
+    edges = [span.start + span.n_frames * index // count for index in range(count + 1)]
+    return [Span(edges[index], edges[index + 1], part=index > 0) for index in range(count)]
+
+
+def _seconds(value: float) -> Fraction:
+    """A setting in seconds as the decimal that was written, so that 2.4 s at 25 per second are 60 frames, not 61."""
+    return Fraction(str(value))
