@@ -138,7 +138,7 @@ def test_other_photos_are_asked_for_by_backends_that_read_them(tmp_path, monkeyp
 
 def test_new_weights_at_the_same_path_make_the_pairs_anew(finished, monkeypatch):
     backend = """
-from pvtt.insertion.composite import Backend as Composite
+from pvtt.stages.insertion.composite import Backend as Composite
 
 class Backend(Composite):
     files = ("lora.safetensors",)

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 
 SNAKEFILE = """
-from pvtt.jobs import share_library
+from pvtt.execution.job import share_library
 share_library()
 ITEMS = config["items"].split(",")
 rule all:
@@ -29,12 +29,12 @@ rule make:
 
 SCRIPT = """
 from pathlib import Path
-from pvtt.jobs import job
+from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
     import os, time
-    from pvtt.loading import WorkError, loaded
+    from pvtt.backends.lifecycle import WorkError, loaded
     out = Path(snakemake.output[0])
     with open("tries.txt", "a") as tries:
         print(snakemake.wildcards.item, os.getpid(), file=tries)
