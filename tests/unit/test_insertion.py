@@ -21,6 +21,7 @@ from pvtt.stages.insertion.compositing import restore_background
 from pvtt.stages.insertion.illumination import measure_light
 from pvtt.stages.insertion.layer import prefilter, render_layer
 from pvtt.stages.insertion.placement import adapted_size, align_to_ground
+from pvtt.stages.insertion.trajectory import Trajectory
 
 N, H, W = 12, 160, 224
 THROWN = 2
@@ -119,7 +120,7 @@ def test_blending_is_in_linear_light():
 
 
 def test_the_longer_side_is_kept_and_capped():
-    still = Path(np.full((N, 2), 100.0), np.ones(N), np.zeros(N), (40.0, 30.0), 0)
+    still = Trajectory(np.full((N, 2), 100.0), np.ones(N), np.zeros(N), (40.0, 30.0), 0)
     assert adapted_size(still, 4.0, (W, H), 1.0) == pytest.approx((40, 10))
     assert adapted_size(still, 0.5, (W, H), 1.0) == pytest.approx((20, 40))
     assert adapted_size(still, 0.5, (W, H), 0.1) == pytest.approx((8, 16))
@@ -128,7 +129,7 @@ def test_the_longer_side_is_kept_and_capped():
 def test_both_products_stand_on_the_same_ground():
     centres = np.full((N, 2), 100.0)
     turned = np.linspace(0, np.pi / 2, N)
-    path = Path(centres, np.linspace(1, 2, N), turned, (40.0, 20.0), 0)
+    path = Trajectory(centres, np.linspace(1, 2, N), turned, (40.0, 20.0), 0)
     same = align_to_ground(path, 20.0)
     assert np.allclose(same.centres, centres)
     # 20 px higher: its middle goes up by 10, and its foot by 0.15 x 20 since a lying product reaches nearer.

@@ -22,7 +22,7 @@ from pvtt.stages.insertion.trajectory import Trajectory, estimate_trajectory
 from pvtt.stages.wan import regions as grid
 from pvtt.stages.wan.backend import WanBackend
 from pvtt.stages.wan.engine import Task
-from pvtt.stages.wan.windowed import paint, resized
+from pvtt.stages.wan.windowed import generate_windows, resized
 from pvtt.stages.wan.windows import model_size, plan_spans
 
 Array = np.ndarray
@@ -51,16 +51,16 @@ class VaceInsertion(WanBackend):
         )
         measures |= {"windows": len(spans), "window_frames": spans[0].length, "region_share": _share(regions)}
         boxes: list[Box | None] = [None] * n
-        painted = paint(self.running, canvas, regions, spans, task)
-        return Insertion(self._put_back(painted, request, regions, (boxes, measures)), boxes, measures)
+        generated = generate_windows(self.running, canvas, regions, spans, task)
+        return Insertion(self._put_back(generated, request, regions, (boxes, measures)), boxes, measures)
 
     def _put_back(
-        self, painted: Iterator[tuple[Array, Array]], request: Request, regions: Array, out: tuple[list, dict]
+        self, generated: Iterator[tuple[Array, Array]], request: Request, regions: Array, out: tuple[list, dict]
     ) -> Iterator[tuple[Array, Array]]:
         boxes, measures = out
         measures["unclear_frames"] = 0
         feather = self.own["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
-        for index, (canvas, small) in enumerate(painted):
+        for index, (canvas, small) in enumerate(generated):
             if request.boxes[index] is None:
                 yield canvas, np.zeros(canvas.shape[:2], bool)
                 continue

@@ -144,14 +144,14 @@ class Backend(ProgramBackend):
                 if box is None:
                     yield canvas, np.zeros(shape, bool)
                     continue
-                painted = subprocess_runner.read_frame(paths[index])
+                generated = subprocess_runner.read_frame(paths[index])
                 within = expanded_box_mask(box, own["grow"], shape)
                 if mask_paths:
                     seen = subprocess_runner.read_frame(mask_paths[index]).max(2) > 127
                     within |= dilated(seen, 4)
                 else:
-                    seen = detect_inserted_mask(painted, canvas, within)
-                yield put_back(canvas, painted, within, feather), seen
+                    seen = detect_inserted_mask(generated, canvas, within)
+                yield put_back(canvas, generated, within, feather), seen
 
 
 def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Path]]:
