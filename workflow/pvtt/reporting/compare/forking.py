@@ -12,7 +12,7 @@ from pathlib import Path
 from pvtt.io.files import link_or_copy
 
 _PAIRS = ("pairs/", "packs/", "filtered.parquet", "dataset/", "report/", "logs/")
-_BACKGROUND = ("background.mp4", "background.json")
+_BACKGROUND = ("background.mp4", "region.mkv", "background.json")
 _MASKS = ("masks.mkv", "track.json", "qa.json")
 # Stage -> what depends on it: names at the top of the results (folders end in '/'), and names in a clip's folder.
 _DEPENDENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -28,7 +28,7 @@ _AFTER = {
     "scoring": (),
 }
 _MADE_BY = {"masks": "segmentation", "masks.mkv": "segmentation", "track.json": "segmentation"}
-_MADE_BY |= {"background.mp4": "background", "cutout": "products"}
+_MADE_BY |= {"background.mp4": "background", "region.mkv": "background", "cutout": "products"}
 
 
 @dataclass(frozen=True)
