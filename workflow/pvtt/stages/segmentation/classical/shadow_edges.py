@@ -90,8 +90,8 @@ def closed_contours(image: Array, background: Array) -> tuple[Array, Array]:
 
     The background is flooded from its large parts over slopes below a threshold, through gaps of at least `_MIN_GAP_PX`
     px. The lowest threshold of `_SLOPE_LEVELS` that reaches most of the likely background gives the closed regions, the
-    highest one separates soft edges from steep edges. On a strongly textured background no threshold does, and both results
-    are empty.
+    highest one separates soft edges from steep edges. On a strongly textured background no threshold does, and both
+    results are empty.
 
     Parameters
     ----------

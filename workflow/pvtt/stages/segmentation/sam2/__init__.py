@@ -152,8 +152,8 @@ class Backend(ModelBackend):
 def load_predictor(name: str, device: str) -> Predictor:
     """SAM 2 video predictor of a registry entry on `device`.
 
-    The entry has exactly one `.pt` file, upstream's checkpoint `{"model": weights}`. Its `config` names a configuration of
-    the package sam2, its `overrides` are Hydra overrides.
+    The entry has exactly one `.pt` file, upstream's checkpoint `{"model": weights}`. Its `config` names a configuration
+    of the package sam2, its `overrides` are Hydra overrides.
 
     Raises
     ------

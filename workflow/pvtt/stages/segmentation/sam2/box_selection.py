@@ -1,4 +1,4 @@
-"""Selection among detected boxes: which box is the product, in which frame it is seen best, how many instances there are."""
+"""Select the product's box, the frame that shows it best, and the number of its instances."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DUPLICATE_IOU = 0.5  # IoU from which two boxes are one detection
 
 @dataclass(frozen=True)
 class Candidate:
-    """A detected box (x0, y0, x1, y1) in px of frame `number`, with its score and its similarity to the photos, in [0, 1]."""
+    """A detected box (x0, y0, x1, y1) in px of frame `number`, its score and its similarity to the photos (0 to 1)."""
 
     number: int
     box: Box
@@ -55,9 +55,9 @@ def select_box(
 ) -> BoxSelection | None:
     """Select the product among the candidate boxes.
 
-    Boxes larger than `max_area_share` show the whole scene and are dropped. In each frame, the largest box with a score of
-    at least `threshold` wins among the boxes that are similar to the photos. If no frame has one, the box with the highest
-    score wins.
+    Boxes larger than `max_area_share` show the whole scene and are dropped. In each frame, the largest box with a score
+    of at least `threshold` wins among the boxes that are similar to the photos. If no frame has one, the box with the
+    highest score wins.
 
     Parameters
     ----------
@@ -122,10 +122,10 @@ def similar_to_photos(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def frame_scores(candidates: Sequence[Candidate], frames: Mapping[int, Array]) -> Array:
-    """How well each candidate shows the product: score x sharpness x size, reduced if the frame border truncates the box.
+    """How well each candidate shows the product: score x sharpness x size, reduced at the frame border.
 
-    Sharpness is the square root of the variance of the Laplacian at one size, size the square root of the area; both are
-    relative to the largest value among the candidates.
+    Sharpness is the square root of the variance of the Laplacian at one size, size the square root of the area; both
+    are relative to the largest value among the candidates.
 
     Returns
     -------
@@ -143,8 +143,8 @@ def frame_scores(candidates: Sequence[Candidate], frames: Mapping[int, Array]) -
 def select_instances(main: Candidate, others: Sequence[Candidate]) -> list[Candidate]:
     """The product's instances in one frame, largest first: `main` and disjoint boxes of similar size and score.
 
-    If the main box contains two or more such boxes with scores close to its own, it surrounds a group, for instance a pair
-    of earrings, and the boxes inside are returned.
+    If the main box contains two or more such boxes with scores close to its own, it surrounds a group, for instance a
+    pair of earrings, and the boxes inside are returned.
     """
     distinct: list[Candidate] = []
     for one in sorted(others, key=lambda one: -one.score):

@@ -22,7 +22,8 @@ class CroppedVideo:
     """Frames of a video as a model sees them: whole frames, or a square crop of each.
 
     frames: uint8 (n, h, w, 3) RGB, never copied. numbers: selected frames in order; None for all. corners: top-left
-    corner (x, y) of each frame's crop, int (n, 2), for all n frames; None for whole frames. side: side of the crop in px.
+    corner (x, y) of each frame's crop, int (n, 2), for all n frames; None for whole frames. side: side of the crop in
+    px.
     """
 
     frames: Array

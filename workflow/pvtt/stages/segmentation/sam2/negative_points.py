@@ -25,8 +25,8 @@ MAX_POINTS = 4
 def negative_prompts(image: Array, mask: Array, box: Box, words: str) -> list[tuple[float, float]]:
     """Points inside the product's holes, for a segmenter's negative prompts.
 
-    A hole is a hole of the mask, or the filled centre of the box if `words` name a ring-like shape. Either must have the
-    colours of the background around the box.
+    A hole is a hole of the mask, or the filled centre of the box if `words` name a ring-like shape. Either must have
+    the colours of the background around the box.
 
     Parameters
     ----------

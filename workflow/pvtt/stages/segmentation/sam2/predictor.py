@@ -203,7 +203,9 @@ class Predictor:
             self._forget(state, place, start)
 
     def _forget(self, state: dict[str, Any], place: int, start: int) -> None:
-        """Drop outputs that no later frame attends to: those far from `place` and from `start`, where the reverse pass begins."""
+        """Drop outputs that no later frame attends to: those far from `place` and from `start`, where the reverse pass
+        begins.
+        """
         memory = self.model.num_maskmem * self.model.memory_temporal_stride_for_eval
         reach = max(memory, self.model.max_obj_ptrs_in_encoder)
         for outputs in state["output_dict_per_obj"].values():

@@ -76,7 +76,8 @@ class Sam2Tracker:
         return masks, confidence
 
     def round_trip(self, video: CroppedVideo, place: int, masks: Array, steps: int) -> float | None:
-        """Forward-backward consistency: IoU of the masks at `place` with those propagated back from the first and last masks.
+        """Forward-backward consistency: IoU of the masks at `place` with those propagated back from the first and last
+        masks.
 
         The lower IoU of both directions, over at most `steps` frames each; None without another mask or with no steps.
 
@@ -101,7 +102,9 @@ class Sam2Tracker:
         return min(found)
 
     def agreement(self, video: CroppedVideo, masks: Array, detected: Sequence[tuple[int, Box]]) -> float | None:
-        """Median IoU of the tracked masks with masks of independently detected boxes (frame, box); None without boxes."""
+        """Median IoU of the tracked masks with masks of independently detected boxes (frame, box); None without
+        boxes.
+        """
         if not detected:
             return None
         state = self._model.start(video, *self._offload)
