@@ -22,7 +22,8 @@ from pvtt.config.settings import load_schema
 from pvtt.io.video import count_frames, read_masks, write_masks, write_png, write_video
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restored, seen_product
-from pvtt.stages.insertion.vace import Backend, grown_by, squared
+from pvtt.stages.insertion.vace import Backend
+from pvtt.stages.insertion.vace_insertion import grown_by, squared
 
 skip_without_packages()
 
