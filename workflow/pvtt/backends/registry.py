@@ -61,10 +61,10 @@ def backend_class(stage: str, name: str) -> Any:
 def chosen(stage: str, settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
 
-    A stage with several at a time has a function `parts(settings)` that lists them.
+    A stage that uses several at a time lists them by a function `scoring_backends(settings)` of its package.
     """
-    parts = getattr(_stage(stage), "parts", None)
-    return list(parts(settings)) if parts else [backend_class(stage, settings["backend"])(settings)]
+    several = getattr(_stage(stage), "scoring_backends", None)
+    return list(several(settings)) if several else [backend_class(stage, settings["backend"])(settings)]
 
 
 def version(stage: str, settings: Mapping[str, Any]) -> str:
