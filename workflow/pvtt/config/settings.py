@@ -24,8 +24,6 @@ REPOSITORY = Path(__file__).parents[3]
 # Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
 STAGES = {stage.key or stage.name: stage.name for stage in stages.TABLE if stage.key is not None}
 STAGES |= {"serving": "serving"}
-    "serving": "serving"
-}
 
 
 class SettingsError(ValueError):
