@@ -36,9 +36,9 @@ def insert_product(
     """Write insert.mp4, insert_mask.mkv and then insert.json of one pair into `out_dir`.
 
     `clip_dir` holds video.mp4, background.mp4, region.mkv, masks.mkv and track.json. `cutouts` are RGBA PNGs: the one
-    to insert, then others of the same product, empty files where a photo was rejected; `cutout_record` is the JSON beside the
-    first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the product is. A
-    pair that cannot be made gives empty media and `status: failed` with the reason.
+    to insert, then others of the same product, empty files where a photo was rejected; `cutout_record` is the JSON
+    beside the first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the
+    product is. A pair that cannot be made gives empty media and `status: failed` with the reason.
     """
     clip_dir, out_dir, watch = Path(clip_dir), Path(out_dir), Stopwatch()
     backend = registry.backend_class("insertion", settings["backend"])(settings)
