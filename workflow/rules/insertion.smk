@@ -1,3 +1,28 @@
+from pvtt.stages.insertion import clip_model
+
+
+rule measure_clip:
+    input:
+        video="<results>/clips/{clip}/video.mp4",
+        masks="<results>/clips/{clip}/masks.mkv",
+        track="<results>/clips/{clip}/track.json",
+        background="<results>/clips/{clip}/background.mp4",
+        region="<results>/clips/{clip}/region.mkv",
+    output:
+        "<results>/clips/{clip}/clip_model.npz",
+    log:
+        "<logs>/measure_clip/{clip}.log",
+    conda:
+        "../../envs/core.yaml"
+    params:
+        settings={key: SETTINGS["insertion"][key] for key in clip_model.SETTINGS},
+        version=clip_model.VERSION,
+    message:
+        "Measuring trajectory, light and occluders of {wildcards.clip}"
+    script:
+        "../scripts/measure_clip.py"
+
+
 rule insert_product:
     input:
         video="<results>/clips/{clip}/video.mp4",
@@ -6,6 +31,9 @@ rule insert_product:
         background="<results>/clips/{clip}/background.mp4",
         region="<results>/clips/{clip}/region.mkv",
         background_record="<results>/clips/{clip}/background.json",
+        clip_model="<results>/clips/{clip}/clip_model.npz"
+        if getattr(BACKENDS["insertion"], "reads_clip_model", False)
+        else [],
         cutout="<results>/products/{target}/{image}.png",
         cutout_record="<results>/products/{target}/{image}.json",
         other_cutouts=other_cutouts_of,

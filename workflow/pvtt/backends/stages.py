@@ -48,7 +48,7 @@ TABLE = (
     Stage("segmentation", "clip", ("segment_clip",), ("cutting", "products"), backends=True),
     Stage("background", "clip", ("remove_product",), ("cutting", "segmentation"), backends=True),
     Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "products")),
-    Stage("insertion", "pair", ("insert_product",), ("background", "products", "pairs"), backends=True),
+    Stage("insertion", "pair", ("measure_clip", "insert_product"), ("background", "products", "pairs"), backends=True),
     Stage("scoring", "pair", ("score_pair", "gather_pack"), ("insertion", "products"), backends=True),
     Stage("filter", "run", ("filter_pairs",), ("pairs", "scoring"), package="scoring"),
     Stage("dataset", "run", ("publish_dataset",), ("filter",)),

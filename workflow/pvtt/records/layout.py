@@ -55,6 +55,11 @@ class ClipFiles:
         return self.folder / "region.mkv"
 
     @property
+    def model(self) -> Path:
+        """Trajectory, light and occluders of the clip, for its insertions."""
+        return self.folder / "clip_model.npz"
+
+    @property
     def background_record(self) -> Path:
         """How the background was made."""
         return self.folder / "background.json"
@@ -234,7 +239,7 @@ def _patterns() -> dict[str, tuple[str, ...]]:
         "background": (clip.background, clip.region, clip.background_record),
         "pairs": (files.pairs,),
         "scoring": (pair.score, pair.judge, files.pack("*")),
-        "insertion": (pair.folder / "*",),
+        "insertion": (clip.model, pair.folder / "*"),
         "filter": (files.filtered,),
         "dataset": (files.dataset.folder / "*",),
         "report": (files.report / "*",),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ from pvtt.io.video_reader import Replay
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
+from pvtt.stages.insertion.clip_model import measure_model, read_model, write_model
 
-__all__ = ["insert_product"]
+__all__ = ["insert_product", "measure_clip"]
 
 Array = np.ndarray
 _CLIP_FILES = ("video.mp4", "background.mp4", "region.mkv", "masks.mkv", "track.json")
@@ -52,7 +55,11 @@ def insert_product(
     try:
         _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
         with loaded(backend, device or devices.chosen()) as ready:
-            insertion = ready.insert(_request(clip_dir, [cutout, *others], track, int(pair["seed"]), prompt))
+            request = _request(clip_dir, track, [cutout, *others], int(pair["seed"]), prompt)
+            model = clip_dir / "clip_model.npz"
+            if getattr(backend, "reads_clip_model", False) and model.is_file():
+                request = replace(request, clip_model=read_model(model))
+            insertion = ready.insert(request)
             _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
     except (InsertionError, MediaError, WorkError) as error:
@@ -80,7 +87,25 @@ def _check_inputs(
         raise InsertionError(f"the clip has {n_frames} frames, more than the backend's limit of {max_frames}")
 
 
-def _request(clip_dir: Path, cutouts: Sequence[Path], track: Mapping[str, Any], seed: int, prompt: str) -> Request:
+def measure_clip(clip_dir: Path, settings: Mapping[str, Any]) -> None:
+    """Write clip_model.npz of the clip in `clip_dir`; empty when the clip cannot be measured.
+
+    Reads the files of the clip that `insert_product` reads. `settings` are those named in `clip_model.SETTINGS`.
+    """
+    clip_dir, output = Path(clip_dir), Path(clip_dir) / "clip_model.npz"
+    track = files.read_json(clip_dir / "track.json")
+    try:
+        if (clip_dir / "background.mp4").stat().st_size == 0:
+            raise InsertionError("the clip has no background")
+        write_model(output, measure_model(_request(clip_dir, track), settings))
+    except (InsertionError, MediaError) as error:
+        logging.getLogger(__name__).warning("%s: not measured: %s", clip_dir.name, error)
+        files.write_empty(output)
+
+
+def _request(
+    clip_dir: Path, track: Mapping[str, Any], cutouts: Sequence[Path] = (), seed: int = 0, prompt: str = ""
+) -> Request:
     source, background = Replay(clip_dir / "video.mp4"), Replay(clip_dir / "background.mp4")
     masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
     region = read_masks(clip_dir / "region.mkv")[0]
@@ -103,7 +128,7 @@ def _request(clip_dir: Path, cutouts: Sequence[Path], track: Mapping[str, Any], 
         region=region,
         boxes=boxes,
         points=points,
-        cutout=read_rgba(cutouts[0]),
+        cutout=read_rgba(cutouts[0]) if cutouts else np.zeros((1, 1, 4), np.uint8),
         fps=float(video_fps(clip_dir / "video.mp4")),
         seed=seed,
         prompt=prompt,

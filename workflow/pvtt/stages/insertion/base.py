@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from pvtt.backends.base import AnyBackend
 from pvtt.io.video_reader import Frames
+
+if TYPE_CHECKING:
+    from pvtt.stages.insertion.clip_model import ClipModel
 
 Array = np.ndarray
 Box = tuple[float, float, float, float]
@@ -30,6 +33,7 @@ class Request:
     product as (x, y), NaN where lost. `cutout` is uint8 (h', w', 4) RGBA, not premultiplied. `fps` is in frames per
     second. `prompt` is what the new product is called, for backends that read words; it may be empty. `other_cutouts`
     are further photos' cut-outs of the new product, like `cutout`, for backends that read them; often there are none.
+    `clip_model` is what was measured on the clip before; without it, a backend that needs it measures the clip.
     """
 
     source: Frames
@@ -43,6 +47,7 @@ class Request:
     seed: int
     prompt: str = ""
     other_cutouts: tuple[Array, ...] = ()
+    clip_model: ClipModel | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ class Insertion:
 class InsertionBackend(AnyBackend, Protocol):
     """Puts a product into a clip. InsertionError says why a pair cannot be made.
 
-    One that reads the request's `prompt` has the attribute `reads_prompt`, True, and one that reads its `other_cutouts`
-    has `reads_other_cutouts`; others are not given them, so that other words or photos do not make their results anew.
+    One that reads the request's `prompt` has the attribute `reads_prompt`, True; one that reads its `other_cutouts` has
+    `reads_other_cutouts`; one that reads its `clip_model` has `reads_clip_model`. Others are not given them, so that
+    other words, photos or measurements do not make their results anew.
     """
 
     def insert(self, request: Request) -> Insertion:

@@ -9,7 +9,7 @@ the frame is the source's, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,35 +19,26 @@ from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import dilated
 from pvtt.stages.insertion import illumination as lighting
 from pvtt.stages.insertion.base import Insertion, Request
+from pvtt.stages.insertion.clip_model import ClipModel, measure_model
 from pvtt.stages.insertion.color_consensus import apply_color_gain, consensus_color_gain
 from pvtt.stages.insertion.compositing import restore_background
 from pvtt.stages.insertion.layer import Cutout, prefilter, render_layer, rotated_box
-from pvtt.stages.insertion.occlusion import find_occluders
 from pvtt.stages.insertion.placement import adapted_size, align_to_ground, target_boxes
-from pvtt.stages.insertion.trajectory import Trajectory, estimate_trajectory
 
 Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class ClipModel:
-    """What is measured on a clip alone and serves every product put into it."""
-
-    trajectory: Trajectory
-    light: lighting.Light
-    occluders: Array
 
 
 class Backend(Embedded):
     """Tracked, lit and shadowed compositing on the CPU."""
 
     name = "composite"
-    version = "4"
+    version = "5"
     reads_other_cutouts = True
+    reads_clip_model = True
 
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""
-        model = self.measure_clip(request)
+        model = request.clip_model or measure_model(request, self.settings)
         frame = request.masks.shape[2], request.masks.shape[1]
         layer = prefilter(request.cutout, 2.0 * max(frame))
         width, height = adapted_size(model.trajectory, layer.aspect, frame, self.settings["max_side"])
@@ -69,16 +60,6 @@ class Backend(Embedded):
             "largest_turn_deg": round(float(np.degrees(np.abs(model.trajectory.angles).max())), 2),
         }
         return Insertion(self._compose(request, model, layer, (width, height)), boxes, measures)
-
-    def measure_clip(self, request: Request) -> ClipModel:
-        """Trajectory, light and occluders of a clip; the cut-out is not looked at."""
-        frame = request.masks.shape[2], request.masks.shape[1]
-        smooth_frames = self.settings["smooth_s"] * request.fps
-        trajectory = estimate_trajectory(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
-        light = lighting.measure_light(
-            request.source(), request.background(), request.masks, self.settings["default_shadow"]
-        )
-        return ClipModel(trajectory, light, find_occluders(request.background, request.masks, trajectory))
 
     def _compose(
         self, request: Request, model: ClipModel, layer: Cutout, size: tuple[float, float]

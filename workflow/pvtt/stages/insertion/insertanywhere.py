@@ -30,7 +30,7 @@ class Backend(VaceInsertion):
     """VACE-14B and the LoRA of `insertion.insertanywhere.lora`, or the one in the models' folder."""
 
     name = "insertanywhere"
-    version = "1"
+    version = "2"
     _digest = ""
 
     @property

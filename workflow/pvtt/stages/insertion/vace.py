@@ -9,4 +9,4 @@ class Backend(VaceInsertion):
     """Wan VACE through Diffusers; `insertion.vace.model` chooses among its sizes."""
 
     name = "vace"
-    version = "1"
+    version = "2"

@@ -39,7 +39,7 @@ class Backend(ProgramBackend):
     """A program that keeps the contract of docs/videoanydoor.md."""
 
     name = "videoanydoor"
-    version = "1"
+    version = "2"
     environment = "core"
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
