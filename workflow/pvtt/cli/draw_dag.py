@@ -16,12 +16,12 @@ from pvtt.io.files import atomic_path
 _COLOURS = {
     "#dbeafe": ("probe_product", "build_catalogue"),
     "#e0f2fe": ("detect_shots", "list_clips", "cut_clip"),
-    "#dcfce7": ("segment_clip",),
+    "#dcfce7": ("segment_clip", "judge_masks"),
     "#fef9c3": ("remove_product",),
     "#fae8ff": ("cut_out_product",),
     "#ffedd5": ("plan_pairs",),
     "#fee2e2": ("insert_product", "gather_pack"),
-    "#ede9fe": ("score_pair", "filter_pairs"),
+    "#ede9fe": ("score_pair", "judge_pairs"),
     "#e5e7eb": ("publish_dataset", "write_report", "all"),
 }
 # A checkpoint says which of these jobs there are, without being their input.

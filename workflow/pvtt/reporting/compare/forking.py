@@ -10,17 +10,18 @@ import shutil
 from pathlib import Path
 
 from pvtt.io.files import link_or_copy
+from pvtt.records.results_format import check_results
 
 _PAIRS = ("pairs/", "packs/", "filtered.parquet", "dataset/", "report/", "logs/")
 _BACKGROUND = ("background.mp4", "background.json")
-_MASKS = ("masks.mkv", "track.json", "qa.json")
+_MASKS = ("masks.mkv", "track.json", "mask_measures.json", "mask_verdict.json")
 # Stage -> what depends on it: names at the top of the results (folders end in '/'), and names in a clip's folder.
 _DEPENDENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "scoring": (("packs/", "filtered.parquet", "dataset/", "report/", "logs/"), ()),
     "insertion": (_PAIRS, ()),
     "background": (_PAIRS, _BACKGROUND),
-    "segmentation": ((*_PAIRS, "pairs.parquet"), _BACKGROUND + _MASKS),
-    "products": ((*_PAIRS, "pairs.parquet", "products/"), _BACKGROUND + _MASKS),
+    "segmentation": ((*_PAIRS, "pairs.parquet", "mask_verdicts.tsv"), _BACKGROUND + _MASKS),
+    "products": ((*_PAIRS, "pairs.parquet", "mask_verdicts.tsv", "products/"), _BACKGROUND + _MASKS),
 }
 STAGES = tuple(_DEPENDENT)
 
@@ -30,10 +31,11 @@ def share(results: Path, out: Path, stage: str) -> int:
 
     Its store is left out: two stores that hold each other's files could never be pruned. Runs can use the same one.
 
-    ValueError when `results` is no results folder or `out` holds anything.
+    ValueError when `results` is no results folder, or one of another format, or `out` holds anything.
     """
     if not (results / "clips.tsv").is_file():
         raise ValueError(f"{results}: no results of a run (clips.tsv is missing)")
+    check_results(results)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out}: not empty; name a new folder")
     if out.resolve().is_relative_to(results.resolve()):

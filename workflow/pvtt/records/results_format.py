@@ -1,0 +1,46 @@
+"""Which format the records of a results folder have: `format.json`, so that no run mixes records of two formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pvtt.io.files import read_json, write_json
+
+# 1 (no format.json): verdicts stood in qa.json and score.json. 2: in mask_verdicts.tsv and filtered.parquet.
+FORMAT = 2
+_MARKER = "format.json"
+# What a run writes after `mark_results` only. What stands before it has the same format in all versions.
+_LATER = ("clips.tsv", "clips", "pairs.parquet", "pairs", "filtered.parquet")
+
+
+class ResultsFormatError(ValueError):
+    """Results that this version cannot continue; the message says what to do."""
+
+
+def check_results(results: Path) -> None:
+    """Check that this version can read and continue a results folder; a new or empty one passes.
+
+    Raises
+    ------
+    ResultsFormatError
+        For results of another format.
+    """
+    marker = results / _MARKER
+    if marker.is_file():
+        found = read_json(marker).get("format")
+    elif any((results / name).exists() for name in _LATER):
+        found = 1
+    else:
+        return
+    if found != FORMAT:
+        raise ResultsFormatError(
+            f"{results} holds results of format {found}, this version of pvtt reads and writes format {FORMAT}. "
+            f"Choose another folder (results=DIR), or move {results} away; to read it, use the version that made it"
+        )
+
+
+def mark_results(results: Path) -> None:
+    """Note the format in a results folder, once, before anything that depends on it is written."""
+    check_results(results)
+    if not (results / _MARKER).is_file():
+        write_json(results / _MARKER, {"format": FORMAT})
