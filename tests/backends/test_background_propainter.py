@@ -25,7 +25,7 @@ from pvtt.models.registry import ModelError
 from pvtt.stages.background import remove_product
 from pvtt.stages.background.base import RemovalError
 from pvtt.stages.background.propainter import WEIGHTS, Backend
-from pvtt.stages.background.propainter.chunks import chunk_weight, chunks_of, fitted, make_plan, unfitted
+from pvtt.stages.background.propainter.chunks import chunk_weight, fit_to_network, make_plan, split_chunks, undo_fit
 
 COMMIT = "e870e79321c31b733e2031af5aa2fb1fe3ac7eec"
 
@@ -87,7 +87,7 @@ def test_one_frame_no_product_and_half_precision_on_a_gpu(home):
 
 def test_a_clip_too_long_for_the_memory_goes_in_chunks_that_fade(home, monkeypatch):
     plans = iter([[(0, 8), (5, 13)]])
-    monkeypatch.setattr("pvtt.stages.background.propainter.chunks.chunks_of", lambda *a: next(plans))
+    monkeypatch.setattr("pvtt.stages.background.propainter.chunks.split_chunks", lambda *a: next(plans))
     monkeypatch.setattr("pvtt.stages.background.propainter.chunks._KEPT_GB", 1.0)
     frames, masks, plain = scene(13, (80, 64), step=5, side=12)
     result, removal = removed(frames, masks)
@@ -252,7 +252,7 @@ def test_a_frame_too_large_for_the_memory_is_made_smaller():
 
 @pytest.mark.parametrize(("n", "length", "overlap"), [(300, 75, 10), (81, 80, 10), (50, 80, 10), (23, 22, 0)])
 def test_chunks_cover_the_clip_and_their_weights_are_positive(n, length, overlap):
-    chunks = chunks_of(n, length, overlap)
+    chunks = split_chunks(n, length, overlap)
     assert chunks[0][0] == 0 and chunks[-1][1] == n and all(end - start <= length for start, end in chunks)
     assert all(a[1] - b[0] >= overlap for a, b in pairwise(chunks))
     for index in range(n):
@@ -262,7 +262,7 @@ def test_chunks_cover_the_clip_and_their_weights_are_positive(n, length, overlap
 
 def test_a_padded_frame_comes_back_as_it_was_and_a_mask_never_shrinks_away():
     image = np.random.default_rng(0).integers(0, 255, (66, 101, 3), np.uint8)
-    assert np.array_equal(unfitted(fitted(image, (128, 128)), (101, 66)), image)
+    assert np.array_equal(undo_fit(fit_to_network(image, (128, 128)), (101, 66)), image)
     mask = np.zeros((66, 101), bool)
     mask[5, 7] = True
-    assert fitted(mask, (128, 128)).sum() == 255 and fitted(mask, (48, 32)).any()
+    assert fit_to_network(mask, (128, 128)).sum() == 255 and fit_to_network(mask, (48, 32)).any()

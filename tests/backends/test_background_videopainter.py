@@ -1,4 +1,4 @@
-"""VideoPainter's backend: the runner as a real process against a stand-in of its packages, windows, view and grid."""
+"""VideoPainter's backend: the runner as a real process against a stand-in of its packages, windows, crop and grid."""
 
 import json
 
@@ -15,8 +15,8 @@ from pvtt.metrics import psnr
 from pvtt.models.registry import ModelError
 from pvtt.stages.background import remove_product
 from pvtt.stages.background.base import RemovalError
-from pvtt.stages.background.videopainter import Backend, Carried, latent_masks
-from pvtt.stages.background.videopainter.crop_window import View, view_of
+from pvtt.stages.background.videopainter import Backend, InterpolatedFrames, latent_masks
+from pvtt.stages.background.videopainter.crop_window import CropWindow
 from pvtt.stages.background.videopainter.grid import GridMeter, grid_excess
 from pvtt.stages.background.videopainter.runner import faded_in, window_starts
 
@@ -128,7 +128,7 @@ def test_what_is_missing_is_named_before_anything_runs(home):
     assert any("background.videopainter.checkout" in problem for problem in problems)
 
 
-# ---------------------------------------------------------------- grid, view, masks, motion
+# ---------------------------------------------------------------- grid, crop, masks, motion
 
 
 @pytest.mark.parametrize("period", [8, 16])
@@ -160,29 +160,31 @@ def test_a_texture_of_another_period_is_no_grid_and_a_small_region_cannot_tell()
 
 @pytest.mark.parametrize("frame", [(1280, 720), (720, 1280), (600, 400), (96, 64), (1921, 1081)])
 @pytest.mark.parametrize("where", [(0.0, 0.0), (0.4, 0.4), (0.8, 0.7)])
-def test_a_view_holds_the_box_and_gives_its_pixels_back(frame, where):
+def test_a_crop_window_holds_the_box_and_gives_its_pixels_back(frame, where):
     x, y = int(where[0] * frame[0]), int(where[1] * frame[1])
     box = (x, y, min(frame[0], x + frame[0] // 5), min(frame[1], y + frame[1] // 4))
-    view = view_of(box, frame, (720, 480))
-    x0, y0, x1, y1 = view.box
+    window = CropWindow.around(box, frame, (720, 480))
+    x0, y0, x1, y1 = window.box
     assert x0 <= box[0] and y0 <= box[1] and x1 >= box[2] and y1 >= box[3]
     assert (x1 - x0) / (y1 - y0) == pytest.approx(1.5, abs=0.02)
     rows, columns = np.mgrid[: frame[1], : frame[0]]
     image = np.stack([rows * 255 // frame[1], columns * 255 // frame[0], 0 * rows], 2).astype(np.uint8)
-    seen = view.of(image)
+    seen = window.crop(image)
     assert seen.shape == (480, 720, 3)
-    back = view.back(seen, image)
+    back = window.paste(seen, image)
     assert (
         np.abs(back[box[1] : box[3], box[0] : box[2]].astype(int) - image[box[1] : box[3], box[0] : box[2]]).max() <= 4
     )
 
 
-def test_a_view_of_its_own_size_is_a_plain_crop():
+def test_a_crop_window_of_its_own_size_is_a_plain_crop():
     image = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
-    view = view_of((600, 300, 700, 400), (1280, 720), (720, 480))
-    assert view.box == (290, 110, 1010, 590)
-    assert np.array_equal(view.of(image), image[110:590, 290:1010])
-    assert np.array_equal(view.back(view.of(image), np.zeros_like(image))[110:590, 290:1010], image[110:590, 290:1010])
+    window = CropWindow.around((600, 300, 700, 400), (1280, 720), (720, 480))
+    assert window.box == (290, 110, 1010, 590)
+    assert np.array_equal(window.crop(image), image[110:590, 290:1010])
+    assert np.array_equal(
+        window.paste(window.crop(image), np.zeros_like(image))[110:590, 290:1010], image[110:590, 290:1010]
+    )
 
 
 def test_masks_become_whole_tokens_of_whole_latent_frames():
@@ -202,14 +204,14 @@ def test_windows_cover_all_frames():
     assert [int(painted[index][0, 0, 0]) for index in range(8)] == [0, 0, 0, 0, 50, 100, 100, 100]
 
 
-def test_painted_ground_is_carried_by_the_cameras_motion(tmp_path):
+def test_painted_ground_is_moved_by_the_cameras_motion(tmp_path):
     ground = np.random.default_rng(0).integers(0, 255, (64, 160, 3), np.uint8)
     motion = np.stack([np.array([[1.0, 0, 4 * i], [0, 1, 0], [0, 0, 1]]) for i in range(5)])
     paths = []
     for key in (0, 4):
         paths.append(tmp_path / f"{key}.png")
         write_png(paths[-1], ground[:, 4 * key : 4 * key + 96])
-    carried = Carried(paths, [0, 4], View((0, 0, 96, 64), (96, 64)), motion, (96, 64))
-    assert np.array_equal(carried(0), ground[:, :96]) and np.array_equal(carried(4), ground[:, 16:112])
+    frames = InterpolatedFrames(paths, [0, 4], CropWindow((0, 0, 96, 64), (96, 64)), motion, (96, 64))
+    assert np.array_equal(frames(0), ground[:, :96]) and np.array_equal(frames(4), ground[:, 16:112])
     middle = slice(20, 76)
-    assert np.abs(carried(2)[:, middle].astype(int) - ground[:, 8:104][:, middle]).max() <= 1
+    assert np.abs(frames(2)[:, middle].astype(int) - ground[:, 8:104][:, middle]).max() <= 1

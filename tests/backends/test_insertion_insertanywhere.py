@@ -1,4 +1,4 @@
-"""InsertAnywhere with tiny weights: its LoRA, and masks carried by the scene."""
+"""InsertAnywhere with tiny weights: its LoRA, and masks warped by the scene."""
 
 import cv2
 import numpy as np
@@ -19,8 +19,8 @@ from backends.vace_clips import (
 from pvtt.imaging.geometry import apply, box_of, similarity
 from pvtt.models.registry import ModelError
 from pvtt.stages.insertion.insertanywhere import LORA, Backend
-from pvtt.stages.insertion.mask_warping import carry, outlines
-from pvtt.stages.insertion.trajectory import follow
+from pvtt.stages.insertion.mask_warping import estimate_mask_motion, warp_outline
+from pvtt.stages.insertion.trajectory import estimate_trajectory
 from pvtt.stages.wan.engine import Engine
 
 skip_without_packages()
@@ -114,29 +114,31 @@ def panned(own_step=0.0):
     return background, np.stack(masks), boxes, np.stack(moves)
 
 
-def carried_of(own_step):
+def motion_of(own_step):
     background, masks, boxes, moves = panned(own_step)
-    path = follow("boxes", boxes, np.zeros((0, N, 2)), (W, H), 2.0)
-    return carry(lambda: iter(background), masks, boxes, path), masks, moves
+    path = estimate_trajectory("boxes", boxes, np.zeros((0, N, 2)), (W, H), 2.0)
+    return estimate_mask_motion(lambda: iter(background), masks, boxes, path), masks, moves
 
 
 def test_a_standing_product_s_mask_moves_with_the_ground():
-    carried, masks, moves = carried_of(0.0)
-    assert not carried.moves and carried.first == 0
+    motion, masks, moves = motion_of(0.0)
+    assert not motion.moves and motion.first == 0
     corners = np.array([[90, 70], [130, 110]], float)
     for index in range(N):
-        assert np.abs(apply(carried.transforms[index], corners) - apply(moves[index], corners)).max() < 1.0
+        assert np.abs(apply(motion.transforms[index], corners) - apply(moves[index], corners)).max() < 1.0
     alpha = np.full((40, 40), 255, np.uint8)
-    drawn = list(outlines(alpha, ((110.5, 90.5), (41.0, 41.0), 0.0), carried, (H, W)))
+    drawn = list(warp_outline(alpha, ((110.5, 90.5), (41.0, 41.0), 0.0), motion, (H, W)))
     for outline, mask in zip(drawn, masks, strict=True):
         assert (outline & mask).sum() / (outline | mask).sum() > 0.9
 
 
 def test_a_product_that_moves_by_itself_is_followed():
-    carried, masks, _ = carried_of(8.0)
-    assert carried.moves
+    motion, masks, _ = motion_of(8.0)
+    assert motion.moves
     alpha = np.full((40, 40), 255, np.uint8)
-    for outline, mask in zip(outlines(alpha, ((110.5, 90.5), (41.0, 41.0), 0.0), carried, (H, W)), masks, strict=True):
+    for outline, mask in zip(
+        warp_outline(alpha, ((110.5, 90.5), (41.0, 41.0), 0.0), motion, (H, W)), masks, strict=True
+    ):
         assert (outline & mask).sum() / (outline | mask).sum() > 0.75
 
 

@@ -21,8 +21,10 @@ from pvtt.backends.registry import available
 from pvtt.config.settings import load_schema
 from pvtt.io.video import count_frames, read_masks, write_masks, write_png, write_video
 from pvtt.stages.insertion import insert_product
-from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restored, seen_product
-from pvtt.stages.insertion.vace import Backend, grown_by, squared
+from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
+from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restore_background
+from pvtt.stages.insertion.vace import Backend
+from pvtt.stages.insertion.vace_insertion import growth_px, square_box
 
 skip_without_packages()
 
@@ -86,7 +88,7 @@ def test_outside_the_region_the_frame_is_that_of_composite(backend):
     regions = made._regions(request_of(parts), (96, 64), {})
     assert 0.05 < regions.mean() < 0.6
     for index in range(22):
-        canvas = restored(source[index], plain[index], masks[index])
+        canvas = restore_background(source[index], plain[index], masks[index])
         outside = ~regions[index]
         assert np.array_equal(frames[index][outside], canvas[outside])
         assert not (seen[index] & outside).any()
@@ -161,8 +163,8 @@ def test_regions_grow_with_their_kind(backend):
         area[kind] = made._regions(request_of(parts, cutout(90, 30)), (192, 128), {}).sum()
     assert area["mask"] <= area["box"] <= area["square"]
     assert area["adapted"] > 0
-    assert squared((10.0, 0.0, 20.0, 40.0)) == (-5.0, 0.0, 35.0, 40.0)
-    assert grown_by(10, (1440, 900)) == 10 and grown_by(10, (360, 640)) == 5
+    assert square_box((10.0, 0.0, 20.0, 40.0)) == (-5.0, 0.0, 35.0, 40.0)
+    assert growth_px(10, (1440, 900)) == 10 and growth_px(10, (360, 640)) == 5
 
 
 def test_edges_are_drawn_in_the_first_frame_and_matter(backend):
@@ -193,13 +195,13 @@ def test_the_seen_product_is_what_changed():
     after[25:55, 30:60] = (200, 60, 60)
     after[38:42, 40:50] = 120  # a hole
     after[region] += np.random.default_rng(0).integers(0, 6, (int(region.sum()), 3), dtype=np.uint8)
-    seen, clear = seen_product(before, after, region)
+    seen, clear = detect_inserted_mask_otsu(before, after, region)
     wanted = np.zeros((80, 100), bool)
     wanted[25:55, 30:60] = True
     assert clear and (seen & wanted).sum() / (seen | wanted).sum() > 0.9
-    nothing, clear = seen_product(before, before, region)
+    nothing, clear = detect_inserted_mask_otsu(before, before, region)
     assert not clear and np.array_equal(nothing, region)
-    assert not seen_product(before, after, region & False)[0].any()
+    assert not detect_inserted_mask_otsu(before, after, region & False)[0].any()
 
 
 # ---------------------------------------------------------------- the stage

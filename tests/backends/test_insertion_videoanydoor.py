@@ -19,9 +19,9 @@ from pvtt.io.video import count_frames, read_masks, read_video, write_masks, wri
 from pvtt.models.registry import ModelError
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.base import InsertionError, Request
-from pvtt.stages.insertion.change_detection import seen_mask
+from pvtt.stages.insertion.change_detection import detect_inserted_mask
 from pvtt.stages.insertion.compositing import put_back
-from pvtt.stages.insertion.videoanydoor import Backend, grown_box
+from pvtt.stages.insertion.videoanydoor import Backend, expanded_box_mask
 
 PROGRAM = Path(__file__).parent / "tiny" / "videoanydoor.py"
 COMMAND = f"{sys.executable} {PROGRAM} --job {{job}}"
@@ -75,7 +75,7 @@ def test_the_product_comes_and_the_rest_stays(monkeypatch, mode):
     for index in set(range(N)) - {5}:
         blue = np.abs(frames[index].astype(int) - [30, 60, 210]).max(2) < 30
         assert (blue & masks[index]).sum() / (blue | masks[index]).sum() > 0.9
-        far = ~grown_box(insertion.boxes[index], 0.3, masks.shape[1:]) & ~asked.masks[index]
+        far = ~expanded_box_mask(insertion.boxes[index], 0.3, masks.shape[1:]) & ~asked.masks[index]
         near = np.abs(frames[index].astype(int) - ground)[far]
         assert near.max() <= 1
     again, *_ = inserted(asked)
@@ -167,7 +167,7 @@ def test_what_is_seen_is_the_product_without_its_shadow():
     noise = np.random.default_rng(2).normal(0, 2, frame.shape)
     frame = np.clip(np.rint(frame + noise), 0, 255).astype(np.uint8)
     region = box_mask((40, 20, 130, 105), truth.shape)
-    seen = seen_mask(frame, plain, region)
+    seen = detect_inserted_mask(frame, plain, region)
     assert (seen & truth).sum() / (seen | truth).sum() > 0.9
 
 
@@ -175,9 +175,9 @@ def test_nothing_is_seen_where_nothing_was_put():
     plain = textured()
     frame = np.clip(plain + np.random.default_rng(0).normal(0, 6, plain.shape), 0, 255).astype(np.uint8)
     region = box_mask((50, 30, 110, 90), plain.shape[:2])
-    assert seen_mask(plain, plain, region).sum() == 0
-    assert seen_mask(frame, plain, region).sum() == 0
-    assert not seen_mask(frame, plain, np.zeros_like(region)).any()
+    assert detect_inserted_mask(plain, plain, region).sum() == 0
+    assert detect_inserted_mask(frame, plain, region).sum() == 0
+    assert not detect_inserted_mask(frame, plain, np.zeros_like(region)).any()
 
 
 def test_what_lies_outside_the_region_is_not_seen():
@@ -185,7 +185,7 @@ def test_what_lies_outside_the_region_is_not_seen():
     frame = plain.copy()
     frame[30:90, 20:60] = [200, 20, 20]
     region = box_mask((40, 0, 160, 120), plain.shape[:2])
-    seen = seen_mask(frame, plain, region)
+    seen = detect_inserted_mask(frame, plain, region)
     assert not seen[:, :40].any() and seen[32:88, 42:58].all()
 
 

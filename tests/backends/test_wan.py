@@ -21,7 +21,7 @@ from pvtt.stages.wan.engine import Engine, Task, check_window
 from pvtt.stages.wan.lora import merge_lora
 from pvtt.stages.wan.prompts import Prompts
 from pvtt.stages.wan.tensor_cache import Memo
-from pvtt.stages.wan.windowed import paint
+from pvtt.stages.wan.windowed import generate_windows
 
 MODEL = "wan2.1-vace-1.3b"
 OWN = settings_of("insertion", "vace")["vace"]
@@ -338,7 +338,9 @@ def test_a_long_clip_is_painted_with_one_window_in_memory():
             yield np.full((64, 96, 3), index % 256, np.uint8)
 
     engine, area = Fake(), np.ones((300, 32, 48), bool)
-    for index, (frame, small) in enumerate(paint(engine, frames(), area, plan_spans(300, 81, 9), Task("", 0))):
+    for index, (frame, small) in enumerate(
+        generate_windows(engine, frames(), area, plan_spans(300, 81, 9), Task("", 0))
+    ):
         pulled.append(read - index)
         assert frame[0, 0, 0] == index % 256 and small.shape == (32, 48, 3) and (small == index % 256).all()
     assert len(pulled) == 300 and max(pulled) <= 81
@@ -349,14 +351,14 @@ def test_a_short_clip_is_padded_and_trimmed():
     engine = Fake()
     frames = [np.full((32, 48, 3), index, np.uint8) for index in range(6)]
     area = np.ones((6, 32, 48), bool)
-    made = list(paint(engine, iter(frames), area, plan_spans(6, 81, 9), Task("", 0)))
+    made = list(generate_windows(engine, iter(frames), area, plan_spans(6, 81, 9), Task("", 0)))
     assert engine.given == [(0, 9, 9 * 32 * 48, True)] and len(made) == 6
 
 
 def test_frames_that_end_early_are_an_error():
     area = np.ones((6, 32, 48), bool)
     with pytest.raises(RuntimeError, match="frames ended before"):
-        list(paint(Fake(), iter([]), area, plan_spans(6, 81, 9), Task("", 0)))
+        list(generate_windows(Fake(), iter([]), area, plan_spans(6, 81, 9), Task("", 0)))
 
 
 # ---------------------------------------------------------------- LoRA

@@ -121,7 +121,10 @@ class TestPreflight:
         import pvtt.stages.insertion
 
         monkeypatch.setattr(
-            pvtt.stages.insertion, "parts", lambda stage: [Painter(stage), Judge(stage), Judge(stage)], raising=False
+            pvtt.stages.insertion,
+            "scoring_backends",
+            lambda stage: [Painter(stage), Judge(stage), Judge(stage)],
+            raising=False,
         )
         assert [part.name for part in registry.chosen(STAGE, painter[STAGE])] == ["painter", "judge", "judge"]
         assert any("different environments, judging and models" in text for text in requirements.problems(painter))

@@ -7,10 +7,10 @@ import pytest
 from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import dilated
 from pvtt.imaging.shadow import N_COPIES, shade
-from pvtt.stages.background.inpaint import fill, ground_texture, membrane, patches, shading
-from pvtt.stages.background.inpainting_metrics import HoleMeter
-from pvtt.stages.background.shadow import evened, measure_shadow
-from pvtt.stages.background.temporal import build_plate, canvas_of, full_size, shut_masks
+from pvtt.stages.background.inpaint import fill, membrane, patches, shading, surrounding_texture
+from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
+from pvtt.stages.background.shadow import equalize, measure_shadow
+from pvtt.stages.background.temporal import build_plate, close_masks, full_size, mosaic_extent
 
 
 def hole_in(height=60, width=80):
@@ -71,7 +71,7 @@ def test_fill_chooses_by_texture():
     result, measures = fill(flat, hole, ~hole, 3.0, 1)
     assert measures["patched"] == 0 and measures["texture"] < 1e-3
     assert np.array_equal(result, flat)
-    assert ground_texture(image, hole, ~hole) > 30
+    assert surrounding_texture(image, hole, ~hole) > 30
 
 
 def unshaded(index):
@@ -86,7 +86,7 @@ def test_the_plate_is_the_median_of_what_was_seen():
     covered[0, 5:10, 5:8] = False
     covered[:3, 5:10, 9] = False
     frames[:3, 5:10, 9] = 40
-    canvas = canvas_of(np.tile(np.eye(3), (30, 1, 1)), [(0, 0, 30, 20)] * 30, 30, 20)
+    canvas = mosaic_extent(np.tile(np.eye(3), (30, 1, 1)), [(0, 0, 30, 20)] * 30, 30, 20)
     plate = build_plate(iter(frames), covered, unshaded, canvas, 0)
     assert (plate.image[:, 12:] == 100).all()
     assert (plate.image[5:10, 9] == 40).all()
@@ -100,7 +100,7 @@ def test_samples_in_shadow_count_only_where_there_are_no_others():
     shaded = np.zeros((24, 20, 30), bool)
     shaded[:20, 5:10, 5:10] = shaded[:, 5:10, 10:15] = True
     frames[:, 5:10, 10:15] = 60
-    canvas = canvas_of(np.tile(np.eye(3), (24, 1, 1)), [(0, 0, 30, 20)] * 24, 30, 20)
+    canvas = mosaic_extent(np.tile(np.eye(3), (24, 1, 1)), [(0, 0, 30, 20)] * 24, 30, 20)
     plate = build_plate(iter(frames), np.zeros((24, 20, 30), bool), lambda index: shaded[index], canvas, 0)
     assert (plate.image[5:10, 5:10] == 100).all() and (plate.image[5:10, 10:15] == 60).all()
     assert plate.known.all()
@@ -112,7 +112,7 @@ def test_a_hand_before_the_product_is_no_plate():
     covered = np.zeros((24, 60, 90), bool)
     covered[:16, 20:40, 30:60] = True
     frames[16:22, 25:45, :60] = [90, 60, 40]
-    canvas = canvas_of(np.tile(np.eye(3), (24, 1, 1)), [(0, 0, 90, 60)] * 24, 90, 60)
+    canvas = mosaic_extent(np.tile(np.eye(3), (24, 1, 1)), [(0, 0, 90, 60)] * 24, 90, 60)
     plate = build_plate(iter(frames), covered, lambda index: np.zeros((60, 90), bool), canvas, 0)
     assert (plate.image[plate.known] == 180).all()
     assert plate.known[20:24, 30:60].all()
@@ -123,7 +123,7 @@ def test_gaps_of_a_moment_and_narrow_gaps_are_shut():
     masks[:, 10:50, 10:50] = True
     masks[:, 28:32, 10:50] = False
     masks[4] = False
-    shut = shut_masks(masks)
+    shut = close_masks(masks)
     assert shut[:, 12:48, 12:48].all()
     assert not shut[:, :7].any()
 
@@ -184,18 +184,18 @@ def test_doubtful_ground_gets_the_brightness_around_it():
     doubtful = np.zeros((100, 140), bool)
     doubtful[40:70, 50:90] = True
     image[doubtful] = 150
-    result = evened(image, np.ones_like(doubtful), doubtful)
+    result = equalize(image, np.ones_like(doubtful), doubtful)
     assert np.array_equal(result[~doubtful], image[~doubtful])
     assert np.abs(result[48:62, 58:82].astype(int) - 160).max() <= 1
     textured = stripes(100, 140)
-    assert np.abs(evened(textured, np.ones_like(doubtful), doubtful).astype(int) - textured).max() <= 3
+    assert np.abs(equalize(textured, np.ones_like(doubtful), doubtful).astype(int) - textured).max() <= 3
 
 
 def test_meter_sees_flicker_and_seam():
     source = np.full((40, 40, 3), 100, np.uint8)
     hole = np.zeros((40, 40), bool)
     hole[10:30, 10:30] = True
-    meter, still = HoleMeter(), HoleMeter()
+    meter, still = InpaintingMetrics(), InpaintingMetrics()
     for index in range(5):
         frame = source.copy()
         frame[hole] = 100 + 10 * (index % 2)

@@ -20,7 +20,7 @@ from pvtt.config.settings import load_schema, stage_defaults
 from pvtt.io import video as media
 from pvtt.io.files import read_json
 from pvtt.stages.dataset import publish
-from pvtt.stages.dataset.annotations import licences_of, split_of
+from pvtt.stages.dataset.annotations import assign_split, collect_licences
 from pvtt.stages.dataset.check import check_record
 from pvtt.stages.pairs.taxonomy import Taxonomy
 
@@ -220,15 +220,15 @@ def test_a_lost_result_is_an_error_and_leaves_no_listing(tmp_path: Path) -> None
 
 def test_the_split_is_by_product_and_keeps_its_sides() -> None:
     products = [{"product_id": f"P{number:03d}"} for number in range(400)]
-    sides = {p["product_id"]: split_of((p, p), 0.25) for p in products}
+    sides = {p["product_id"]: assign_split((p, p), 0.25) for p in products}
     assert 60 < list(sides.values()).count("test") < 140
     for first, second in pairwise(products):
         expected = {sides[first["product_id"]], sides[second["product_id"]]}
-        assert split_of((first, second), 0.25) == (expected.pop() if len(expected) == 1 else "mixed")
+        assert assign_split((first, second), 0.25) == (expected.pop() if len(expected) == 1 else "mixed")
     train = next(p for p in products if sides[p["product_id"]] == "train")
     test = next(p for p in products if sides[p["product_id"]] == "test")
-    assert split_of((train, {**test, "duplicate_of": train["product_id"]}), 0.25) == "train"
-    assert {split_of((p, p), 0.0) for p in products} == {"train"}
+    assert assign_split((train, {**test, "duplicate_of": train["product_id"]}), 0.25) == "train"
+    assert {assign_split((p, p), 0.0) for p in products} == {"train"}
 
 
 def test_a_record_that_does_not_fit_is_refused_with_its_place(dataset: Path) -> None:
@@ -308,4 +308,4 @@ def test_licences_of_models_reach_the_pairs() -> None:
         {"licence": "S-Lab-1.0", "models": [{"licence": "MIT"}, {"licence": "S-Lab-1.0"}]},
         {},
     ]
-    assert licences_of(origins) == ["MIT", "S-Lab-1.0"]
+    assert collect_licences(origins) == ["MIT", "S-Lab-1.0"]

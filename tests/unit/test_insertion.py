@@ -15,13 +15,13 @@ from pvtt.imaging.shadow import N_COPIES, shade, shadow_copies
 from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.base import InsertionError, Request
-from pvtt.stages.insertion.color_consensus import agreed_gain
+from pvtt.stages.insertion.color_consensus import consensus_color_gain
 from pvtt.stages.insertion.composite import Backend, compose
-from pvtt.stages.insertion.compositing import restored
+from pvtt.stages.insertion.compositing import restore_background
 from pvtt.stages.insertion.illumination import measure_light
-from pvtt.stages.insertion.layer import draw, prepare
-from pvtt.stages.insertion.placement import adapted_size, stood
-from pvtt.stages.insertion.trajectory import Path
+from pvtt.stages.insertion.layer import prefilter, render_layer
+from pvtt.stages.insertion.placement import adapted_size, align_to_ground
+from pvtt.stages.insertion.trajectory import Trajectory
 
 N, H, W = 12, 160, 224
 THROWN = 2
@@ -84,9 +84,9 @@ def test_elsewhere_the_source_is_untouched():
 
 
 def test_sub_pixel_positions_and_shrinking_keep_the_centre():
-    layer = prepare(square_cutout(200), 200)
+    layer = prefilter(square_cutout(200), 200)
     for centre in ((50.0, 40.0), (50.25, 40.5), (50.7, 39.9)):
-        alpha = draw(layer, centre, (31.5, 31.5), 0.0, (0, 0, 100, 80))[..., 3].astype(float)
+        alpha = render_layer(layer, centre, (31.5, 31.5), 0.0, (0, 0, 100, 80))[..., 3].astype(float)
         y, x = np.mgrid[:80, :100]
         assert (alpha * (x + 0.5)).sum() / alpha.sum() == pytest.approx(centre[0], abs=0.02)
         assert (alpha * (y + 0.5)).sum() / alpha.sum() == pytest.approx(centre[1], abs=0.02)
@@ -96,13 +96,15 @@ def test_sub_pixel_positions_and_shrinking_keep_the_centre():
 def test_shrinking_does_not_alias():
     cutout = square_cutout(200)
     cutout[10:-10, 10:-10, :3] = np.where(np.arange(200) % 2, 255, 0)[None, :, None]
-    rgba = draw(prepare(cutout, 200), (30.0, 30.0), (30.0, 30.0), 0.0, (0, 0, 60, 60))
+    rgba = render_layer(prefilter(cutout, 200), (30.0, 30.0), (30.0, 30.0), 0.0, (0, 0, 60, 60))
     middle = rgba[18:42, 18:42, 0]
     assert middle.mean() == pytest.approx(0.5, abs=0.02) and middle.std() < 0.06
 
 
 def test_a_turn_is_drawn_about_the_centre():
-    rgba = draw(prepare(square_cutout(40, width=80), 80), (50.0, 50.0), (40.0, 20.0), np.pi / 2, (0, 0, 100, 100))
+    rgba = render_layer(
+        prefilter(square_cutout(40, width=80), 80), (50.0, 50.0), (40.0, 20.0), np.pi / 2, (0, 0, 100, 100)
+    )
     assert box_of(rgba[..., 3] > 0.5) == (40, 30, 60, 70)
 
 
@@ -118,7 +120,7 @@ def test_blending_is_in_linear_light():
 
 
 def test_the_longer_side_is_kept_and_capped():
-    still = Path(np.full((N, 2), 100.0), np.ones(N), np.zeros(N), (40.0, 30.0), 0)
+    still = Trajectory(np.full((N, 2), 100.0), np.ones(N), np.zeros(N), (40.0, 30.0), 0)
     assert adapted_size(still, 4.0, (W, H), 1.0) == pytest.approx((40, 10))
     assert adapted_size(still, 0.5, (W, H), 1.0) == pytest.approx((20, 40))
     assert adapted_size(still, 0.5, (W, H), 0.1) == pytest.approx((8, 16))
@@ -127,14 +129,14 @@ def test_the_longer_side_is_kept_and_capped():
 def test_both_products_stand_on_the_same_ground():
     centres = np.full((N, 2), 100.0)
     turned = np.linspace(0, np.pi / 2, N)
-    path = Path(centres, np.linspace(1, 2, N), turned, (40.0, 20.0), 0)
-    same = stood(path, 20.0)
+    path = Trajectory(centres, np.linspace(1, 2, N), turned, (40.0, 20.0), 0)
+    same = align_to_ground(path, 20.0)
     assert np.allclose(same.centres, centres)
     # 20 px higher: its middle goes up by 10, and its foot by 0.15 x 20 since a lying product reaches nearer.
-    tall = stood(path, 40.0)
+    tall = align_to_ground(path, 40.0)
     assert np.allclose(tall.centres[0], [100, 87]) and tall.size == (40.0, 40.0)
     assert np.allclose(tall.centres[-1], [126, 100])
-    assert np.allclose(stood(path, 40.0, top=77.0).centres[0], [100, 97])
+    assert np.allclose(align_to_ground(path, 40.0, top=77.0).centres[0], [100, 97])
 
 
 def test_what_was_in_front_stays_in_front():
@@ -225,14 +227,14 @@ def test_a_coloured_ground_is_not_taken_for_the_light():
 def test_restored_takes_the_background_only_where_it_changed():
     source, background, masks, _ = clip()
     noisy = background[0] + 1
-    frame = restored(source[0], noisy, masks[0])
+    frame = restore_background(source[0], noisy, masks[0])
     assert np.array_equal(frame[masks[0]], noisy[masks[0]])
     assert np.array_equal(frame[:40], source[0][:40]) and np.array_equal(frame[:, 130:], source[0][:, 130:])
 
 
 def test_an_empty_cutout_is_an_error():
     with pytest.raises(InsertionError, match="no opaque pixel"):
-        prepare(np.zeros((20, 20, 4), np.uint8), 100)
+        prefilter(np.zeros((20, 20, 4), np.uint8), 100)
 
 
 def lit(cutout, *gain):
@@ -254,7 +256,7 @@ def test_the_result_has_the_agreed_colours():
     request = request_of(source, background, masks, boxes, dark)
     request = replace(request, other_cutouts=(lit(dark, 1.5), lit(dark, 1.5)))
     frames, _, insertion = inserted(request, **PLAIN)
-    gain = agreed_gain(dark, request.other_cutouts)
+    gain = consensus_color_gain(dark, request.other_cutouts)
     assert gain == pytest.approx(gain[0], rel=0.03) and 1.25 < gain[0] < 1.32
     assert insertion.measures["colour_gain"] == pytest.approx(gain, abs=1e-4)
     inside = to_linear(frames[0][65:95, 55:85]).mean((0, 1))

@@ -6,13 +6,13 @@ import pytest
 from pvtt.imaging.geometry import apply, similarity
 from pvtt.stages.insertion.base import InsertionError
 from pvtt.stages.insertion.trajectory import (
-    follow,
-    follow_boxes,
-    follow_ends,
-    follow_points,
+    estimate_trajectory,
     point_steps,
     select_points,
     smooth,
+    trajectory_from_boxes,
+    trajectory_from_ends,
+    trajectory_from_points,
 )
 
 N = 25
@@ -46,7 +46,7 @@ def turned_points(angle=0.03, growth=0.01, count=12, seed=0):
 @pytest.mark.parametrize("smooth_frames", [0.0, 5.0])
 def test_a_square_in_steady_motion_is_followed_exactly(control, smooth_frames):
     boxes = moving_boxes()
-    path = follow(control, boxes, no_points(), FRAME, smooth_frames)
+    path = estimate_trajectory(control, boxes, no_points(), FRAME, smooth_frames)
     assert np.allclose(path.centres, centres(boxes), atol=1e-3)
     assert np.allclose(path.scales, 1, atol=1e-6)
     assert np.allclose(path.angles, 0)
@@ -56,15 +56,15 @@ def test_a_square_in_steady_motion_is_followed_exactly(control, smooth_frames):
 def test_ends_look_at_nothing_between():
     boxes = moving_boxes()
     wild = [boxes[0]] + [(0, 0, 9, 9), None] * 11 + [None, boxes[-1]]
-    assert np.allclose(follow_ends(wild).centres, follow_ends(boxes).centres)
+    assert np.allclose(trajectory_from_ends(wild).centres, trajectory_from_ends(boxes).centres)
     late = [None, None, *boxes[2:-2], None, None]
-    path = follow_ends(late)
+    path = trajectory_from_ends(late)
     assert np.allclose(path.centres[2:-2], centres(boxes)[2:-2])
     assert np.allclose(path.centres[0], centres(boxes)[2])
 
 
 def test_boxes_follow_growth():
-    path = follow_boxes(moving_boxes(growth=0.02), no_points(), FRAME)
+    path = trajectory_from_boxes(moving_boxes(growth=0.02), no_points(), FRAME)
     ratio = path.scales / path.scales[0]
     assert np.allclose(ratio, np.exp(0.02 * np.arange(N)), rtol=1e-3)
 
@@ -74,26 +74,26 @@ def test_turning_about_the_vertical_keeps_the_scale():
     for index in range(N):
         half = 30 * abs(np.cos(0.1 * index)) + 3
         boxes.append((200 - half, 160, 200 + half, 200))
-    assert np.allclose(follow_boxes(boxes, no_points(), FRAME, 3.0).scales, 1, atol=0.01)
+    assert np.allclose(trajectory_from_boxes(boxes, no_points(), FRAME, 3.0).scales, 1, atol=0.01)
 
 
 def test_missing_boxes_are_bridged():
     boxes = moving_boxes()
     gaps = [None if 8 <= i < 13 else box for i, box in enumerate(boxes)]
-    assert np.allclose(follow_boxes(gaps, no_points(), FRAME, 3.0).centres, centres(boxes), atol=0.05)
+    assert np.allclose(trajectory_from_boxes(gaps, no_points(), FRAME, 3.0).centres, centres(boxes), atol=0.05)
 
 
 def test_a_box_cut_short_loses_to_the_points():
     boxes = moving_boxes(dx=3.0, dy=1.0)
     points = turned_points(angle=0, growth=0)
     cut = [(b[0] + 25, *b[1:]) if 10 <= i < 14 else b for i, b in enumerate(boxes)]
-    path = follow_boxes(cut, points, FRAME, 2.0)
+    path = trajectory_from_boxes(cut, points, FRAME, 2.0)
     assert np.abs(path.centres - centres(boxes)).max() < 2.0
 
 
 def test_turns_come_from_the_points():
     boxes = moving_boxes(dx=3.0, dy=1.0)
-    path = follow_boxes(boxes, turned_points(angle=0.03, growth=0), FRAME, 2.0)
+    path = trajectory_from_boxes(boxes, turned_points(angle=0.03, growth=0), FRAME, 2.0)
     turn = path.angles - path.angles[0]
     assert np.allclose(turn, 0.03 * np.arange(N), atol=0.01)
 
@@ -101,7 +101,7 @@ def test_turns_come_from_the_points():
 def test_points_give_the_similarity_exactly():
     points = turned_points()
     boxes = [(170.0, 160.0, 230.0, 200.0)] * N
-    path = follow_points(boxes, points)
+    path = trajectory_from_points(boxes, points)
     index = np.arange(N)
     assert np.allclose(path.angles - path.angles[0], 0.03 * index, atol=1e-6)
     assert np.allclose(path.scales / path.scales[0], np.exp(0.01 * index), rtol=1e-6)
@@ -110,12 +110,12 @@ def test_points_give_the_similarity_exactly():
 
 def test_points_are_needed_for_points():
     with pytest.raises(InsertionError, match="at least 2 key points"):
-        follow("points", moving_boxes(), no_points(), FRAME, 0)
+        estimate_trajectory("points", moving_boxes(), no_points(), FRAME, 0)
 
 
 def test_no_visible_box_is_an_error():
     with pytest.raises(InsertionError, match="not visible"):
-        follow("boxes", [None] * N, no_points(), FRAME, 0)
+        estimate_trajectory("boxes", [None] * N, no_points(), FRAME, 0)
 
 
 def test_selection_keeps_the_largest_motion_and_suppresses_neighbours():
@@ -147,7 +147,7 @@ def test_a_turn_out_of_the_image_plane_is_not_taken_for_one_in_it():
     x = spread[:, :1] * np.cos(turn) + spread[:, 2:] * np.sin(turn)
     depth = spread[:, 2:] * np.cos(turn) - spread[:, :1] * np.sin(turn)
     points = np.stack([200 + x, 180 + 0.8 * spread[:, 1:2] + 0.6 * depth], 2)
-    path = follow_boxes([(170, 160, 230, 200)] * N, points, FRAME, 2.0)
+    path = trajectory_from_boxes([(170, 160, 230, 200)] * N, points, FRAME, 2.0)
     assert np.abs(path.angles).max() < 0.03
 
 

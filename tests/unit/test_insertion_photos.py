@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pvtt.imaging.colour import to_linear, to_srgb
-from pvtt.stages.insertion.color_consensus import agreed_gain, toned
-from pvtt.stages.insertion.layer import prepare
+from pvtt.stages.insertion.color_consensus import apply_color_gain, consensus_color_gain
+from pvtt.stages.insertion.layer import prefilter
 
 
 def cutout_of(colour, side=80):
@@ -26,31 +26,31 @@ def lit(cutout, *gain):
 
 
 def test_without_other_photos_colours_are_the_photos():
-    assert np.array_equal(agreed_gain(two_tone(), []), np.ones(3))
-    assert np.array_equal(agreed_gain(two_tone(), [np.zeros((50, 50, 4), np.uint8)]), np.ones(3))
+    assert np.array_equal(consensus_color_gain(two_tone(), []), np.ones(3))
+    assert np.array_equal(consensus_color_gain(two_tone(), [np.zeros((50, 50, 4), np.uint8)]), np.ones(3))
 
 
 def test_a_photo_is_drawn_to_the_middle_of_all():
     # One photo as much darker as the other is brighter: the middle is the photo.
     larger = np.repeat(np.repeat(two_tone(), 2, 0), 2, 1)
     own, dark, bright = two_tone(), lit(two_tone(), 0.8), lit(larger, 1.25)
-    assert agreed_gain(own, [dark, bright]) == pytest.approx(1, abs=0.01)
+    assert consensus_color_gain(own, [dark, bright]) == pytest.approx(1, abs=0.01)
     # Of two the middle is the geometric mean, a little nearer to the photo itself.
     weight = np.exp(-((np.log(1.25) / 0.7) ** 2) / 2)
     expected = 1.25 ** (weight / (1 + weight))
-    assert agreed_gain(own, [bright]) == pytest.approx(expected, rel=0.01) and 1.11 < expected < 1.118
+    assert consensus_color_gain(own, [bright]) == pytest.approx(expected, rel=0.01) and 1.11 < expected < 1.118
 
 
 def test_a_cast_of_one_photo_is_shared():
-    gain = agreed_gain(lit(two_tone(), 1.2, 1.0, 0.8), [two_tone(), two_tone()])
+    gain = consensus_color_gain(lit(two_tone(), 1.2, 1.0, 0.8), [two_tone(), two_tone()])
     assert gain[0] < 0.92 and gain[1] == pytest.approx(1, abs=0.01) and gain[2] > 1.12
 
 
 def test_another_colour_of_the_product_hardly_counts():
     red, blue = cutout_of((190, 30, 30)), cutout_of((30, 40, 190))
-    assert agreed_gain(red, [blue, blue]) == pytest.approx(1, abs=0.01)
+    assert consensus_color_gain(red, [blue, blue]) == pytest.approx(1, abs=0.01)
 
 
 def test_lightened_highlights_stay_white():
-    layer = prepare(cutout_of((250, 250, 250)), 80)
-    assert toned(layer, np.full(3, 1.5)).layer[..., :3].max() == 1.0
+    layer = prefilter(cutout_of((250, 250, 250)), 80)
+    assert apply_color_gain(layer, np.full(3, 1.5)).layer[..., :3].max() == 1.0

@@ -9,9 +9,9 @@ import pytest
 
 from pvtt.config.settings import SettingsError, resolve, stage_defaults
 from pvtt.io.files import read_json
-from pvtt.stages.scoring import parts, told_title, version
+from pvtt.stages.scoring import scoring_backends, title_for_judge, version
 from pvtt.stages.scoring.base import Crop
-from pvtt.stages.scoring.contact_sheets import judge_pictures
+from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.judges.base import Answer, JudgeError, Question
 from pvtt.stages.scoring.judging import judge_measures, judge_pair, judge_scores
 from pvtt.stages.scoring.rubric import (
@@ -117,15 +117,15 @@ def test_pictures_show_the_frames_in_order_and_the_product_enlarged():
         result[mask] = (250, 20, 20)
         samples.append({"source": frame, "result": result, "insert_mask": mask})
     target = [Crop(np.full((30, 10, 3), 200, np.uint8), np.ones((30, 10), bool))] * 3
-    shown = {name: decoded(jpeg) for name, jpeg in judge_pictures(samples, target, 4, 80, 2).items()}
+    shown = {name: decoded(jpeg) for name, jpeg in judge_contact_sheets(samples, target, 4, 80, 2).items()}
     assert shown["source"].shape == (2 * 45 + 4, 2 * 80 + 4, 3)
     corners = [int(shown["source"][y, x, 0]) for y in (20, 70) for x in (20, 120)]
     assert corners == pytest.approx([20, 60, 140, 180], abs=3)
     assert shown["photos"].shape == (320, 644, 3)
     close = shown["closeups"][:320, :320].astype(int)
     assert (close[..., 0] - close[..., 1] > 150).mean() > 0.15, "the product fills its enlargement"
-    assert judge_pictures(samples, target, 4, 80, 2) == judge_pictures(samples, target, 4, 80, 2)
-    assert decoded(judge_pictures(samples[:1], target, 9, 2000, 1)["result"]).shape == (90, 160, 3)
+    assert judge_contact_sheets(samples, target, 4, 80, 2) == judge_contact_sheets(samples, target, 4, 80, 2)
+    assert decoded(judge_contact_sheets(samples[:1], target, 9, 2000, 1)["result"]).shape == (90, 160, 3)
 
 
 class Stub:
@@ -230,15 +230,15 @@ def test_version_names_everything_that_measures():
 def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):
     monkeypatch.setenv("PVTT_MODELS", str(tmp_path))
     monkeypatch.delenv("PVTT_JUDGE_URL", raising=False)
-    found = parts(SETTINGS | {"also": ["clip"], "judge": "openai"})
+    found = scoring_backends(SETTINGS | {"also": ["clip"], "judge": "openai"})
     assert [part.name for part in found] == ["classical", "clip", "openai"]
     assert found[0].problems() == []
     assert any("clip-vit-large-patch14" in problem for problem in found[1].problems())
     assert any("PVTT_JUDGE_URL" in problem for problem in found[2].problems())
     with pytest.raises(ValueError, match="no judge 'gpt'; there are none, openai, qwen"):
-        parts(SETTINGS | {"judge": "gpt"})
+        scoring_backends(SETTINGS | {"judge": "gpt"})
     with pytest.raises(ValueError, match="no backend 'resnet'"):
-        parts(SETTINGS | {"also": ["resnet"]})
+        scoring_backends(SETTINGS | {"also": ["resnet"]})
 
 
 @pytest.mark.parametrize(
@@ -252,15 +252,18 @@ def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):
     ],
 )
 def test_an_endpoint_that_cannot_be_asked_is_named_beforehand(own, words):
-    judge = parts(SETTINGS | {"judge": "openai", "openai": SETTINGS["openai"] | own})[-1]
+    judge = scoring_backends(SETTINGS | {"judge": "openai", "openai": SETTINGS["openai"] | own})[-1]
     problems = judge.problems()
     assert len(problems) == 1 and words in problems[0] and "secret" not in problems[0]
 
 
 def test_only_a_judge_that_is_told_titles_depends_on_them():
-    assert told_title(SETTINGS, "t") == told_title(SETTINGS | {"judge": "qwen"}, "t") == ""
+    assert title_for_judge(SETTINGS, "t") == title_for_judge(SETTINGS | {"judge": "qwen"}, "t") == ""
     telling = {"judging": HOW | {"title": True}}
-    assert told_title(SETTINGS | telling, "t") == "" and told_title(SETTINGS | telling | {"judge": "qwen"}, "t") == "t"
+    assert (
+        title_for_judge(SETTINGS | telling, "t") == ""
+        and title_for_judge(SETTINGS | telling | {"judge": "qwen"}, "t") == "t"
+    )
 
 
 def test_settings_of_the_judge_are_checked():

@@ -24,7 +24,7 @@ rule score_pair:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],
         beside=["judge.json"],  # a judge's raw answers, kept with the score
-        title=lambda wildcards: scoring.told_title(
+        title=lambda wildcards: scoring.title_for_judge(
             SETTINGS["scoring"], ROWS[wildcards.target].title
         ),
     message:

@@ -13,15 +13,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pvtt.backends import stages
 from pvtt.models import registry
 
-STAGES = ("shots", "segmentation", "background", "products", "insertion", "scoring")
-_PACKAGES = {"products": "cutouts"}  # stage of the configuration -> its package, where the two names differ
+STAGES = stages.WITH_BACKENDS
 
 
 def package(stage: str) -> str:
     """Dotted name of a stage's package, such as `pvtt.stages.segmentation`."""
-    return f"pvtt.stages.{_PACKAGES.get(stage, stage)}"
+    return f"pvtt.stages.{stages.BY_NAME[stage].package or stage}"
 
 
 def available(stage: str) -> list[str]:
@@ -61,10 +61,10 @@ def backend_class(stage: str, name: str) -> Any:
 def chosen(stage: str, settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
 
-    A stage with several at a time has a function `parts(settings)` that lists them.
+    A stage that uses several at a time lists them by a function `scoring_backends(settings)` of its package.
     """
-    parts = getattr(_stage(stage), "parts", None)
-    return list(parts(settings)) if parts else [backend_class(stage, settings["backend"])(settings)]
+    several = getattr(_stage(stage), "scoring_backends", None)
+    return list(several(settings)) if several else [backend_class(stage, settings["backend"])(settings)]
 
 
 def version(stage: str, settings: Mapping[str, Any]) -> str:

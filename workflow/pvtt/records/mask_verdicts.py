@@ -8,6 +8,7 @@ from typing import Any
 
 from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import read_table, write_table
+from pvtt.records.layout import Layout
 
 COLUMNS = ("clip_id", "status", "reason", "score")
 
@@ -16,16 +17,17 @@ def write_mask_verdicts(results: Path, verdicts: Sequence[Mapping[str, Any]]) ->
     """Write the verdicts below `results`: a clip's own file only where it changes, the table last."""
     import pandas as pd
 
+    files = Layout(results)
     for verdict in verdicts:
-        path = results / "clips" / str(verdict["clip_id"]) / "mask_verdict.json"
+        path = files.clip(str(verdict["clip_id"])).mask_verdict
         if not path.is_file() or read_json(path) != verdict:
             write_json(path, verdict)
-    write_table(results / "mask_verdicts.tsv", pd.DataFrame(list(verdicts), columns=list(COLUMNS)))
+    write_table(files.mask_verdicts, pd.DataFrame(list(verdicts), columns=list(COLUMNS)))
 
 
 def read_mask_verdicts(results: Path) -> dict[str, dict[str, Any]]:
     """Verdict of each clip by its id: clip_id, status, reason (str) and score (float, 0 to 1); {} without a table."""
-    path = results / "mask_verdicts.tsv"
+    path = Layout(results).mask_verdicts
     if not path.is_file() or not path.stat().st_size:
         return {}
     rows = read_table(path).to_dict("records")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pvtt.io.files import read_json, write_json
+from pvtt.records.layout import Layout
 
 # 1 (no format.json): verdicts stood in qa.json and score.json. 2: in mask_verdicts.tsv and filtered.parquet.
 FORMAT = 2
-_MARKER = "format.json"
-# What a run writes after `mark_results` only. What stands before it has the same format in all versions.
-_LATER = ("clips.tsv", "clips", "pairs.parquet", "pairs", "filtered.parquet")
 
 
 class ResultsFormatError(ValueError):
@@ -25,10 +23,12 @@ def check_results(results: Path) -> None:
     ResultsFormatError
         For results of another format.
     """
-    marker = results / _MARKER
-    if marker.is_file():
-        found = read_json(marker).get("format")
-    elif any((results / name).exists() for name in _LATER):
+    files = Layout(results)
+    # A run marks its folder before it writes any of these. What is there earlier has one format in all versions.
+    later = (files.clips, files.pairs, files.filtered, results / "clips", results / "pairs")
+    if files.format.is_file():
+        found = read_json(files.format).get("format")
+    elif any(path.exists() for path in later):
         found = 1
     else:
         return
@@ -42,5 +42,6 @@ def check_results(results: Path) -> None:
 def mark_results(results: Path) -> None:
     """Note the format in a results folder, once, before anything that depends on it is written."""
     check_results(results)
-    if not (results / _MARKER).is_file():
-        write_json(results / _MARKER, {"format": FORMAT})
+    path = Layout(results).format
+    if not path.is_file():
+        write_json(path, {"format": FORMAT})

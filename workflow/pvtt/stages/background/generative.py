@@ -1,4 +1,4 @@
-"""What backends that paint with a model share: the frame that comes out of painted pixels."""
+"""What backends that paint with a model share: the frame that comes out of generated pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pvtt.imaging.geometry import box_of, padded_box
 from pvtt.io.video_reader import Frames
 from pvtt.stages.background.base import Removal
 from pvtt.stages.background.inpaint import blend_hole
-from pvtt.stages.background.inpainting_metrics import HoleMeter
+from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
 from pvtt.stages.background.region import growth
 
 Array = np.ndarray
@@ -25,39 +25,39 @@ def nothing_to_remove(frames: Frames, masks: Array) -> Removal:
     return Removal(frames(), np.zeros_like(masks), {"painted_frames": 0})
 
 
-def composited(
+def composite_holes(
     frames: Frames,
     holes: Array,
-    painted: Callable[[int], Array],
+    generated: Callable[[int], Array],
     settings: Mapping[str, Any],
     measures: dict[str, Any],
     place: tempfile.TemporaryDirectory[str],
 ) -> Iterator[Array]:
-    """The clip's frames with what `painted(index)` (uint8 (h, w, 3) RGB, whole frame) shows in the holes.
+    """The clip's frames with what `generated(index)` (uint8 (h, w, 3) RGB, whole frame) shows in the holes.
 
     Outside the holes (bool (n, h, w)) a frame is its source bit for bit; inside, the seam is evened out and a
-    transition of `feather_px` laid. At the end `measures` are completed and `place`, where the painted frames lie, is
+    transition of `feather_px` laid. At the end `measures` are completed and `place`, where the generated frames lie, is
     removed.
     """
-    meter = HoleMeter()
-    feather = feather_of(settings, holes.shape[1:])
+    meter = InpaintingMetrics()
+    feather = feather_width(settings, holes.shape[1:])
     with place:
         for index, frame in enumerate(frames()):
             if not holes[index].any():
                 yield frame
                 continue
-            result = in_hole(frame, painted(index), holes[index], feather)
+            result = blend_into_hole(frame, generated(index), holes[index], feather)
             meter.add(frame, result, holes[index])
             yield result
     measures.update(meter.measures())
 
 
-def feather_of(settings: Mapping[str, Any], shape: tuple[int, ...]) -> float:
+def feather_width(settings: Mapping[str, Any], shape: tuple[int, ...]) -> float:
     """Width in pixels of the transition in frames of `shape` (h, w): none that lets the product shine through."""
     return min(settings["feather_px"], 0.5 * growth(settings["grow_px"], shape))
 
 
-def in_hole(frame: Array, made: Array, hole: Array, feather_px: float) -> Array:
+def blend_into_hole(frame: Array, made: Array, hole: Array, feather_px: float) -> Array:
     """`made` in the `hole` (bool (h, w)) of `frame`, both uint8 (h, w, 3) RGB; outside it `frame` bit for bit."""
     box = box_of(hole)
     if box is None:

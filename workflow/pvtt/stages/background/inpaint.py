@@ -67,7 +67,7 @@ def fill(image: Array, hole: Array, known: Array, texture_level: float, seed: in
         return image.copy(), {"texture": 0.0, "patched": 0.0}
     known = known & ~hole
     smooth = membrane(image.astype(np.float32), known)
-    texture = ground_texture(image, hole, known)
+    texture = surrounding_texture(image, hole, known)
     patched = texture > texture_level and int(_patch_centres(known).sum()) >= 200
     result = image.copy()
     filled = smooth
@@ -84,7 +84,7 @@ def _detail(values: Array, hole: Array) -> Array:
     return values - cv2.GaussianBlur(values * inside[..., None], (0, 0), blur) / share
 
 
-def ground_texture(image: Array, hole: Array, known: Array) -> float:
+def surrounding_texture(image: Array, hole: Array, known: Array) -> float:
     """Detail of the ground beside a hole in grey levels: the median deviation from its own mean over some pixels."""
     reach = max(6, round(0.25 * np.sqrt(hole.sum())))
     ring = dilated(hole, reach) & known

@@ -10,7 +10,7 @@ from pvtt.imaging.geometry import dilated
 Array = np.ndarray
 
 
-class HoleMeter:
+class InpaintingMetrics:
     """Gathers measures frame by frame; frames are uint8 (h, w, 3) RGB, holes bool (h, w)."""
 
     def __init__(self) -> None:

@@ -22,10 +22,18 @@ from pvtt.imaging.colour import luminance, to_linear
 from pvtt.imaging.geometry import box_of, dilated, disc, padded_box
 from pvtt.stages.background.base import Frames, Removal
 from pvtt.stages.background.inpaint import _RIM_PX, blend_hole, fill
-from pvtt.stages.background.inpainting_metrics import HoleMeter
+from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
 from pvtt.stages.background.region import CLEAR, FAINTEST, growth, measure_region
-from pvtt.stages.background.shadow import Shadow, evened
-from pvtt.stages.background.temporal import Canvas, Plate, build_plate, canvas_of, scene_motion, shut_masks, to_canvas
+from pvtt.stages.background.shadow import Shadow, equalize
+from pvtt.stages.background.temporal import (
+    Mosaic,
+    Plate,
+    build_plate,
+    close_masks,
+    mosaic_extent,
+    scene_motion,
+    warp_to_mosaic,
+)
 
 Array = np.ndarray
 
@@ -50,21 +58,23 @@ class Backend(Embedded):
         reference = _reference(cover)
         motion = scene_motion(frames, grown, reference)
         height, width = cover.shape[1:]
-        canvas = canvas_of(motion, [box_of(mask) for mask in grown], width, height)
+        canvas = mosaic_extent(motion, [box_of(mask) for mask in grown], width, height)
         lit = (shadow.lit(frame, index) for index, frame in enumerate(frames()))
         doubtful = partial(shadow.zone, least=_DOUBTFUL)
-        plate = build_plate(lit, shut_masks(cover), doubtful, canvas, reference)
+        plate = build_plate(lit, close_masks(cover), doubtful, canvas, reference)
         holes = _holes(cover, canvas)
         # The rim around a hole is compared with the frame, so it must be whole too.
         unseen = dilated(holes, 2 * _RIM_PX + 4) & ~plate.known
-        even = evened(plate.image, plate.known, plate.doubtful)
+        even = equalize(plate.image, plate.known, plate.doubtful)
         image, filling = fill(even, unseen, plate.known, self.settings["texture_level"], _SEED)
-        meter = HoleMeter()
+        meter = InpaintingMetrics()
         measures = _measures(grown, cover, holes, plate, motion) | filling
         scene = _Scene(canvas, image, masks, cover, grown, shadow)
         return Removal(self._render(frames(), scene, meter, measures), grown, measures)
 
-    def _render(self, frames: Iterator[Array], scene: _Scene, meter: HoleMeter, measures: dict) -> Iterator[Array]:
+    def _render(
+        self, frames: Iterator[Array], scene: _Scene, meter: InpaintingMetrics, measures: dict
+    ) -> Iterator[Array]:
         # A wider transition than the growth would let the product itself shine through.
         feather = min(self.settings["feather_px"], 0.5 * growth(self.settings["grow_px"], scene.cover.shape[1:]))
         for index, frame in enumerate(frames):
@@ -90,7 +100,7 @@ class Backend(Embedded):
 class _Scene:
     """What a clip is rendered from: the plate on its canvas, product, its cover, all that may change, and shadow."""
 
-    canvas: Canvas
+    canvas: Mosaic
     plate: Array
     masks: Array
     cover: Array
@@ -133,14 +143,14 @@ def with_front(filled: Array, lit: Array, source: Array, regions: tuple[Array, A
     return np.where(foreign[..., None], source, np.rint(result).astype(np.uint8))
 
 
-def _from_canvas(plate: Array, canvas: Canvas, index: int, box: tuple[int, int, int, int]) -> Array:
+def _from_canvas(plate: Array, canvas: Mosaic, index: int, box: tuple[int, int, int, int]) -> Array:
     """The part of the plate that frame `index` sees in `box`, uint8 (h, w, 3)."""
     shift = np.eye(3)
     shift[:2, 2] = box[:2]
     flags = cv2.INTER_NEAREST if canvas.still(index) else cv2.INTER_CUBIC
     return cv2.warpPerspective(
         plate,
-        canvas.to_canvas[index] @ shift,
+        canvas.transforms[index] @ shift,
         (box[2] - box[0], box[3] - box[1]),
         flags=flags | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -154,12 +164,12 @@ def _reference(grown: Array) -> int:
     return int((shares + 0.5 * middle).argmin())
 
 
-def _holes(grown: Array, canvas: Canvas) -> Array:
+def _holes(grown: Array, canvas: Mosaic) -> Array:
     """Union of all frames' holes on the canvas."""
     union = np.zeros((canvas.height, canvas.width), np.uint8)
     for index, mask in enumerate(grown):
         if mask.any():
-            union |= to_canvas(mask.astype(np.uint8), canvas, index, cv2.INTER_LINEAR)
+            union |= warp_to_mosaic(mask.astype(np.uint8), canvas, index, cv2.INTER_LINEAR)
     return union > 0
 
 

@@ -153,7 +153,7 @@ def _equations(light: Array, outline: Array) -> tuple[Array, Array, Array] | Non
     return shadow_copies(outline)[:, rows, columns].T.astype(np.float64), logs, quadratic(place)
 
 
-def evened(image: Array, known: Array, doubtful: Array, blur: float = 3.0, most: float = 0.5) -> Array:
+def equalize(image: Array, known: Array, doubtful: Array, blur: float = 3.0, most: float = 0.5) -> Array:
     """`image` (uint8 (h, w, 3) RGB) whose `doubtful` part has the brightness that the `known` ground around suggests.
 
     What is left of a shadow, or taken twice, changes slowly; the ground's own texture does too, so the correction is

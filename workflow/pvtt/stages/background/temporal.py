@@ -30,16 +30,16 @@ _FOREIGN_PX = 24
 
 
 @dataclass(frozen=True)
-class Canvas:
+class Mosaic:
     """A canvas that holds the holes of all frames: its size and, per frame, the transform from frame to canvas."""
 
     width: int
     height: int
-    to_canvas: Array  # float64 (n, 3, 3)
+    transforms: Array  # float64 (n, 3, 3)
 
     def still(self, index: int) -> bool:
         """Whether the frame only needs a shift by whole pixels."""
-        shift = self.to_canvas[index] - np.eye(3)
+        shift = self.transforms[index] - np.eye(3)
         return bool(np.allclose(shift[:, :2], 0) and np.allclose(shift[:2, 2], np.rint(shift[:2, 2])))
 
 
@@ -83,7 +83,7 @@ def scene_motion(frames: Frames, covered: Array, reference: int) -> Array:
     return full_size(motion, (width, height), (covered.shape[2], covered.shape[1]))
 
 
-def canvas_of(motion: Array, boxes: list[tuple[int, int, int, int] | None], width: int, height: int) -> Canvas:
+def mosaic_extent(motion: Array, boxes: list[tuple[int, int, int, int] | None], width: int, height: int) -> Mosaic:
     """Smallest canvas, in the reference frame's pixels, for the holes' boxes; at most one frame beyond each side."""
     corners = [
         apply(motion[index], np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], float))
@@ -97,14 +97,14 @@ def canvas_of(motion: Array, boxes: list[tuple[int, int, int, int] | None], widt
         low, high = np.maximum(low, 0), np.minimum(high, [width, height])
     shift = np.eye(3)
     shift[:2, 2] = -low
-    return Canvas(int(high[0] - low[0]), int(high[1] - low[1]), shift @ motion)
+    return Mosaic(int(high[0] - low[0]), int(high[1] - low[1]), shift @ motion)
 
 
-def to_canvas(image: Array, canvas: Canvas, index: int, interpolation: int, outside: int = 0) -> Array:
+def warp_to_mosaic(image: Array, canvas: Mosaic, index: int, interpolation: int, outside: int = 0) -> Array:
     """Frame `index` (or its mask) on the canvas; what lies outside the frame becomes `outside`."""
     return cv2.warpPerspective(
         image,
-        canvas.to_canvas[index],
+        canvas.transforms[index],
         (canvas.width, canvas.height),
         flags=cv2.INTER_NEAREST if canvas.still(index) else interpolation,
         borderMode=cv2.BORDER_CONSTANT,
@@ -112,13 +112,13 @@ def to_canvas(image: Array, canvas: Canvas, index: int, interpolation: int, outs
     )
 
 
-def sampled(n_frames: int, reference: int) -> list[int]:
+def sample_frames(n_frames: int, reference: int) -> list[int]:
     """Frames of which a plate is made: the reference first, then at most 32 evenly spread ones."""
     others = np.unique(np.linspace(0, n_frames - 1, min(n_frames, _MAX_SAMPLES)).round().astype(int))
     return [reference] + [int(i) for i in others if i != reference]
 
 
-def shut_masks(grown: Array) -> Array:
+def close_masks(grown: Array) -> Array:
     """Masks (n, h, w) as the plate takes them: what is seen through them is rarely the scene.
 
     Narrow gaps are closed, for an arm across the product or the inside of a ring is not the ground, and so are gaps in
@@ -135,23 +135,23 @@ def shut_masks(grown: Array) -> Array:
 
 
 def build_plate(
-    frames: Iterable[Array], covered: Array, shaded: Callable[[int], Array], canvas: Canvas, reference: int
+    frames: Iterable[Array], covered: Array, shaded: Callable[[int], Array], canvas: Mosaic, reference: int
 ) -> Plate:
     """Median of the uncovered, aligned and exposure-corrected samples; `frames` are all frames, in order.
 
     Samples that `shaded(index)` (bool (h, w)) calls doubtful count only where there are too few others. A point is
     known when one in twelve samples saw it: what shows itself for a moment is mostly the product's rim.
     """
-    wanted = sampled(len(covered), reference)
+    wanted = sample_frames(len(covered), reference)
     images, free, clean = [], [], []
     for index, frame in enumerate(frames):
         if index in wanted:
-            images.append(to_canvas(frame, canvas, index, cv2.INTER_LINEAR))
-            hidden = to_canvas(covered[index].astype(np.uint8), canvas, index, cv2.INTER_LINEAR, outside=1)
-            doubtful = to_canvas(shaded(index).astype(np.uint8), canvas, index, cv2.INTER_LINEAR)
+            images.append(warp_to_mosaic(frame, canvas, index, cv2.INTER_LINEAR))
+            hidden = warp_to_mosaic(covered[index].astype(np.uint8), canvas, index, cv2.INTER_LINEAR, outside=1)
+            doubtful = warp_to_mosaic(shaded(index).astype(np.uint8), canvas, index, cv2.INTER_LINEAR)
             free.append(hidden == 0)
             clean.append((hidden == 0) & (doubtful == 0))
-    images = _one_exposure(images, free, sorted(wanted).index(reference))
+    images = _equalize_exposure(images, free, sorted(wanted).index(reference))
     for index, foreign in enumerate(_foreign(images, free)):
         free[index] &= ~foreign
         clean[index] &= ~foreign
@@ -187,7 +187,7 @@ def _foreign(images: list[Array], free: list[Array]) -> Iterator[Array]:
         yield cv2.resize(dilated(joined, 2).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
 
 
-def _one_exposure(images: list[Array], free: list[Array], reference: int) -> list[Array]:
+def _equalize_exposure(images: list[Array], free: list[Array], reference: int) -> list[Array]:
     """Scale each sample's linear light so that what it shares with the reference has the same median."""
     base = to_linear(images[reference][::2, ::2])
     corrected = []

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from pvtt.stages.background.base import Frames, Removal
-from pvtt.stages.background.generative import feather_of, in_hole
-from pvtt.stages.background.inpainting_metrics import HoleMeter
+from pvtt.stages.background.generative import blend_into_hole, feather_width
+from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
 from pvtt.stages.background.region import measure_region
 from pvtt.stages.wan import regions as grid
 from pvtt.stages.wan.backend import WanBackend
 from pvtt.stages.wan.engine import Task
-from pvtt.stages.wan.windowed import paint, resized
+from pvtt.stages.wan.windowed import generate_windows, resized
 from pvtt.stages.wan.windows import model_size, plan_spans
 
 Array = np.ndarray
@@ -44,19 +44,19 @@ class Backend(WanBackend):
         measures |= {"windows": len(spans), "coverage": round(float(holes.mean()), 4)}
         regions = np.stack([grid.on_grid(hole, size, self.own["block_px"]) for hole in holes])
         task = Task(self.own["prompt"], self.own["seed"])
-        painted = paint(self.running, frames(), grid.spread_in_time(regions), spans, task)
-        return Removal(self._put_back(painted, holes, measures), holes, measures)
+        generated = generate_windows(self.running, frames(), grid.spread_in_time(regions), spans, task)
+        return Removal(self._put_back(generated, holes, measures), holes, measures)
 
     def _put_back(
-        self, painted: Iterator[tuple[Array, Array]], holes: Array, measures: dict[str, Any]
+        self, generated: Iterator[tuple[Array, Array]], holes: Array, measures: dict[str, Any]
     ) -> Iterator[Array]:
-        meter = HoleMeter()
-        feather = feather_of(self.settings, holes.shape[1:])
-        for (frame, small), hole in zip(painted, holes, strict=True):
+        meter = InpaintingMetrics()
+        feather = feather_width(self.settings, holes.shape[1:])
+        for (frame, small), hole in zip(generated, holes, strict=True):
             if not hole.any():
                 yield frame
                 continue
-            result = in_hole(frame, resized(small, (frame.shape[1], frame.shape[0])), hole, feather)
+            result = blend_into_hole(frame, resized(small, (frame.shape[1], frame.shape[0])), hole, feather)
             meter.add(frame, result, hole)
             yield result
         measures.update(meter.measures())

@@ -16,7 +16,7 @@ import pandas as pd
 from pvtt.io.files import atomic_path, write_json
 from pvtt.records.run_summary import read_run
 from pvtt.stages.dataset.annotations import pair_entry, pairs_record, scores_record, statistics_record
-from pvtt.stages.dataset.card import card
+from pvtt.stages.dataset.card import render_card
 from pvtt.stages.dataset.check import check_record, missing_files
 from pvtt.stages.dataset.media_files import plan_files, sync
 
@@ -55,6 +55,6 @@ def publish(
             f"delete {out_dir} and run again"
         )
     with atomic_path(out_dir / "README.md") as aside:
-        aside.write_text(card(run, records, settings), encoding="utf-8")
+        aside.write_text(render_card(run, records, settings), encoding="utf-8")
     for name, record in records.items():
         write_json(out_dir / "annotations" / f"{name}.json", record)

@@ -41,7 +41,7 @@ def pair_entry(run: Run, pair: Mapping[str, Any], published: set[str], settings:
     }
 
 
-def split_of(products: tuple[Mapping[str, Any], Mapping[str, Any]], test_share: float) -> str:
+def assign_split(products: tuple[Mapping[str, Any], Mapping[str, Any]], test_share: float) -> str:
     """train or test when both products of a pair are in it, else mixed. Duplicates share their original's side."""
     sides = set()
     for product in products:
@@ -143,12 +143,12 @@ def _metadata(
         "seed": int(pair["seed"]),
         "clip_range": [int(clip["source"]["start_frame"]), int(clip["source"]["end_frame"])],
         "empty_source": bool(clip["empty"]),
-        "split": split_of(products, settings["test_share"]),
-        "licence": licences_of([record.get("provenance", {}) for record in made]),
+        "split": assign_split(products, settings["test_share"]),
+        "licence": collect_licences([record.get("provenance", {}) for record in made]),
     }
 
 
-def licences_of(origins: Sequence[Mapping[str, Any]]) -> list[str]:
+def collect_licences(origins: Sequence[Mapping[str, Any]]) -> list[str]:
     """Licences of the backends and models of some provenance records, each once."""
     found = {origin["licence"] for origin in origins if origin.get("licence")}
     return sorted(found | {model["licence"] for origin in origins for model in origin.get("models") or []})

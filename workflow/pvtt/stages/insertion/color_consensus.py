@@ -22,7 +22,7 @@ _DARKEST = 1e-3
 _LEAST_PIXELS = 16
 
 
-def agreed_gain(cutout: Array, others: Sequence[Array]) -> Array:
+def consensus_color_gain(cutout: Array, others: Sequence[Array]) -> Array:
     """Gain (3,) of linear RGB that draws a cut-out's colours to the middle of its own and the others'.
 
     All are uint8 (h, w, 4) RGBA, not premultiplied, of any size; those with nothing opaque do not count. Without
@@ -37,7 +37,7 @@ def agreed_gain(cutout: Array, others: Sequence[Array]) -> Array:
     return np.exp(weights @ differences / weights.sum())
 
 
-def toned(cutout: Cutout, gain: Array) -> Cutout:
+def apply_color_gain(cutout: Cutout, gain: Array) -> Cutout:
     """The cut-out with a `gain` (3,) on its linear RGB; what would be brighter than white is white."""
     layer = cutout.layer.copy()
     layer[..., :3] = np.clip(layer[..., :3] * gain, 0, layer[..., 3:])

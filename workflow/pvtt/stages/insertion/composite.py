@@ -1,6 +1,6 @@
-"""Insertion without weights: the cut-out follows the product's path, lit, shadowed and hidden as the product was.
+"""Insertion without weights: the cut-out follows the product's trajectory, lit, shadowed and hidden as the product was.
 
-Path (`control`), light and shadow (`light`) and what stands in front (`occlusion`) are measured on the clip, the
+Trajectory (`control`), light and shadow (`light`) and what stands in front (`occlusion`) are measured on the clip, the
 product's colours on its photos (`photos`); then each frame is composed in linear light (Porter and Duff, 1984): the
 background where the product was, the new shadow on it, the cut-out over it, and what is in front over all. Elsewhere
 the frame is the source's, bit for bit.
@@ -19,12 +19,12 @@ from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import dilated
 from pvtt.stages.insertion import illumination as lighting
 from pvtt.stages.insertion.base import Insertion, Request
-from pvtt.stages.insertion.color_consensus import agreed_gain, toned
-from pvtt.stages.insertion.compositing import restored
-from pvtt.stages.insertion.layer import Cutout, draw, prepare, turned_box
+from pvtt.stages.insertion.color_consensus import apply_color_gain, consensus_color_gain
+from pvtt.stages.insertion.compositing import restore_background
+from pvtt.stages.insertion.layer import Cutout, prefilter, render_layer, rotated_box
 from pvtt.stages.insertion.occlusion import find_occluders
-from pvtt.stages.insertion.placement import adapted_size, placed_boxes, stood
-from pvtt.stages.insertion.trajectory import Path, follow
+from pvtt.stages.insertion.placement import adapted_size, align_to_ground, target_boxes
+from pvtt.stages.insertion.trajectory import Trajectory, estimate_trajectory
 
 Array = np.ndarray
 
@@ -33,7 +33,7 @@ Array = np.ndarray
 class ClipModel:
     """What is measured on a clip alone and serves every product put into it."""
 
-    path: Path
+    trajectory: Trajectory
     light: lighting.Light
     occluders: Array
 
@@ -49,53 +49,55 @@ class Backend(Embedded):
         """See `base.InsertionBackend.insert`."""
         model = self.measure_clip(request)
         frame = request.masks.shape[2], request.masks.shape[1]
-        layer = prepare(request.cutout, 2.0 * max(frame))
-        width, height = adapted_size(model.path, layer.aspect, frame, self.settings["max_side"])
+        layer = prefilter(request.cutout, 2.0 * max(frame))
+        width, height = adapted_size(model.trajectory, layer.aspect, frame, self.settings["max_side"])
         # Shrunk once to the largest size that is drawn; each frame then shrinks a little more.
-        largest = float(model.path.scales.max()) * max(width, height)
-        layer = prepare(request.cutout, 1.05 * largest + 1)
-        gain = agreed_gain(request.cutout, request.other_cutouts)
-        layer = lighting.matched(toned(layer, gain), model.light, self.settings["colour_strength"])
-        path = stood(model.path, height)
-        model = replace(model, path=path)
-        boxes = placed_boxes(request.boxes, path, (width, height))
+        largest = float(model.trajectory.scales.max()) * max(width, height)
+        layer = prefilter(request.cutout, 1.05 * largest + 1)
+        gain = consensus_color_gain(request.cutout, request.other_cutouts)
+        layer = lighting.match_illumination(
+            apply_color_gain(layer, gain), model.light, self.settings["colour_strength"]
+        )
+        trajectory = align_to_ground(model.trajectory, height)
+        model = replace(model, trajectory=trajectory)
+        boxes = target_boxes(request.boxes, trajectory, (width, height))
         measures = {
             "aspect": round(layer.aspect, 4),
             "colour_gain": [round(float(channel), 4) for channel in gain],
             "shadow": round(float(model.light.shadow.sum()), 4),
             "occluded_frames": int(model.occluders.any((1, 2)).sum()),
-            "largest_turn_deg": round(float(np.degrees(np.abs(model.path.angles).max())), 2),
+            "largest_turn_deg": round(float(np.degrees(np.abs(model.trajectory.angles).max())), 2),
         }
         return Insertion(self._compose(request, model, layer, (width, height)), boxes, measures)
 
     def measure_clip(self, request: Request) -> ClipModel:
-        """Path, light and occluders of a clip; the cut-out is not looked at."""
+        """Trajectory, light and occluders of a clip; the cut-out is not looked at."""
         frame = request.masks.shape[2], request.masks.shape[1]
         smooth_frames = self.settings["smooth_s"] * request.fps
-        path = follow(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
+        trajectory = estimate_trajectory(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
         light = lighting.measure_light(
             request.source(), request.background(), request.masks, self.settings["default_shadow"]
         )
-        return ClipModel(path, light, find_occluders(request.background, request.masks, path))
+        return ClipModel(trajectory, light, find_occluders(request.background, request.masks, trajectory))
 
     def _compose(
         self, request: Request, model: ClipModel, layer: Cutout, size: tuple[float, float]
     ) -> Iterator[tuple[Array, Array]]:
         soften = self.settings["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
         for index, (source, plain) in enumerate(zip(request.source(), request.background(), strict=True)):
-            canvas = restored(source, plain, request.masks[index])
+            canvas = restore_background(source, plain, request.masks[index])
             if request.boxes[index] is None:
                 yield canvas, np.zeros(source.shape[:2], bool)
                 continue
-            scale, angle = float(model.path.scales[index]), float(model.path.angles[index])
+            scale, angle = float(model.trajectory.scales[index]), float(model.trajectory.angles[index])
             drawn = (scale * size[0], scale * size[1])
-            centre = (float(model.path.centres[index][0]), float(model.path.centres[index][1]))
+            centre = (float(model.trajectory.centres[index][0]), float(model.trajectory.centres[index][1]))
             exposure = model.light.exposure[index]
-            window = _window(turned_box(centre, drawn, angle), source.shape)
+            window = _window(rotated_box(centre, drawn, angle), source.shape)
             if window is None:
                 yield canvas, np.zeros(source.shape[:2], bool)
                 continue
-            rgba = draw(layer, centre, drawn, angle, window, soften)
+            rgba = render_layer(layer, centre, drawn, angle, window, soften)
             front = _front(model.occluders[index], request.masks[index], window)
             yield compose(canvas, source, rgba, exposure, front, (window, model.light.shadow))
 

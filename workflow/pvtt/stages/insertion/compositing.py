@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from pvtt.imaging.geometry import box_of, closed, dilated, disc, padded_box
+from pvtt.imaging.geometry import box_of, dilated, padded_box
 from pvtt.stages.insertion.base import Box, InsertionError
 
 Array = np.ndarray
@@ -13,9 +13,6 @@ Array = np.ndarray
 _CHANGED = 2.5
 
 _MARGIN = 0.06
-_LEAST_CHANGE, _SURE_CHANGE = 12.0, 30.0
-_LEAST_SHARE = 0.02
-_LEAST_PART = 0.1
 
 
 def reference_on_white(cutout: Array, size: tuple[int, int]) -> Array:
@@ -64,48 +61,6 @@ def edges_in(cutout: Array, box: Box, frame: tuple[int, int], size: tuple[int, i
     return result
 
 
-def seen_product(before: Array, after: Array, region: Array) -> tuple[Array, bool]:
-    """Where the product is that turned `before` into `after` (uint8 (h, w, 3)) inside `region`: bool (h, w).
-
-    A generative model gives no mask of what it made. So this is where the picture has changed by more than its codec
-    changes it: the difference, its threshold by Otsu (1979) but between 12 and 30 grey levels, opened, closed, its
-    holes filled and its small parts dropped. A dark shadow can count as product, and a product of the ground's colour
-    be missed. Where under 2 % of the region have changed, all of it is given and the second value is False.
-    """
-    box = box_of(region)
-    if box is None:
-        return np.zeros(region.shape, bool), False
-    part = np.s_[box[1] : box[3], box[0] : box[2]]
-    size = min(region.shape) / 720
-    difference = cv2.absdiff(before[part], after[part]).max(2)
-    soft = cv2.GaussianBlur(difference, (0, 0), 0.8 + size)
-    limit = cv2.threshold(soft[region[part]], 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0]
-    changed = (soft > np.clip(limit, _LEAST_CHANGE, _SURE_CHANGE)) & region[part]
-    changed = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0
-    whole = _without_holes(closed(changed, 2 + round(6 * size))) & region[part]
-    whole = _large_parts(whole)
-    if whole.sum() < _LEAST_SHARE * region[part].sum():
-        return region.copy(), False
-    result = np.zeros(region.shape, bool)
-    result[part] = whole
-    return result, True
-
-
-def _without_holes(mask: Array) -> Array:
-    """The mask with what it encloses."""
-    outside = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
-    labels = cv2.connectedComponents(outside, connectivity=4)[1]
-    return mask | (labels != labels[0, 0])[1:-1, 1:-1]
-
-
-def _large_parts(mask: Array) -> Array:
-    """The parts of a mask that have at least a tenth of the largest one's area."""
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    areas = statistics[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    return np.isin(labels, np.flatnonzero((areas > 0) & (areas >= _LEAST_PART * areas.max(initial=0))))
-
-
 def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Array:
     """`made` in the `region` (bool (h, w)) of `frame`, both uint8 (h, w, 3); outside it, `frame` bit for bit.
 
@@ -126,7 +81,7 @@ def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Arr
     return result
 
 
-def restored(source: Array, background: Array, mask: Array) -> Array:
+def restore_background(source: Array, background: Array, mask: Array) -> Array:
     """The frame without the product: the background where it was changed around `mask`, else the source.
 
     All uint8 (h, w, 3), `mask` bool (h, w). What counts is whether they differ, in an area that joins the mask: the

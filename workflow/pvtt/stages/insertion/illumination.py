@@ -3,8 +3,8 @@
 All of it depends on the clip only. Colour is matched mildly, by gains in linear light towards the scene's illuminant
 (after Reinhard et al., Color transfer between images, 2001), never towards the source product's own colours, and never
 towards those of a coloured ground. Brightness is the photos': a dark scene is rather one of dark things. The shadow is
-a mix of what the product's outline can throw (`pvtt.imaging.shadow`), fitted to the ratio of source and background beside it;
-of a new outline it is the new one's shadow.
+a mix of what the product's outline can throw (`pvtt.imaging.shadow`), fitted to the ratio of source and background
+beside it; of a new outline it is the new one's shadow.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def shaded(alpha: Array, weights: Array) -> Array:
 # ---------------------------------------------------------------- colour
 
 
-def matched(cutout: Cutout, light: Light, strength: float) -> Cutout:
+def match_illumination(cutout: Cutout, light: Light, strength: float) -> Cutout:
     """The cut-out under the scene's light at its brightest; `strength` 0 leaves its colours, 1 matches fully.
 
     A coloured scene is as likely one of coloured things as one in such a light: a strong cast is not the light's.

@@ -1,4 +1,4 @@
-"""Insertion as by InsertAnywhere (December 2025): VACE-14B with a LoRA, led by a mask carried through the scene.
+"""Insertion as by InsertAnywhere (December 2025): VACE-14B with a LoRA, led by a mask motion through the scene.
 
 The paper trains a LoRA of rank 128 on Wan2.1-VACE-14B and gives it, frame by frame, the mask of the object in its 4D
 scene. Its weights and code are not released; here the LoRA is a file, by path or from the models' folder, of which
@@ -18,7 +18,7 @@ from pvtt.io.files import file_digest
 from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.insertion.base import Request
-from pvtt.stages.insertion.mask_warping import carry, outlines
+from pvtt.stages.insertion.mask_warping import estimate_mask_motion, warp_outline
 from pvtt.stages.insertion.vace_insertion import VaceInsertion
 
 Array = np.ndarray
@@ -73,21 +73,21 @@ class Backend(VaceInsertion):
             )
         return folder / files[0]
 
-    def places(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
-        """The cut-out's outline in the first frame, carried by the scene, where the source's product is seen."""
-        path, size = self.path(request)
-        carried = carry(request.background, request.masks, request.boxes, path)
+    def placement_masks(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
+        """The cut-out's outline in the first frame, motion by the scene, where the source's product is seen."""
+        trajectory, size = self.trajectory(request)
+        motion = estimate_mask_motion(request.background, request.masks, request.boxes, trajectory)
         opaque = box_of(request.cutout[..., 3] > 127)
-        assert opaque is not None  # `path` looked at it
+        assert opaque is not None  # `trajectory` looked at it
         alpha = np.ascontiguousarray(request.cutout[opaque[1] : opaque[3], opaque[0] : opaque[2], 3])
-        scale, centre = float(path.scales[carried.first]), path.centres[carried.first]
+        scale, centre = float(trajectory.scales[motion.first]), trajectory.centres[motion.first]
         place = (
             (float(centre[0]), float(centre[1])),
             (scale * size[0], scale * size[1]),
-            float(path.angles[carried.first]),
+            float(trajectory.angles[motion.first]),
         )
-        measures |= {"moves_in_scene": carried.moves, "merged_layers": self.running.merged, "lora": self._digest}
-        for index, outline in enumerate(outlines(alpha, place, carried, request.masks.shape[1:])):
+        measures |= {"moves_in_scene": motion.moves, "merged_layers": self.running.merged, "lora": self._digest}
+        for index, outline in enumerate(warp_outline(alpha, place, motion, request.masks.shape[1:])):
             yield outline if request.boxes[index] is not None else np.zeros_like(outline)
 
     def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:

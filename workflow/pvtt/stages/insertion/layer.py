@@ -39,7 +39,7 @@ class Cutout:
         return self.layer[chosen][:, :3] / self.layer[chosen][:, 3:]
 
 
-def prepare(rgba: Array, longest_px: float) -> Cutout:
+def prefilter(rgba: Array, longest_px: float) -> Cutout:
     """Cut-out of a uint8 (h, w, 4) RGBA image, shrunk so that its longer side is at most `longest_px`.
 
     InsertionError when nothing in it is opaque.
@@ -57,7 +57,7 @@ def prepare(rgba: Array, longest_px: float) -> Cutout:
     return Cutout(layer)
 
 
-def draw(
+def render_layer(
     cutout: Cutout,
     centre: tuple[float, float],
     size: tuple[float, float],
@@ -90,7 +90,7 @@ def draw(
     return cv2.GaussianBlur(result, (0, 0), soften_px / 2) if soften_px > 0.1 else result
 
 
-def turned_box(centre: tuple[float, float], size: tuple[float, float], angle: float) -> tuple[float, ...]:
+def rotated_box(centre: tuple[float, float], size: tuple[float, float], angle: float) -> tuple[float, ...]:
     """Axis-parallel box (x0, y0, x1, y1) of a turned rectangle."""
     cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
     half_w, half_h = (size[0] * cos + size[1] * sin) / 2, (size[0] * sin + size[1] * cos) / 2

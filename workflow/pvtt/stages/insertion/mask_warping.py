@@ -1,11 +1,10 @@
-"""A product's mask carried through the clip by the geometry of the scene.
+"""Warping of a product's mask from one frame to all frames, by the motion of the scene.
 
-The camera's motion is estimated on the clean background from its own features (corners followed by pyramidal
-Lucas-Kanade, a similarity or a homography by RANSAC: `pvtt.imaging.geometry.camera_motion`), so the mask of the first frame
-moves as the ground under it does. Where the source's product leaves the place that the ground has for it, it moved by
-itself, and the difference, in place, size and angle, is added. There is no depth: the scene is taken as a plane, which
-is true of a table and not of what stands in front of it; nothing hides the mask. The 4D-aware masks of InsertAnywhere
-know depth; these stand in for them.
+The camera's motion is estimated on the clean background (corners, pyramidal Lucas-Kanade, a similarity or a homography
+by RANSAC: `pvtt.imaging.geometry.camera_motion`). The mask of the first frame moves with it. Where the source product
+leaves the place that this motion predicts, the product moved by itself; the difference in position, size and angle is
+added. There is no depth: the scene is taken as a plane, and nothing occludes the mask. This replaces the 4D-aware
+masks of InsertAnywhere, which use depth.
 """
 
 from __future__ import annotations
@@ -19,51 +18,65 @@ import numpy as np
 from pvtt.imaging.geometry import apply, camera_motion, dilated, scale_and_angle, similarity
 from pvtt.io.video_reader import Frames
 from pvtt.stages.insertion.base import Box
-from pvtt.stages.insertion.trajectory import Path
+from pvtt.stages.insertion.trajectory import Trajectory
 
 Array = np.ndarray
 
-_SHORT_SIDE = 360
-_STANDS = 0.15  # of the product's size; boxes of a still product tremble by less
+_SHORT_SIDE = 360  # px: the motion is estimated on frames of at most this short side
+_STILL_TOLERANCE = 0.15  # share of the product's size; the boxes of a still product move by less
 
 
 @dataclass(frozen=True)
-class Carried:
-    """Transforms float64 (n, 3, 3) from the first frame that shows the product to each, and whether it moves itself."""
+class MaskMotion:
+    """Motion of a product's mask.
+
+    `transforms` float64 (n, 3, 3): from the points of frame `first` to those of each frame, in pixels; `moves`: whether
+    the product moves relative to the scene.
+    """
 
     transforms: Array
     first: int
     moves: bool
 
 
-def carry(background: Frames, masks: Array, boxes: list[Box | None], path: Path) -> Carried:
-    """How the product's mask in the first frame that shows it moves to the other frames.
+def estimate_mask_motion(
+    background: Frames, masks: Array, boxes: list[Box | None], trajectory: Trajectory
+) -> MaskMotion:
+    """Estimate how the product's mask moves from the first frame that shows it to the other frames.
 
-    `background` gives the clean frames, uint8 (h, w, 3); `masks` bool (n, h, w) say where they are made up; `path` is
-    where the source's product went.
+    Parameters
+    ----------
+    background : callable
+        Starts a pass over the clean frames, uint8 (h, w, 3), RGB.
+    masks : bool (n, h, w)
+        Masks of the source product, where the background is filled in; they do not count for the camera's motion.
+    boxes : list of n
+        Boxes (x0, y0, x1, y1) of the source product in pixels, None where it is not visible.
+    trajectory
+        Trajectory of the source product.
     """
     shown = [index for index, box in enumerate(boxes) if box is not None]
     first = shown[0]
     ground = np.linalg.inv(_ground_motion(background, masks, first))
-    centre = path.centres[first]
+    centre = trajectory.centres[first]
     expected = np.stack([apply(move, centre[None])[0] for move in ground])
-    length = float(path.scales[first]) * float(np.sqrt(path.size[0] * path.size[1]))
-    away = np.linalg.norm(path.centres - expected, axis=1)[shown]
-    if away.max() <= _STANDS * max(length, 1.0):
-        return Carried(ground, first, False)
+    length = float(trajectory.scales[first]) * float(np.sqrt(trajectory.size[0] * trajectory.size[1]))
+    away = np.linalg.norm(trajectory.centres - expected, axis=1)[shown]
+    if away.max() <= _STILL_TOLERANCE * max(length, 1.0):
+        return MaskMotion(ground, first, False)
     transforms = ground.copy()
     for index in range(len(ground)):
         scale, angle = scale_and_angle(_local(ground[index], centre))
-        more = float(path.scales[index] / path.scales[first]) / max(scale, 1e-6)
-        turn = float(path.angles[index] - path.angles[first]) - angle
-        shift = path.centres[index] - expected[index]
+        more = float(trajectory.scales[index] / trajectory.scales[first]) / max(scale, 1e-6)
+        turn = float(trajectory.angles[index] - trajectory.angles[first]) - angle
+        shift = trajectory.centres[index] - expected[index]
         own = similarity(more, turn, (float(shift[0]), float(shift[1])), tuple(expected[index]))
         transforms[index] = own @ ground[index]
-    return Carried(transforms, first, True)
+    return MaskMotion(transforms, first, True)
 
 
 def _ground_motion(background: Frames, masks: Array, reference: int) -> Array:
-    """Transforms of each frame's points to those of the reference, at full size."""
+    """Transforms (n, 3, 3) from each frame's points to those of the reference frame, in full-size pixels."""
     height, width = masks.shape[1:]
     scale = min(1.0, _SHORT_SIDE / min(height, width))
     size = (round(width * scale), round(height * scale))
@@ -79,29 +92,42 @@ def _ground_motion(background: Frames, masks: Array, reference: int) -> Array:
 
 
 def _local(transform: Array, point: Array) -> Array:
-    """The similarity that a transform is about a point."""
+    """Linear part of the similarity that approximates a transform around a point (2,)."""
     around = apply(transform, point + np.array([[0, 0], [1, 0], [0, 1]]))
     x, y = around[1] - around[0], around[2] - around[0]
     cos, sin = (x[0] + y[1]) / 2, (x[1] - y[0]) / 2
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
 
 
-def outlines(
+def warp_outline(
     alpha: Array,
     place: tuple[tuple[float, float], tuple[float, float], float],
-    carried: Carried,
+    motion: MaskMotion,
     shape: tuple[int, ...],
 ) -> Iterator[Array]:
-    """The outline of a cut-out, carried into every frame: bool (h, w).
+    """Warp the outline of a cut-out into every frame.
 
-    `alpha` is uint8 (h', w') of its opaque box; `place` its centre, size (width, height) and angle in the first frame.
+    Parameters
+    ----------
+    alpha : uint8 (h', w'), 0-255
+        Alpha channel of the cut-out's opaque box.
+    place
+        Centre (x, y) and size (width, height) in pixels and angle in radians, in the first frame.
+    motion
+        See `estimate_mask_motion`.
+    shape : (h, w)
+        Size of a frame.
+
+    Yields
+    ------
+    bool (h, w), one mask per frame
     """
     (x, y), (width, height), angle = place
     fx, fy = width / alpha.shape[1], height / alpha.shape[0]
-    # Boxes count from the corner of the first pixel, transforms from its centre.
+    # Box coordinates start at the corner of the first pixel, transforms at its centre.
     x, y = x - 0.5, y - 0.5
     fit = np.array([[fx, 0, x - (width - fx) / 2], [0, fy, y - (height - fy) / 2], [0, 0, 1]])
     put = similarity(1.0, angle, (0.0, 0.0), (x, y)) @ fit
-    for transform in carried.transforms:
+    for transform in motion.transforms:
         drawn = cv2.warpPerspective(alpha, transform @ put, (shape[1], shape[0]), flags=cv2.INTER_LINEAR)
         yield drawn > 127

@@ -1,8 +1,9 @@
-"""What stands in front of the product: hands and other things that pass over it.
+"""Occluders: hands and other things that pass in front of the product.
 
-Where the product's whole outline, carried along its path, says that it should be, and the frame's mask says that it is
-not, something may cover it; it does when the frame there differs from the scene as it is at other times (the median of
-the background, aligned by the camera's motion). A turning product changes its outline too, but uncovers the scene.
+The outline of the product is moved along its trajectory. A part of it that is missing from the frame's mask is a
+candidate. It is an occluder when the frame differs there from the usual scene, which is the temporal median of the
+background after camera motion is compensated. A product that turns loses parts of its outline too, but there the
+usual scene shows.
 """
 
 from __future__ import annotations
@@ -13,25 +14,37 @@ import cv2
 import numpy as np
 
 from pvtt.imaging.geometry import camera_motion, dilated, disc, similarity
-from pvtt.stages.insertion.trajectory import Path
+from pvtt.stages.insertion.trajectory import Trajectory
 
 Array = np.ndarray
 
-_SHORT_SIDE = 160
-_DIFFERENT = 20
-_SAMPLES = 15
-_MIN_SHARE = 0.02
+_SHORT_SIDE = 160  # px: short side of the frames that occluders are looked for in
+_MIN_DIFFERENCE = 20  # grey levels, 0-255: a frame that differs by more does not show the usual scene
+_SAMPLES = 15  # frames that the usual scene is the median of
+_MIN_SHARE = 0.02  # share of the product's area: smaller missing parts are not looked at
 
 
-def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, path: Path) -> Array:
-    """What is in front of the product, bool (n, h', w') at a short side of at most 160 pixels.
+def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, trajectory: Trajectory) -> Array:
+    """Find what occludes the product.
 
-    `background()` starts a pass over uint8 (h, w, 3) RGB frames, `masks` bool (n, h, w) are the source product's.
+    Parameters
+    ----------
+    background : callable
+        Starts a pass over n clean frames, uint8 (h, w, 3), RGB.
+    masks : bool (n, h, w)
+        Masks of the source product.
+    trajectory
+        Trajectory of the source product.
+
+    Returns
+    -------
+    bool (n, h', w')
+        Occluders, at a short side of at most 160 px.
     """
     height, width = masks.shape[1:]
     scale = min(1.0, _SHORT_SIDE / min(height, width))
     size = (round(width * scale), round(height * scale))
-    expected = expected_outlines(masks, path, size)
+    expected = expected_outlines(masks, trajectory, size)
     seen = np.stack([_shrunk(mask, size) > 0.5 for mask in masks])
     missing = [want & ~dilated(have, 1) for want, have in zip(expected, seen, strict=True)]
     missing = [cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0 for part in missing]
@@ -51,16 +64,16 @@ def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, path
     return result
 
 
-def expected_outlines(masks: Array, path: Path, size: tuple[int, int]) -> Array:
-    """The mask of the path's reference frame, carried along the path: bool (n, h', w') of `size` (width, height)."""
+def expected_outlines(masks: Array, trajectory: Trajectory, size: tuple[int, int]) -> Array:
+    """Mask of the reference frame, moved along the trajectory: bool (n, h', w') of `size` (width, height) in px."""
     fx, fy = size[0] / masks.shape[2], size[1] / masks.shape[1]
-    whole = _shrunk(masks[path.reference], size)
+    whole = _shrunk(masks[trajectory.reference], size)
     grid = np.diag([fx, fy, 1.0])
-    start = path.centres[path.reference]
+    start = trajectory.centres[trajectory.reference]
     outlines = []
     for index in range(len(masks)):
-        shift = path.centres[index] - start
-        move = similarity(float(path.scales[index]), float(path.angles[index]), tuple(shift), tuple(start))
+        shift = trajectory.centres[index] - start
+        move = similarity(float(trajectory.scales[index]), float(trajectory.angles[index]), tuple(shift), tuple(start))
         outlines.append(cv2.warpAffine(whole, (grid @ move @ np.linalg.inv(grid))[:2], size) > 0.5)
     return np.stack(outlines)
 
@@ -70,7 +83,7 @@ def _shrunk(mask: Array, size: tuple[int, int]) -> Array:
 
 
 def _foreign(frames: Array, masks: Array) -> Array:
-    """Where each frame differs from the scene as it mostly is: bool (n, h, w)."""
+    """Where each frame (uint8 (n, h, w, 3), RGB) differs from the usual scene: bool (n, h, w)."""
     grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     motion = camera_motion(grays, list(masks), len(frames) // 2)
     chosen = np.unique(np.linspace(0, len(frames) - 1, _SAMPLES).round().astype(int))
@@ -80,7 +93,7 @@ def _foreign(frames: Array, masks: Array) -> Array:
     for frame, transform in zip(frames, motion, strict=True):
         usual = _moved(scene, transform, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         different = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0), cv2.GaussianBlur(usual, (3, 3), 0)).max(2)
-        result.append(cv2.morphologyEx((different > _DIFFERENT).astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0)
+        result.append(cv2.morphologyEx((different > _MIN_DIFFERENCE).astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0)
     return np.stack(result)
 
 

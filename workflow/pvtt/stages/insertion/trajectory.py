@@ -1,4 +1,4 @@
-"""The path of the new product through the clip, from the source's boxes or key points.
+"""The trajectory of the new product through the clip, from the source's boxes or key points.
 
 Three controls, as in VideoAnyDoor (Tu et al., SIGGRAPH 2025): `boxes` follows the sequence of boxes, `ends` only the
 first and the last one, `points` the trajectories of key points: points with non-maximum suppression, of which the 8
@@ -29,7 +29,7 @@ _EDGE_TRUST = 0.05
 
 
 @dataclass(frozen=True)
-class Path:
+class Trajectory:
     """Where the product is: per frame its centre (n, 2) in pixels, scale (n,) and angle (n,) in radians.
 
     Scales and angles are relative to frame `reference`, where its box measures `size` (width, height) pixels.
@@ -42,40 +42,40 @@ class Path:
     reference: int
 
 
-def follow(
+def estimate_trajectory(
     control: str, boxes: Sequence[Box | None], points: Array, frame: tuple[int, int], smooth_frames: float
-) -> Path:
-    """Path of the product under `control` (boxes, ends or points) in frames of `frame` (width, height) pixels.
+) -> Trajectory:
+    """Trajectory of the product under `control` (boxes, ends or points) in frames of `frame` (width, height) pixels.
 
     `boxes` are per frame or None, `points` float (k, n, 2) with NaN where lost, `smooth_frames` the length over which
-    the path is smoothed. InsertionError when there is no box, or for `points` too few points.
+    the trajectory is smoothed. InsertionError when there is no box, or for `points` too few points.
     """
     seen = [index for index, box in enumerate(boxes) if box is not None]
     if not seen:
         raise InsertionError("the product is not visible in any frame of the clip")
     if control == "ends":
-        return follow_ends(boxes)
+        return trajectory_from_ends(boxes)
     if control == "points":
-        return follow_points(boxes, points, smooth_frames)
-    return follow_boxes(boxes, points, frame, smooth_frames)
+        return trajectory_from_points(boxes, points, smooth_frames)
+    return trajectory_from_boxes(boxes, points, frame, smooth_frames)
 
 
-def follow_ends(boxes: Sequence[Box | None]) -> Path:
+def trajectory_from_ends(boxes: Sequence[Box | None]) -> Trajectory:
     """Straight from the first box to the last one; nothing between them is looked at."""
     seen = [index for index, box in enumerate(boxes) if box is not None]
     first, last = seen[0], seen[-1]
     start, end = np.array(boxes[first], float), np.array(boxes[last], float)
     share = np.clip((np.arange(len(boxes)) - first) / max(1, last - first), 0, 1)[:, None]
-    path = start + share * (end - start)
-    width, height = path[:, 2] - path[:, 0], path[:, 3] - path[:, 1]
-    centres = np.stack([path[:, 0] + path[:, 2], path[:, 1] + path[:, 3]], 1) / 2
+    sides = start + share * (end - start)
+    width, height = sides[:, 2] - sides[:, 0], sides[:, 3] - sides[:, 1]
+    centres = np.stack([sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]], 1) / 2
     scales = np.sqrt(width * height / (width[first] * height[first]))
-    return Path(centres, scales, np.zeros(len(boxes)), (float(width[first]), float(height[first])), first)
+    return Trajectory(centres, scales, np.zeros(len(boxes)), (float(width[first]), float(height[first])), first)
 
 
-def follow_boxes(
+def trajectory_from_boxes(
     boxes: Sequence[Box | None], points: Array, frame: tuple[int, int], smooth_frames: float = 0.0
-) -> Path:
+) -> Trajectory:
     """Every box, its quick movements and turns from the key points where at least 4 of them agree."""
     weight, centres, sizes = _observed(boxes, frame)
     reference = _reference(sizes, weight)
@@ -95,10 +95,10 @@ def follow_boxes(
     angles = smooth(still, anchored, steps[:, 3], np.where(agree, _POINT_TRUST, 1.0), stiffness)
     centre = np.stack([columns[0], columns[1]], 1) * length
     scales = np.exp(columns[2] - columns[2][reference])
-    return Path(centre, scales, angles - angles[reference], (float(size[0]), float(size[1])), reference)
+    return Trajectory(centre, scales, angles - angles[reference], (float(size[0]), float(size[1])), reference)
 
 
-def follow_points(boxes: Sequence[Box | None], points: Array, smooth_frames: float = 0.0) -> Path:
+def trajectory_from_points(boxes: Sequence[Box | None], points: Array, smooth_frames: float = 0.0) -> Trajectory:
     """Similarity of the selected key points from the reference frame to each frame; boxes only give the size there."""
     chosen = select_points(points, _radius(boxes))
     if len(chosen) < 2:
@@ -125,13 +125,13 @@ def follow_points(boxes: Sequence[Box | None], points: Array, smooth_frames: flo
     none = np.zeros(len(boxes) - 1)
     stiffness = smooth_frames**4
     x, y, logs, angles = (smooth(values[:, column], weight, none, none, stiffness) for column in range(4))
-    return Path(np.stack([x, y], 1), np.exp(logs), angles, (x1 - x0, y1 - y0), reference)
+    return Trajectory(np.stack([x, y], 1), np.exp(logs), angles, (x1 - x0, y1 - y0), reference)
 
 
 def select_points(points: Array, radius_px: float, count: int = N_POINTS) -> Array:
     """Indices of at most `count` of the points (k, n, 2): those of largest motion, no two closer than `radius_px`.
 
-    Motion is the length of the path. Distance is taken in the first frame in which both points are seen.
+    Motion is the length of the trajectory. Distance is taken in the first frame in which both points are seen.
     """
     there = np.isfinite(points).all(2)
     steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
@@ -186,7 +186,7 @@ def _agreed(points: Array, first: int, last: int, tolerance_px: float) -> Array 
 
 
 def smooth(values: Array, weight: Array, steps: Array, trust: Array, stiffness: float) -> Array:
-    """Robust smooth path x (n,) through `values` and steps between them.
+    """Robust smooth trajectory x (n,) through `values` and steps between them.
 
     Minimises sum weight (x - values)^2 + sum trust (dx - steps)^2 + stiffness sum (d2x - d steps)^2, with the first
     sum's weights lowered for outliers (six rounds). Without stiffness and trust the values stay as they are.

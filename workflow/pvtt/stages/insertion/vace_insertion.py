@@ -15,13 +15,14 @@ import numpy as np
 
 from pvtt.imaging.geometry import box_mask, box_of, dilated
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
-from pvtt.stages.insertion.compositing import edges_in, put_back, reference_on_white, restored, seen_product
-from pvtt.stages.insertion.placement import adapted_size, placed_boxes, stood
-from pvtt.stages.insertion.trajectory import Path, follow
+from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
+from pvtt.stages.insertion.compositing import edges_in, put_back, reference_on_white, restore_background
+from pvtt.stages.insertion.placement import adapted_size, align_to_ground, target_boxes
+from pvtt.stages.insertion.trajectory import Trajectory, estimate_trajectory
 from pvtt.stages.wan import regions as grid
 from pvtt.stages.wan.backend import WanBackend
 from pvtt.stages.wan.engine import Task
-from pvtt.stages.wan.windowed import paint, resized
+from pvtt.stages.wan.windowed import generate_windows, resized
 from pvtt.stages.wan.windows import model_size, plan_spans
 
 Array = np.ndarray
@@ -45,28 +46,28 @@ class VaceInsertion(WanBackend):
             self._prompt(request), request.seed, reference_on_white(request.cutout, size), self._guide(request, size)
         )
         canvas = (
-            restored(source, plain, mask)
+            restore_background(source, plain, mask)
             for source, plain, mask in zip(request.source(), request.background(), request.masks, strict=True)
         )
         measures |= {"windows": len(spans), "window_frames": spans[0].length, "region_share": _share(regions)}
         boxes: list[Box | None] = [None] * n
-        painted = paint(self.running, canvas, regions, spans, task)
-        return Insertion(self._put_back(painted, request, regions, (boxes, measures)), boxes, measures)
+        generated = generate_windows(self.running, canvas, regions, spans, task)
+        return Insertion(self._put_back(generated, request, regions, (boxes, measures)), boxes, measures)
 
     def _put_back(
-        self, painted: Iterator[tuple[Array, Array]], request: Request, regions: Array, out: tuple[list, dict]
+        self, generated: Iterator[tuple[Array, Array]], request: Request, regions: Array, out: tuple[list, dict]
     ) -> Iterator[tuple[Array, Array]]:
         boxes, measures = out
         measures["unclear_frames"] = 0
         feather = self.own["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
-        for index, (canvas, small) in enumerate(painted):
+        for index, (canvas, small) in enumerate(generated):
             if request.boxes[index] is None:
                 yield canvas, np.zeros(canvas.shape[:2], bool)
                 continue
             region = grid.in_frame(regions[index], canvas.shape)
             made = resized(small, (canvas.shape[1], canvas.shape[0]))
             frame = put_back(canvas, made, region, feather)
-            seen, clear = seen_product(canvas, frame, region)
+            seen, clear = detect_inserted_mask_otsu(canvas, frame, region)
             found = box_of(seen)
             boxes[index] = None if found is None else tuple(map(float, found))
             measures["unclear_frames"] += not clear
@@ -76,31 +77,31 @@ class VaceInsertion(WanBackend):
 
     def _regions(self, request: Request, size: tuple[int, int], measures: dict[str, Any]) -> Array:
         """Where it paints, bool (n, H, W) at the model's size."""
-        grow = grown_by(self.own["grow_px"], request.masks.shape[1:])
-        masks = (dilated(mask, grow) for mask in self.places(request, measures))
+        grow = growth_px(self.own["grow_px"], request.masks.shape[1:])
+        masks = (dilated(mask, grow) for mask in self.placement_masks(request, measures))
         return grid.spread_in_time(np.stack([grid.on_grid(mask, size, self.own["block_px"]) for mask in masks]))
 
-    def places(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
+    def placement_masks(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
         """The new product's place in each frame, bool (h, w), before it is grown; nothing where it is not seen."""
         kind, shape = self.own["region"], request.masks.shape[1:]
         boxes = request.boxes
         if kind == "adapted":
-            boxes = placed_boxes(request.boxes, *self.path(request))
+            boxes = target_boxes(request.boxes, *self.trajectory(request))
         for index, box in enumerate(boxes):
             if request.boxes[index] is None or box is None:
                 yield np.zeros(shape, bool)
             elif kind == "mask" and request.masks[index].any():
                 yield request.masks[index]
             else:
-                yield box_mask(squared(box) if kind == "square" else box, shape)
+                yield box_mask(square_box(box) if kind == "square" else box, shape)
 
-    def path(self, request: Request) -> tuple[Path, tuple[float, float]]:
-        """Path of the new product and its size (width, height) in the path's reference frame, as in `composite`."""
+    def trajectory(self, request: Request) -> tuple[Trajectory, tuple[float, float]]:
+        """Trajectory of the new product and its size (width, height) in px in the reference frame."""
         frame = request.masks.shape[2], request.masks.shape[1]
         smooth = self.settings["smooth_s"] * request.fps
-        path = follow(self.settings["control"], request.boxes, request.points, frame, smooth)
-        size = adapted_size(path, cutout_aspect(request.cutout), frame, self.settings["max_side"])
-        return stood(path, size[1]), size
+        trajectory = estimate_trajectory(self.settings["control"], request.boxes, request.points, frame, smooth)
+        size = adapted_size(trajectory, cutout_aspect(request.cutout), frame, self.settings["max_side"])
+        return align_to_ground(trajectory, size[1]), size
 
     def _prompt(self, request: Request) -> str:
         return self.own["prompt"].replace("{product}", request.prompt.strip() or "product")
@@ -109,12 +110,12 @@ class VaceInsertion(WanBackend):
         """Edges of the product in the first frame, where they are wanted and it is seen there."""
         if not self.own["edges"] or request.boxes[0] is None:
             return None
-        box = placed_boxes(request.boxes, *self.path(request))[0]
+        box = target_boxes(request.boxes, *self.trajectory(request))[0]
         frame = request.masks.shape[2], request.masks.shape[1]
         return None if box is None else edges_in(request.cutout, box, frame, size)
 
 
-def grown_by(grow_px: float, shape: tuple[int, ...]) -> int:
+def growth_px(grow_px: float, shape: tuple[int, ...]) -> int:
     """Pixels by which a mask of `shape` (h, w) is grown: `grow_px` is meant for a short side of 720."""
     return round(grow_px * min(1.0, min(shape) / 720))
 
@@ -127,7 +128,7 @@ def cutout_aspect(cutout: Array) -> float:
     return (box[2] - box[0]) / (box[3] - box[1])
 
 
-def squared(box: Box) -> Box:
+def square_box(box: Box) -> Box:
     """The box widened to a square on the same ground: any product of the same longer side fits into it."""
     side, middle = max(box[2] - box[0], box[3] - box[1]), (box[0] + box[2]) / 2
     return middle - side / 2, box[3] - side, middle + side / 2, box[3]

@@ -23,12 +23,11 @@ from pvtt.imaging.geometry import apply, box_mask, dilated, similarity
 from pvtt.io.files import write_json
 from pvtt.io.video import write_png
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
-from pvtt.stages.insertion.change_detection import seen_mask
-from pvtt.stages.insertion.compositing import put_back, restored
-from pvtt.stages.insertion.layer import prepare
-from pvtt.stages.insertion.placement import adapted_size, placed_boxes, stood
-from pvtt.stages.insertion.trajectory import N_POINTS, follow
-from pvtt.stages.insertion.trajectory import Path as Track
+from pvtt.stages.insertion.change_detection import detect_inserted_mask
+from pvtt.stages.insertion.compositing import put_back, restore_background
+from pvtt.stages.insertion.layer import prefilter
+from pvtt.stages.insertion.placement import adapted_size, align_to_ground, target_boxes
+from pvtt.stages.insertion.trajectory import N_POINTS, Trajectory, estimate_trajectory
 
 Array = np.ndarray
 
@@ -88,19 +87,19 @@ class Backend(ProgramBackend):
         return Insertion(self._composite(request, boxes, paths, mask_paths, place), boxes, measures)
 
     def _controls(self, request: Request) -> tuple[list[Box | None], Array]:
-        """The new product's box per frame under `control`, and its key points' trajectories, float (k, n, 2)."""
+        """Box of the new product per frame, and the trajectories of its key points, float (k, n, 2), in px."""
         frame = request.masks.shape[2], request.masks.shape[1]
         smooth_frames = self.settings["smooth_s"] * request.fps
-        path = follow(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
-        layer = prepare(request.cutout, 2.0 * max(frame))
-        size = adapted_size(path, layer.aspect, frame, self.settings["max_side"])
-        path = stood(path, size[1])
-        return placed_boxes(request.boxes, path, size), trajectories(path, size, request.boxes)
+        trajectory = estimate_trajectory(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
+        layer = prefilter(request.cutout, 2.0 * max(frame))
+        size = adapted_size(trajectory, layer.aspect, frame, self.settings["max_side"])
+        trajectory = align_to_ground(trajectory, size[1])
+        return target_boxes(request.boxes, trajectory, size), key_point_trajectories(trajectory, size, request.boxes)
 
     def _write_job(self, folder: Path, request: Request, boxes: list[Box | None], points: Array) -> None:
         """Write the job as docs/videoanydoor.md says."""
         plain = (
-            restored(source, background, mask)
+            restore_background(source, background, mask)
             for source, background, mask in zip(request.source(), request.background(), request.masks, strict=True)
         )
         subprocess_runner.write_frames(folder / "background", plain)
@@ -141,18 +140,18 @@ class Backend(ProgramBackend):
         with place:
             frames = zip(request.source(), request.background(), boxes, strict=True)
             for index, (source, background, box) in enumerate(frames):
-                canvas = restored(source, background, request.masks[index])
+                canvas = restore_background(source, background, request.masks[index])
                 if box is None:
                     yield canvas, np.zeros(shape, bool)
                     continue
-                painted = subprocess_runner.read_frame(paths[index])
-                within = grown_box(box, own["grow"], shape)
+                generated = subprocess_runner.read_frame(paths[index])
+                within = expanded_box_mask(box, own["grow"], shape)
                 if mask_paths:
                     seen = subprocess_runner.read_frame(mask_paths[index]).max(2) > 127
                     within |= dilated(seen, 4)
                 else:
-                    seen = seen_mask(painted, canvas, within)
-                yield put_back(canvas, painted, within, feather), seen
+                    seen = detect_inserted_mask(generated, canvas, within)
+                yield put_back(canvas, generated, within, feather), seen
 
 
 def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Path]]:
@@ -163,7 +162,7 @@ def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Pat
     return paths, subprocess_runner.frame_paths(given, shape[0], size, log) if given.is_dir() else []
 
 
-def trajectories(path: Track, size: tuple[float, float], boxes: list[Box | None]) -> Array:
+def key_point_trajectories(trajectory: Trajectory, size: tuple[float, float], boxes: list[Box | None]) -> Array:
     """Key points on a product of `size` (width, height in the reference frame) along its path: float (8, n, 2).
 
     They lie on an ellipse within its box and one box's turn and scale; NaN where it is not to be seen.
@@ -173,12 +172,14 @@ def trajectories(path: Track, size: tuple[float, float], boxes: list[Box | None]
     points = np.full((N_POINTS, len(boxes), 2), np.nan)
     for index, box in enumerate(boxes):
         if box is not None:
-            move = similarity(float(path.scales[index]), float(path.angles[index]), tuple(path.centres[index]))
+            move = similarity(
+                float(trajectory.scales[index]), float(trajectory.angles[index]), tuple(trajectory.centres[index])
+            )
             points[:, index] = apply(move, around)
     return points
 
 
-def grown_box(box: Box, share: float, shape: tuple[int, ...]) -> Array:
+def expanded_box_mask(box: Box, share: float, shape: tuple[int, ...]) -> Array:
     """Bool (h, w): a box grown by a share of its longer side."""
     pad = share * max(box[2] - box[0], box[3] - box[1])
     return box_mask((box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad), shape)

@@ -16,14 +16,21 @@ from pvtt.io.files import read_json, write_json
 from pvtt.io.video import MediaError
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
-from pvtt.stages.scoring.components import identity_backends, judge_backend, parts, told_title, version
-from pvtt.stages.scoring.contact_sheets import judge_pictures
+from pvtt.stages.scoring.components import identity_backends, judge_backend, scoring_backends, title_for_judge, version
+from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.identity import cut_out_crops, identity_measures
 from pvtt.stages.scoring.judging import judge_measures, judge_pair, judge_scores
-from pvtt.stages.scoring.pair_loader import InvalidPairError, PairFrames, read_pair
+from pvtt.stages.scoring.pair_loader import InvalidPairError, PairFrames, load_pair
 from pvtt.stages.scoring.temporal import box_drift, temporal_measures, temporal_score
 
-__all__ = ["SCORES", "InvalidPairError", "parts", "score_pair", "told_title", "version"]
+__all__ = [
+    "SCORES",
+    "InvalidPairError",
+    "score_pair",
+    "scoring_backends",
+    "title_for_judge",
+    "version",
+]
 
 SCORES = ("identity", "temporal", "lighting", "overall")
 
@@ -62,7 +69,7 @@ def score_pair(
     inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
     inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
-    needs = [model for part in parts(settings) for model in part.needs]
+    needs = [model for part in scoring_backends(settings) for model in part.needs]
     origin = provenance(backends[0], settings, inputs, watch, further=needs) | {"measured_by": version(settings)}
     write_json(pair_dir / "score.json", record | {"provenance": origin})
 
@@ -79,7 +86,7 @@ def _score(
 ) -> dict[str, Any]:
     """The record's fields of a pair whose insertion was done."""
     try:
-        pair = read_pair(clip_dir, pair_dir, settings)
+        pair = load_pair(clip_dir, pair_dir, settings)
         target, source = (cut_out_crops(paths) for paths in cutouts)
         if not target:
             raise InvalidPairError("no accepted cut-out of the target to compare with")
@@ -139,9 +146,9 @@ def _judge(
     if judge is None:
         return None
     how = settings["judging"]
-    pictures = judge_pictures(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
+    pictures = judge_contact_sheets(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
     with loaded(judge, device) as ready:
-        return judge_pair(ready, pictures, told_title(settings, title), how, store)
+        return judge_pair(ready, pictures, title_for_judge(settings, title), how, store)
 
 
 def _rounded(value: float | None) -> float | None:

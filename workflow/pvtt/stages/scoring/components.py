@@ -10,7 +10,7 @@ from pvtt.stages.scoring import pair_loader, temporal
 from pvtt.stages.scoring.rubric import rubric
 
 
-def parts(settings: Mapping[str, Any]) -> list[Any]:
+def scoring_backends(settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that these settings use, made but not loaded: the identity's first, further ones, the judge.
 
     ValueError names a backend that there is not.
@@ -35,7 +35,7 @@ def judge_backend(settings: Mapping[str, Any]) -> Any | None:
     return backend_class("scoring.judges", name)(settings)
 
 
-def told_title(settings: Mapping[str, Any], title: str) -> str:
+def title_for_judge(settings: Mapping[str, Any], title: str) -> str:
     """The target's title where a judge is told it, else an empty one: only then does a new title score anew."""
     return title if settings["judge"] != "none" and settings["judging"]["title"] else ""
 

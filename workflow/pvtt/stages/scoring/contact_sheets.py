@@ -16,7 +16,7 @@ _MARGIN = 0.25
 _QUALITY = 92
 
 
-def judge_pictures(
+def judge_contact_sheets(
     samples: Sequence[Mapping[str, np.ndarray]], target: Sequence[Crop], frames: int, side_px: int, photos: int
 ) -> dict[str, bytes]:
     """JPEG bytes of `photos`, `source`, `result` and `closeups`.

@@ -45,7 +45,7 @@ class PairFrames:
     jitter: float | None = None
 
 
-def read_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> PairFrames:
+def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> PairFrames:
     """Read and check a pair; InvalidPairError or MediaError when it cannot be scored."""
     paths = {name: clip_dir / name for name in _CLIP_FILES} | {name: pair_dir / name for name in _PAIR_FILES}
     _check_rates(paths)

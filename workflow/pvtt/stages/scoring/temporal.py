@@ -86,13 +86,13 @@ def jitter(source_masks: Sequence[np.ndarray], insert_masks: Sequence[np.ndarray
     Masks are bool (h, w) per frame; the result is relative to the square root of the inserted area, at least 0. None
     when the product is nowhere visible in three frames on end. A source that is nowhere visible counts as still.
     """
-    inserted, size = _tremble(insert_masks)
+    inserted, size = _centroid_jerk(insert_masks)
     if inserted is None:
         return None
-    return max(0.0, inserted - (_tremble(source_masks)[0] or 0.0)) / max(1.0, size)
+    return max(0.0, inserted - (_centroid_jerk(source_masks)[0] or 0.0)) / max(1.0, size)
 
 
-def _tremble(masks: Sequence[np.ndarray]) -> tuple[float | None, float]:
+def _centroid_jerk(masks: Sequence[np.ndarray]) -> tuple[float | None, float]:
     """Root mean square of the centroid's second difference in pixels, and the typical size in pixels."""
     centres = np.full((len(masks), 2), np.nan)
     areas = []
@@ -118,7 +118,7 @@ def temporal_score(measures: Mapping[str, float | None]) -> float | None:
         return None
     own = measures.get("excess_own_inside")
     own = inside if own is None else own
-    score = float(np.sqrt(_left(inside, 0.25, 1.5) * _left(own, 0.1, 1.5)))
+    score = float(np.sqrt(_decay(inside, 0.25, 1.5) * _decay(own, 0.1, 1.5)))
     for name, scale, power in (
         ("excess_outside", 0.1, 1.0),
         ("flicker_inside", 6.0, 2.0),
@@ -126,7 +126,7 @@ def temporal_score(measures: Mapping[str, float | None]) -> float | None:
         ("jitter", 0.02, 2.0),
     ):
         value = measures.get(name)
-        score *= 1.0 if value is None else _left(value, scale, power)
+        score *= 1.0 if value is None else _decay(value, scale, power)
     for name in ("motion_ratio", "motion_ratio_outside"):
         value = measures.get(name)
         score *= 1.0 if value is None else motion_gate(value)
@@ -139,7 +139,7 @@ def motion_gate(ratio: float, low: float = 0.6, high: float = 1.7) -> float:
     return float(0.5 ** ((beyond / np.log(1.6)) ** 2))
 
 
-def _left(value: float, scale: float, power: float = 1.0) -> float:
+def _decay(value: float, scale: float, power: float = 1.0) -> float:
     return float(1 / (1 + (max(0.0, value) / scale) ** power))
 
 

@@ -35,7 +35,7 @@ class _Buffer:
         del self.full[:count], self.small[:count]
 
 
-def paint(
+def generate_windows(
     engine: Engine, frames: Iterator[Array], regions: Array, spans: list[Span], task: Task
 ) -> Iterator[tuple[Array, Array]]:
     """Yield each frame, uint8 (h, w, 3) RGB as it came, and what the model makes of it, uint8 (H, W, 3).

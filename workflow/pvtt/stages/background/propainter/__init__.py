@@ -1,9 +1,10 @@
 """Background by ProPainter: a program of its own environment that follows and completes the optical flow.
 
-Zhou et al., ProPainter: Improving Propagation and Transformer for Video Inpainting, ICCV 2023. What another frame
-shows of the hidden ground is carried there, the rest is painted by a transformer. `inference_propainter.py` of a pinned
-checkout is run on folders of frames and masks; a clip that needs more memory than there is goes in chunks that overlap.
-Where the product stands still there is nothing to carry; its shadow is part of the hole, as with `plate`.
+Zhou et al., ProPainter: Improving Propagation and Transformer for Video Inpainting, ICCV 2023. Pixels that other
+frames show are propagated along the completed optical flow; a transformer generates the rest. The backend runs
+`inference_propainter.py` of a pinned checkout on folders of frames and masks. A clip that needs more GPU memory than
+`memory_gb` is processed in overlapping chunks. A product that stands still leaves nothing to propagate. Its shadow is
+part of the hole, as with `plate`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from pvtt.backends import subprocess_runner
 from pvtt.backends.base import Limits, ProgramBackend
 from pvtt.models import registry
 from pvtt.stages.background.base import Frames, Removal, RemovalError
-from pvtt.stages.background.generative import composited, nothing_to_remove
-from pvtt.stages.background.propainter.chunks import Plan, chunk_weight, fitted, make_plan, unfitted
+from pvtt.stages.background.generative import composite_holes, nothing_to_remove
+from pvtt.stages.background.propainter.chunks import Plan, chunk_weight, fit_to_network, make_plan, undo_fit
 from pvtt.stages.background.region import measure_region
 
 Array = np.ndarray
@@ -64,37 +65,37 @@ class Backend(ProgramBackend):
             return nothing_to_remove(frames, masks)
         _, holes, _ = measure_region(frames, masks, self.settings)
         with subprocess_runner.workplace("ProPainter", RemovalError) as place:
-            plan, painted = self._paint_within_memory(frames, holes, Path(place.name))
+            plan, generated = self._generate_within_memory(frames, holes, Path(place.name))
         measures: dict[str, Any] = {
             "painted_frames": int(holes.any((1, 2)).sum()),
             "chunks": len(plan.chunks),
             "work_scale": round(plan.size[1] / masks.shape[1], 3) if plan.size[1] < masks.shape[1] else 1.0,
         }
-        return Removal(composited(frames, holes, painted, self.settings, measures, place), holes, measures)
+        return Removal(composite_holes(frames, holes, generated, self.settings, measures, place), holes, measures)
 
-    def _paint_within_memory(self, frames: Frames, holes: Array, place: Path) -> tuple[Plan, Painted]:
+    def _generate_within_memory(self, frames: Frames, holes: Array, place: Path) -> tuple[Plan, GeneratedFrames]:
         """Paint all chunks; once more with half of the memory when the program runs out of it."""
         own = self.settings["propainter"]
         for attempt, memory_gb in enumerate((own["memory_gb"], own["memory_gb"] / 2)):
             plan = make_plan(holes.shape, memory_gb / (1 if self.device == "cuda" else _SINGLE), own)
             try:
-                folders = [self._paint(frames, holes, chunk, plan, place) for chunk in plan.chunks]
+                folders = [self._generate(frames, holes, chunk, plan, place) for chunk in plan.chunks]
             except subprocess_runner.ExternalError as error:
                 if attempt or not error.out_of_memory:
                     raise
             else:
                 break
-        return plan, Painted(plan, folders, (holes.shape[2], holes.shape[1]))
+        return plan, GeneratedFrames(plan, folders, (holes.shape[2], holes.shape[1]))
 
-    def _paint(self, frames: Frames, holes: Array, chunk: tuple[int, int], plan: Plan, place: Path) -> list[Path]:
+    def _generate(self, frames: Frames, holes: Array, chunk: tuple[int, int], plan: Plan, place: Path) -> list[Path]:
         """Run the program on one chunk; paths of the frames that it wrote."""
         start, end = chunk
         folder = Path(mkdtemp(prefix=f"{start:05d}-", dir=place))
         length = subprocess_runner.write_frames(
-            folder / "clip", _lengthened(fitted(f, plan.size) for f in islice(frames(), start, end))
+            folder / "clip", _pad_to_minimum(fit_to_network(f, plan.size) for f in islice(frames(), start, end))
         )
         subprocess_runner.write_frames(
-            folder / "masks", _lengthened(fitted(hole, plan.size) for hole in holes[start:end])
+            folder / "masks", _pad_to_minimum(fit_to_network(hole, plan.size) for hole in holes[start:end])
         )
         # The program looks for its weights in `weights` of the folder that it runs in.
         (folder / "weights").symlink_to(self._weights().resolve(), target_is_directory=True)
@@ -140,24 +141,24 @@ class Backend(ProgramBackend):
         return own if (self._checkout() / WEIGHTS[0]).is_file() else registry.folder("propainter") / "weights"
 
 
-class Painted:
-    """Painted frames of a clip: called with an index, the uint8 (h, w, 3) RGB frame; chunks fade into each other."""
+class GeneratedFrames:
+    """The frames that ProPainter generated, at the clip's size; overlapping chunks are cross-faded."""
 
     def __init__(self, plan: Plan, paths: list[list[Path]], size: tuple[int, int]) -> None:
         self._plan, self._paths, self._size = plan, paths, size
 
     def __call__(self, index: int) -> Array:
-        """Frame `index` of the clip at its size."""
+        """Frame `index` of the clip, uint8 (h, w, 3), RGB."""
         total, weights = np.zeros((self._size[1], self._size[0], 3), np.float32), 0.0
         for place, (start, end) in enumerate(self._plan.chunks):
             if start <= index < end:
                 weight = chunk_weight(self._plan.chunks, place, index)
-                total += weight * unfitted(subprocess_runner.read_frame(self._paths[place][index - start]), self._size)
+                total += weight * undo_fit(subprocess_runner.read_frame(self._paths[place][index - start]), self._size)
                 weights += weight
         return np.clip(np.rint(total / weights), 0, 255).astype(np.uint8)
 
 
-def _lengthened(images: Iterator[Array]) -> Iterator[Array]:
+def _pad_to_minimum(images: Iterator[Array]) -> Iterator[Array]:
     """The images, the last one repeated where they are fewer than the flow needs."""
     last, count = None, 0
     for count, last in enumerate(images, 1):  # noqa: B007 - both are used after the loop

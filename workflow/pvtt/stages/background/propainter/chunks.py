@@ -36,7 +36,7 @@ def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) 
     """
     n_frames, height, width = shape
     overlap, most = own["overlap_frames"], own["subvideo_length"]
-    size = rounded_up((width, height))
+    size = round_up_size((width, height))
     room = _room(size, memory_gb)
     least = min(_LEAST_WORKED, n_frames)
     while room < least * (_WORKED_GB + _KEPT_GB) and min(size) > _LEAST_SIDE:
@@ -48,7 +48,7 @@ def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) 
         return Plan(size, [(0, n_frames)], min(most, worked))
     worked = max(least, min(most, int(room / (_WORKED_GB + 2 * _KEPT_GB))))
     kept = max(worked, int((room - worked * _WORKED_GB) / _KEPT_GB), 2 * overlap + 2)
-    return Plan(size, chunks_of(n_frames, kept, overlap), worked)
+    return Plan(size, split_chunks(n_frames, kept, overlap), worked)
 
 
 def _room(size: tuple[int, int], memory_gb: float) -> float:
@@ -56,7 +56,7 @@ def _room(size: tuple[int, int], memory_gb: float) -> float:
     return (memory_gb - _BASE_GB) / (size[0] * size[1]) - _PIXEL_GB
 
 
-def chunks_of(n_frames: int, length: int, overlap: int) -> list[tuple[int, int]]:
+def split_chunks(n_frames: int, length: int, overlap: int) -> list[tuple[int, int]]:
     """Chunks (start, end) of `length` frames, each sharing at least `overlap` with the next."""
     if length >= n_frames:
         return [(0, n_frames)]
@@ -73,28 +73,28 @@ def chunk_weight(chunks: list[tuple[int, int]], place: int, index: int) -> float
     return min(1.0, rise, fall)
 
 
-def rounded_up(size: tuple[int, int]) -> tuple[int, int]:
+def round_up_size(size: tuple[int, int]) -> tuple[int, int]:
     """The next size (width, height) with sides that the network takes."""
     width, height = (max(_LEAST_SIDE, -(-side // _MULTIPLE) * _MULTIPLE) for side in size)
     return width, height
 
 
-def fitted(image: Array, size: tuple[int, int]) -> Array:
+def fit_to_network(image: Array, size: tuple[int, int]) -> Array:
     """A frame (uint8 (h, w, 3)) or mask (bool (h, w)) at `size` (w, h), masks as 0/255.
 
     Its edges are repeated to the right and below where that makes the size, else it is shrunk.
     """
     height, width = image.shape[:2]
     pixels = image.astype(np.uint8) * 255 if image.dtype == bool else image
-    if rounded_up((width, height)) == size:
+    if round_up_size((width, height)) == size:
         border = cv2.BORDER_CONSTANT if image.dtype == bool else cv2.BORDER_REPLICATE
         return cv2.copyMakeBorder(pixels, 0, size[1] - height, 0, size[0] - width, border)
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return (small > 0).astype(np.uint8) * 255 if image.dtype == bool else small
 
 
-def unfitted(image: Array, size: tuple[int, int]) -> Array:
-    """A frame of `fitted` back at the clip's `size` (w, h)."""
-    if rounded_up(size) == (image.shape[1], image.shape[0]):
+def undo_fit(image: Array, size: tuple[int, int]) -> Array:
+    """A frame of `fit_to_network` back at the clip's `size` (w, h)."""
+    if round_up_size(size) == (image.shape[1], image.shape[0]):
         return image[: size[1], : size[0]]
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)

@@ -4,7 +4,7 @@ Bian et al., VideoPainter: Any-length Video Inpainting and Editing with Plug-and
 CogVideoX-5B-I2V. A program of ours (`runners/videopainter_runner.py`) runs its pipeline in its own environment. The
 model paints 49 frames of 720x480 at about 8 frames per second that begin with a frame in which nothing is missing, so a
 crop around the hole is taken, every `frame_step`-th frame of it painted, the first one filled by the `plate` backend,
-and the painted ground carried to the frames between by the camera's motion. A result with a pattern on the grid of
+and the painted ground generated to the frames between by the camera's motion. A result with a pattern on the grid of
 latent cells (`grid`) is painted again with another seed, then refused.
 """
 
@@ -26,10 +26,10 @@ from pvtt.io.files import write_json
 from pvtt.io.video import write_png
 from pvtt.models import registry
 from pvtt.stages.background.base import Frames, Removal, RemovalError
-from pvtt.stages.background.generative import composited, nothing_to_remove
+from pvtt.stages.background.generative import composite_holes, nothing_to_remove
 from pvtt.stages.background.region import measure_region
 from pvtt.stages.background.temporal import scene_motion
-from pvtt.stages.background.videopainter.crop_window import View, view_of
+from pvtt.stages.background.videopainter.crop_window import CropWindow
 from pvtt.stages.background.videopainter.grid import grid_excess
 
 Array = np.ndarray
@@ -72,44 +72,46 @@ class Backend(ProgramBackend):
             return nothing_to_remove(frames, masks)
         _, holes, _ = measure_region(frames, masks, self.settings)
         with subprocess_runner.workplace("VideoPainter", RemovalError) as place:
-            keys, view = self._write_inputs(frames, masks, holes, Path(place.name))
-            paths, grid = self._painted_without_grid(Path(place.name), view, keys, holes)
+            keys, window = self._write_inputs(frames, masks, holes, Path(place.name))
+            paths, grid = self._generate_without_grid(Path(place.name), window, keys, holes)
         motion = scene_motion(frames, holes, 0) if len(keys) < len(holes) else None
-        carried = Carried(paths, keys, view, motion, (holes.shape[2], holes.shape[1]))
-        scale = round((view.box[2] - view.box[0]) / self.size[0], 3)
+        generated = InterpolatedFrames(paths, keys, window, motion, (holes.shape[2], holes.shape[1]))
+        scale = round((window.box[2] - window.box[0]) / self.size[0], 3)
         measures: dict[str, Any] = {"painted_frames": len(keys), "view_scale": scale} | grid
-        return Removal(composited(frames, holes, carried, self.settings, measures, place), holes, measures)
+        return Removal(composite_holes(frames, holes, generated, self.settings, measures, place), holes, measures)
 
     # ------------------------------------------------------------ the job
 
-    def _write_inputs(self, frames: Frames, masks: Array, holes: Array, place: Path) -> tuple[list[int], View]:
+    def _write_inputs(self, frames: Frames, masks: Array, holes: Array, place: Path) -> tuple[list[int], CropWindow]:
         """Write the job's frames, masks and first frame; the frames that are painted, and the crop that is seen."""
         own, n_frames = self.settings["videopainter"], len(holes)
         keys = sorted({*range(0, n_frames, own["frame_step"]), n_frames - 1})
         box = box_of(np.any(holes, axis=0))
         assert box is not None
-        view = view_of(box, (holes.shape[2], holes.shape[1]), self.size)
+        window = CropWindow.around(box, (holes.shape[2], holes.shape[1]), self.size)
         wanted = set(keys)
         subprocess_runner.write_frames(
-            place / "frames", (view.of(f) for index, f in enumerate(frames()) if index in wanted)
+            place / "frames", (window.crop(f) for index, f in enumerate(frames()) if index in wanted)
         )
-        subprocess_runner.write_frames(place / "masks", latent_masks(np.stack([view.of(holes[key]) for key in keys])))
+        subprocess_runner.write_frames(
+            place / "masks", latent_masks(np.stack([window.crop(holes[key]) for key in keys]))
+        )
         first = next(frames())
         if holes[0].any():
             # One pass of the classical backend: the ground that other frames have seen, patches where none has.
             cleared = backend_class("background", "plate")(self.settings).remove(frames, masks)
             first = next(iter(islice(cleared.frames, 1)))
-        write_png(place / "first.png", view.of(first))
-        return keys, view
+        write_png(place / "first.png", window.crop(first))
+        return keys, window
 
-    def _painted_without_grid(
-        self, place: Path, view: View, keys: list[int], holes: Array
+    def _generate_without_grid(
+        self, place: Path, window: CropWindow, keys: list[int], holes: Array
     ) -> tuple[list[Path], dict[str, float]]:
         """Paint, again with other seeds while a grid shows; the frames' paths and what was measured."""
         own = self.settings["videopainter"]
-        regions = np.stack([view.of(holes[key]) for key in keys])
+        regions = np.stack([window.crop(holes[key]) for key in keys])
         for attempt in range(own["retries"] + 1):
-            paths = self._paint(place, attempt, len(keys))
+            paths = self._generate(place, attempt, len(keys))
             inside, outside = grid_excess((subprocess_runner.read_frame(path) for path in paths), regions)
             grid = {"grid": round(inside, 3), "grid_beside": round(outside, 3), "attempts": attempt + 1}
             if inside - outside <= own["max_grid"]:
@@ -119,7 +121,7 @@ class Backend(ProgramBackend):
             f"(videopainter.max_grid {own['max_grid']:g}), {own['retries'] + 1} times"
         )
 
-    def _paint(self, place: Path, attempt: int, n_frames: int) -> list[Path]:
+    def _generate(self, place: Path, attempt: int, n_frames: int) -> list[Path]:
         own = self.settings["videopainter"]
         output, log = place / f"painted{attempt}", place / f"log{attempt}"
         job: dict[str, Any] = {
@@ -149,19 +151,19 @@ class Backend(ProgramBackend):
         return subprocess_runner.frame_paths(output, n_frames, self.size, log)
 
 
-class Carried:
-    """Painted frames of a clip: called with an index, the uint8 (h, w, 3) RGB frame, blank where nothing was painted.
+class InterpolatedFrames:
+    """Frames of a clip from the generated key frames; black outside the crop window.
 
-    Between two painted frames both are carried there by the camera's motion (float64 (n, 3, 3), to frame 0; None where
-    every frame was painted) and mixed by how near they are.
+    A frame between two key frames is their mean, weighted by distance in time, after both were warped to it by the
+    camera's motion (float64 (n, 3, 3), to frame 0; None where every frame is a key frame).
     """
 
     def __init__(
-        self, paths: list[Path], keys: list[int], view: View, motion: Array | None, size: tuple[int, int]
+        self, paths: list[Path], keys: list[int], window: CropWindow, motion: Array | None, size: tuple[int, int]
     ) -> None:
         self._keys, self._motion, self._size = keys, motion, size
         blank = np.zeros((size[1], size[0], 3), np.uint8)
-        self._key = lru_cache(2)(lambda place: view.back(subprocess_runner.read_frame(paths[place]), blank))
+        self._key = lru_cache(2)(lambda place: window.paste(subprocess_runner.read_frame(paths[place]), blank))
 
     def __call__(self, index: int) -> Array:
         """Frame `index` of the clip at its size."""

@@ -1,4 +1,4 @@
-"""The part of a clip that a model of one fixed size looks at: a crop around what is to be painted."""
+"""Crop windows: the part of a clip that a model with a fixed input size works on."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 Array = np.ndarray
 
-_MARGIN = 0.5
+_MARGIN = 0.5  # share of the box's width and height, added on every side
 
 
 @dataclass(frozen=True)
-class View:
-    """A rectangle of the frame, (x0, y0, x1, y1), which may reach beyond it, seen at `size` (width, height)."""
+class CropWindow:
+    """A rectangle of the frame, `box` (x0, y0, x1, y1), resized to `size` (width, height); it may exceed the frame."""
 
     box: tuple[int, int, int, int]
     size: tuple[int, int]
 
-    def of(self, image: Array) -> Array:
-        """The view of a frame, uint8 (h, w, 3), or of a mask, bool (h, w); beyond the frame its edge goes on."""
+    def crop(self, image: Array) -> Array:
+        """Crop a frame, uint8 (h, w, 3), or a mask, bool (h, w), and resize it; a frame's edge is repeated outside."""
         height, width = image.shape[:2]
         x0, y0, x1, y1 = self.box
         pixels = image.astype(np.uint8) * 255 if image.dtype == bool else image
@@ -29,36 +29,43 @@ class View:
         border = cv2.BORDER_CONSTANT if image.dtype == bool else cv2.BORDER_REPLICATE
         part = cv2.copyMakeBorder(part, *sides, border)
         shrinks = self.size[0] < x1 - x0
-        seen = cv2.resize(part, self.size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        return seen > 0 if image.dtype == bool else seen
+        crop: Array = cv2.resize(part, self.size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        return crop > 0 if image.dtype == bool else crop
 
-    def back(self, seen: Array, frame: Array) -> Array:
-        """A copy of `frame` (uint8 (h, w, 3)) with the view `seen` in its place."""
+    def paste(self, crop: Array, frame: Array) -> Array:
+        """Copy of `frame` (uint8 (h, w, 3)) with `crop` (uint8 (H, W, 3), of `size`) in its place."""
         height, width = frame.shape[:2]
         x0, y0, x1, y1 = self.box
-        part = cv2.resize(seen, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC)
+        part = cv2.resize(crop, (x1 - x0, y1 - y0), interpolation=cv2.INTER_CUBIC)
         result = frame.copy()
         result[max(0, y0) : y1, max(0, x0) : x1] = part[max(0, -y0) : height - y0, max(0, -x0) : width - x0]
         return result
 
+    @classmethod
+    def around(cls, box: tuple[int, int, int, int], frame: tuple[int, int], size: tuple[int, int]) -> CropWindow:
+        """Window around a box, with a margin of half of the box's size on every side.
 
-def view_of(box: tuple[int, int, int, int], frame: tuple[int, int], size: tuple[int, int]) -> View:
-    """View of `size` (width, height) on a frame (width, height), around `box` with half of its size on every side.
+        The window has the aspect of `size` and covers at least `size` pixels of the frame, so that nothing is enlarged
+        where the frame is large enough. It stays inside the frame where it fits; a smaller frame is covered whole.
 
-    Never smaller than `size` pixels of the frame, so nothing is enlarged where the frame is large enough, and within
-    the frame as far as it fits; a frame smaller than the view is seen whole.
-    """
-    width, height = box[2] - box[0], box[3] - box[1]
-    scale = max((1 + 2 * _MARGIN) * width / size[0], (1 + 2 * _MARGIN) * height / size[1], 1.0)
-    # No larger than the smallest view that holds the whole frame.
-    scale = min(scale, max(frame[0] / size[0], frame[1] / size[1]))
-    wide, high = round(scale * size[0]), round(scale * size[1])
-    x0, y0 = _start(box[0] + box[2], wide, frame[0]), _start(box[1] + box[3], high, frame[1])
-    return View((x0, y0, x0 + wide, y0 + high), size)
+        Parameters
+        ----------
+        box : (x0, y0, x1, y1)
+            Box in pixels of the frame.
+        frame, size : (width, height)
+            Size of the frame and of the network's input, in pixels.
+        """
+        width, height = box[2] - box[0], box[3] - box[1]
+        scale = max((1 + 2 * _MARGIN) * width / size[0], (1 + 2 * _MARGIN) * height / size[1], 1.0)
+        # No larger than the smallest window that holds the whole frame.
+        scale = min(scale, max(frame[0] / size[0], frame[1] / size[1]))
+        wide, high = round(scale * size[0]), round(scale * size[1])
+        x0, y0 = _start(box[0] + box[2], wide, frame[0]), _start(box[1] + box[3], high, frame[1])
+        return cls((x0, y0, x0 + wide, y0 + high), size)
 
 
 def _start(ends: int, side: int, whole: int) -> int:
-    """Start of a side about the middle of a box with this sum of ends, within 0 to `whole`, or about it if longer."""
+    """Start of an interval of length `side` centred on (sum of) `ends`, shifted into 0..`whole` where it fits."""
     if side >= whole:
         return -((side - whole) // 2)
     return min(max(0, (ends - side) // 2), whole - side)

@@ -1,9 +1,9 @@
 """Runs VideoPainter on one job folder: `python videopainter_runner.py JOB/job.json`, in VideoPainter's environment.
 
 The job names folders of PNG frames and masks (255 = paint), all of the model's size, the first frame without the
-product, and the folder to write to; `pvtt.stages.background.videopainter` writes it. Frames are painted in windows of `window`
-frames, each of which starts with the frame that the window before has painted there; what two windows share is faded.
-Of this environment only torch, numpy, PIL and the diffusers fork are used.
+product, and the folder to write to; `pvtt.stages.background.videopainter` writes it. Frames are generated in windows of
+`window` frames. Each window starts with the frame that the previous window generated there; the overlap is cross-faded.
+This program imports only torch, numpy, PIL and the diffusers fork.
 """
 
 from __future__ import annotations
