@@ -36,6 +36,7 @@ def test_every_name_stands_where_users_look_for_it():
         ("clips/A_s01/video.mp4", "cutting"),
         ("clips/A_s01/qa.json", "segmentation"),
         ("clips/A_s01/background.json", "background"),
+        ("clips/A_s01/region.mkv", "background"),
         ("products/B/2.png", "products"),
         ("pairs.parquet", "pairs"),
         ("pairs/A_s01/B_i2/insert.json", "insertion"),

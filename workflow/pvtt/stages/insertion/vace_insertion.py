@@ -46,8 +46,8 @@ class VaceInsertion(WanBackend):
             self._prompt(request), request.seed, reference_on_white(request.cutout, size), self._guide(request, size)
         )
         canvas = (
-            restore_background(source, plain, mask)
-            for source, plain, mask in zip(request.source(), request.background(), request.masks, strict=True)
+            restore_background(source, plain, region)
+            for source, plain, region in zip(request.source(), request.background(), request.region, strict=True)
         )
         measures |= {"windows": len(spans), "window_frames": spans[0].length, "region_share": _share(regions)}
         boxes: list[Box | None] = [None] * n

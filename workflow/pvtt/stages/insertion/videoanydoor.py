@@ -99,8 +99,8 @@ class Backend(ProgramBackend):
     def _write_job(self, folder: Path, request: Request, boxes: list[Box | None], points: Array) -> None:
         """Write the job in the format of docs/videoanydoor.md."""
         plain = (
-            restore_background(source, background, mask)
-            for source, background, mask in zip(request.source(), request.background(), request.masks, strict=True)
+            restore_background(source, background, region)
+            for source, background, region in zip(request.source(), request.background(), request.region, strict=True)
         )
         subprocess_runner.write_frames(folder / "background", plain)
         height, width = request.masks.shape[1:]
@@ -140,7 +140,7 @@ class Backend(ProgramBackend):
         with place:
             frames = zip(request.source(), request.background(), boxes, strict=True)
             for index, (source, background, box) in enumerate(frames):
-                canvas = restore_background(source, background, request.masks[index])
+                canvas = restore_background(source, background, request.region[index])
                 if box is None:
                     yield canvas, np.zeros(shape, bool)
                     continue
