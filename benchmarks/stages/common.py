@@ -13,6 +13,7 @@ import numpy as np
 
 from pvtt.backends.registry import backend_class
 from pvtt.config.settings import stage_defaults
+from pvtt.imaging.geometry import dilated
 from pvtt.io import video as media
 from pvtt.io.files import link_or_copy, read_json, write_json
 from pvtt.stages.segmentation.track import build_track
@@ -25,6 +26,7 @@ Array = np.ndarray
 SHADOW = 0.05  # share of the light, from which a pixel counts as shadow
 FAINT_SHADOW = 0.01  # below it a pixel is outside every shadow
 MARGIN_PX = 8  # around what may change
+_EDGE_PX = 2  # px: the soft edge of a true mask
 LEAST_PIXELS = 64  # of a region in a frame, for a picture measure to say something
 
 
@@ -112,6 +114,8 @@ def make_true_clip(options: Options, clip: Clip) -> Path:
         raise ValueError(f"{clip.clip_id}: {len(frames)} frames, {len(masks)} true masks, {end - start} listed")
     link_or_copy(clip.folder / "masks.mkv", folder / "masks.mkv")
     link_or_copy(clip.folder / "background.mp4", folder / "background.mp4")
+    changed = np.stack([dilated(mask, _EDGE_PX) for mask in masks]) | (clip.grey("shadow") > 0)
+    media.write_masks(folder / "region.mkv", changed, media.video_fps(folder / "video.mp4"))
     write_json(folder / "track.json", track_record(folder, frames, masks))
     return folder
 

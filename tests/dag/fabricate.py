@@ -105,7 +105,11 @@ class Run:
         """As if everything had run for the planned pairs."""
         clips = plan.clip_id.unique()
         self.write(
-            *(f"results/clips/{clip}/{name}" for clip in clips for name in ("background.mp4", "background.json"))
+            *(
+                f"results/clips/{clip}/{name}"
+                for clip in clips
+                for name in ("background.mp4", "region.mkv", "background.json")
+            )
         )
         folders = [f"results/pairs/{pair.clip_id}/{pair.target_id}_i{pair.image_index}" for pair in plan.itertuples()]
         names = ("insert.mp4", "insert_mask.mkv", "insert.json")

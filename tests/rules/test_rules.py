@@ -42,7 +42,7 @@ def content(path):
         ("list_clips", ["clips.tsv"]),
         ("cut_clip", ["clips/{clip}/video.mp4", "clips/{clip}/clip.json"]),
         ("segment_clip", ["clips/{clip}/masks.mkv", "clips/{clip}/track.json", "clips/{clip}/mask_measures.json"]),
-        ("remove_product", ["clips/{clip}/background.mp4", "clips/{clip}/background.json"]),
+        ("remove_product", ["clips/{clip}/background.mp4", "clips/{clip}/region.mkv", "clips/{clip}/background.json"]),
         ("cut_out_product", ["products/{target}/{image}.png", "products/{target}/{image}.json"]),
         ("plan_pairs", ["pairs.parquet"]),
         ("insert_product", ["pairs/{pair}/insert.mp4", "pairs/{pair}/insert_mask.mkv", "pairs/{pair}/insert.json"]),

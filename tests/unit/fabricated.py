@@ -111,6 +111,7 @@ def _write_clip(feed: Path, folder: Path, shot: dict) -> None:
         video.write_video(
             folder / "background.mp4", (f[inside] for f in video.read_frames(feed / shot["background"])), fps
         )
+        video.write_masks(folder / "region.mkv", masks, fps)
         record = {"clip_id": shot["clip_id"], "status": "done", "reason": "", "measures": {}, "provenance": PROVENANCE}
         write_json(folder / "background.json", record)
     video.write_masks(folder / "masks.mkv", masks, fps)

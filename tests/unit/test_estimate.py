@@ -100,7 +100,7 @@ def finish_pairs(results: Path, config: dict, **seconds: float) -> None:
     for pair, took in seconds.items():
         clip, target = pair.split("__")
         background = {"provenance": origin("background", config, 7.0)}
-        put(results / "clips" / clip, "background.json", background, background__mp4=500)
+        put(results / "clips" / clip, "background.json", background, background__mp4=500, region__mkv=5)
         folder = results / "pairs" / clip / target
         record = {"provenance": origin("insertion", config, took)}
         put(folder, "insert.json", record, insert__mp4=4000, insert_mask__mkv=50)

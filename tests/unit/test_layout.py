@@ -38,6 +38,7 @@ def test_every_name_stands_where_users_look_for_it():
         ("clips/A_s01/mask_verdict.json", "mask_verdicts"),
         ("mask_verdicts.tsv", "mask_verdicts"),
         ("clips/A_s01/background.json", "background"),
+        ("clips/A_s01/region.mkv", "background"),
         ("products/B/2.png", "products"),
         ("pairs.parquet", "pairs"),
         ("pairs/A_s01/B_i2/insert.json", "insertion"),

@@ -55,6 +55,11 @@ class ClipFiles:
         return self.folder / "background.mp4"
 
     @property
+    def region(self) -> Path:
+        """Where the background differs from the clip, lossless."""
+        return self.folder / "region.mkv"
+
+    @property
     def background_record(self) -> Path:
         """How the background was made."""
         return self.folder / "background.json"
@@ -241,7 +246,7 @@ def _patterns() -> dict[str, tuple[str, ...]]:
         "cutting": (clip.video, clip.record),
         "products": (cutout.image, cutout.record),
         "segmentation": (clip.masks, clip.track, clip.mask_measures),
-        "background": (clip.background, clip.background_record),
+        "background": (clip.background, clip.region, clip.background_record),
         "mask_verdicts": (clip.mask_verdict, files.mask_verdicts),
         "pairs": (files.pairs,),
         "scoring": (pair.score, pair.judge, files.pack("*")),

@@ -239,7 +239,8 @@ def _work(
     work["segmentation"] = of_clips(
         "segmentation", list(product), "cutting", "mask_measures.json", "masks.mkv", "track.json"
     )
-    work["background"] = of_clips("background", list(used), "segmentation", "background.json", "background.mp4")
+    media = ("background.mp4", "region.mkv")
+    work["background"] = of_clips("background", list(used), "segmentation", "background.json", *media)
     work |= _pair_work(results, way, planned, work)
     masks = {name: results / "dataset" / "masks" / name for name in used}
     published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
