@@ -31,9 +31,11 @@ rule insert_product:
         background="<results>/clips/{clip}/background.mp4",
         region="<results>/clips/{clip}/region.mkv",
         background_record="<results>/clips/{clip}/background.json",
-        clip_model="<results>/clips/{clip}/clip_model.npz"
-        if getattr(BACKENDS["insertion"], "reads_clip_model", False)
-        else [],
+        clip_model=(
+            "<results>/clips/{clip}/clip_model.npz"
+            if getattr(BACKENDS["insertion"], "reads_clip_model", False)
+            else []
+        ),
         cutout="<results>/products/{target}/{image}.png",
         cutout_record="<results>/products/{target}/{image}.json",
         other_cutouts=other_cutouts_of,

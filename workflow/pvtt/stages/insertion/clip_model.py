@@ -57,12 +57,20 @@ def measure_model(request: Request, settings: Mapping[str, Any]) -> ClipModel:
 def write_model(path: Path, model: ClipModel) -> None:
     """Write a model as `clip_model.npz`."""
     track, light = model.trajectory, model.light
-    arrays = {"centres": track.centres, "scales": track.scales, "angles": track.angles, "size": np.array(track.size)}
-    arrays |= {"reference": np.array(track.reference)}
-    arrays |= {"exposure": light.exposure, "white": light.white, "shadow": light.shadow}
-    arrays |= {"occluders": np.packbits(model.occluders), "occluders_shape": np.array(model.occluders.shape)}
     with atomic_path(path) as aside, open(aside, "wb") as stream:
-        np.savez_compressed(stream, **arrays)
+        np.savez_compressed(
+            stream,
+            centres=track.centres,
+            scales=track.scales,
+            angles=track.angles,
+            size=np.array(track.size),
+            reference=np.array(track.reference),
+            exposure=light.exposure,
+            white=light.white,
+            shadow=light.shadow,
+            occluders=np.packbits(model.occluders),
+            occluders_shape=np.array(model.occluders.shape),
+        )
 
 
 def read_model(path: Path) -> ClipModel | None:
