@@ -108,7 +108,7 @@ class Run:
             *(
                 f"results/clips/{clip}/{name}"
                 for clip in clips
-                for name in ("background.mp4", "region.mkv", "background.json")
+                for name in ("background.mp4", "region.mkv", "background.json", "clip_model.npz", "source_flow.npz")
             )
         )
         folders = [f"results/pairs/{pair.clip_id}/{pair.target_id}_i{pair.image_index}" for pair in plan.itertuples()]

@@ -9,7 +9,13 @@ import pytest
 from conftest import ROOT, Workflow
 from fabricate import Run
 
+
 AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
+
+
+def of_clips(number):
+    """The jobs that measure what the pairs of a number of clips share."""
+    return {"measure_clip": number, "measure_flow": number}
 
 
 def dry_run(run, *arguments):
@@ -48,7 +54,12 @@ def test_a_planned_run_shows_every_pair(tmp_path):
     run.finish_shots("A", "B")
     plan = run.finish_plan("A", "B", strategy="all")
     assert len(plan) == 2 * 2 + 3
-    assert dry_run(run) == AGGREGATES | {"remove_product": 5, "insert_product": 7, "score_pair": 7, "gather_pack": 1}
+    assert dry_run(run) == AGGREGATES | {
+        "remove_product": 5,
+        "insert_product": 7,
+        "score_pair": 7,
+        "gather_pack": 1,
+    } | of_clips(5)
 
 
 def test_nothing_to_do(finished):
@@ -72,7 +83,7 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     # Two clips of N with A, B and C; the five old clips with N.
     assert len(new) == 2 * 3 + 5
     # The new pairs are a new pack; the old one is left alone.
-    expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1}
+    expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1} | of_clips(7)
     assert dry_run(finished) == AGGREGATES | expected
 
 
@@ -81,7 +92,9 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     [
         ("pairs/A_s01/B_i1/insert.mp4", {"insert_product": 1, "score_pair": 1}),
         ("pairs/A_s01/B_i1/score.json", {"score_pair": 1}),
-        ("clips/A_s01/background.mp4", {"remove_product": 1, "insert_product": 2, "score_pair": 2}),
+        ("clips/A_s01/background.mp4", {"remove_product": 1, "measure_clip": 1, "insert_product": 2, "score_pair": 2}),
+        ("clips/A_s01/clip_model.npz", {"measure_clip": 1, "insert_product": 2, "score_pair": 2}),
+        ("clips/A_s01/source_flow.npz", {"measure_flow": 1, "score_pair": 2}),
     ],
 )
 def test_a_lost_result_is_made_again_alone(finished, lost, expected):
@@ -120,8 +133,8 @@ def test_a_changed_photo_redoes_what_shows_it(finished):
 @pytest.mark.parametrize(
     ("insertion", "rules"),
     [
-        ("{}", {"cut_out_product": 1, "remove_product": 1, "insert_product": 1}),
-        ('{"colour_photos": 1}', {"remove_product": 1, "insert_product": 1}),
+        ("{}", {"cut_out_product": 1, "remove_product": 1, "measure_clip": 1, "insert_product": 1}),
+        ('{"colour_photos": 1}', {"remove_product": 1, "measure_clip": 1, "insert_product": 1}),
         ('{"backend": "baselines.paste:Backend"}', {"remove_product": 1, "insert_product": 1}),
     ],
 )
@@ -189,7 +202,7 @@ def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
     clips = counts.pop("remove_product")
     assert clips == 200
     packs = -(-pairs // 96)
-    assert counts == AGGREGATES | {"insert_product": pairs, "score_pair": pairs, "gather_pack": packs}
+    assert counts == AGGREGATES | {"insert_product": pairs, "score_pair": pairs, "gather_pack": packs} | of_clips(200)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def content(path):
         ("cut_clip", ["clips/{clip}/video.mp4", "clips/{clip}/clip.json"]),
         ("segment_clip", ["clips/{clip}/masks.mkv", "clips/{clip}/track.json", "clips/{clip}/mask_measures.json"]),
         ("remove_product", ["clips/{clip}/background.mp4", "clips/{clip}/region.mkv", "clips/{clip}/background.json"]),
+        ("measure_clip", ["clips/{clip}/clip_model.npz"]),
+        ("measure_flow", ["clips/{clip}/source_flow.npz"]),
         ("cut_out_product", ["products/{target}/{image}.png", "products/{target}/{image}.json"]),
         ("plan_pairs", ["pairs.parquet"]),
         ("insert_product", ["pairs/{pair}/insert.mp4", "pairs/{pair}/insert_mask.mkv", "pairs/{pair}/insert.json"]),

@@ -157,6 +157,19 @@ def test_a_product_that_fills_the_frame_is_refused():
         removed(frames, masks)
 
 
+@pytest.mark.parametrize(("tint", "kept"), [(0.1, True), (0.03, False)])
+def test_a_thing_in_front_is_told_by_its_tint(tint, kept):
+    """The difference of chromaticities (r, g, b shares, 0-1) at which a thing is another: between 0.03 and 0.1."""
+    filled = np.full((60, 90, 3), 150, np.uint8)
+    light = float(to_linear(filled)[0, 0, 0])
+    source = filled.copy()
+    source[20:40, 30:] = to_srgb(np.float32([light * (1 + 3 * tint), light, light * (1 - 3 * tint)]))
+    mask, cover, hole = np.zeros((3, 60, 90), bool)
+    mask[15:45, 8:16] = cover[11:49, 4:20] = hole[6:54, :60] = True
+    result = with_front(filled, source, source, (mask, cover, hole))
+    assert np.array_equal(result[24:36, 36:56], source[24:36, 36:56]) == kept
+
+
 # ---------------------------------------------------------------- the stage
 
 

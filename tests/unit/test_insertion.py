@@ -13,7 +13,7 @@ from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import box_of, dilated
 from pvtt.imaging.shadow import N_COPIES, shade, shadow_copies
 from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
-from pvtt.stages.insertion import insert_product
+from pvtt.stages.insertion import clip_model, insert_product, measure_clip
 from pvtt.stages.insertion.base import InsertionError, Request
 from pvtt.stages.insertion.color_consensus import consensus_color_gain
 from pvtt.stages.insertion.composite import Backend, compose
@@ -311,6 +311,23 @@ def run_stage(tmp_path, status="accepted", changes=None, **arguments):
     out = tmp_path / "out"
     insert_product(tmp_path / "clip", [tmp_path / "1.png"], record, out, PAIR, settings)
     return out, json.loads((out / "insert.json").read_text())
+
+
+def test_a_pair_reads_what_was_measured_on_its_clip(tmp_path, monkeypatch):
+    own, _ = run_stage(tmp_path / "own")
+    settings = stage_defaults("insertion")
+    measure_clip(tmp_path / "own/clip", {key: settings[key] for key in clip_model.SETTINGS})
+    monkeypatch.setattr("pvtt.stages.insertion.composite.measure_model", None)  # measuring again is an error
+    cutout, out = tmp_path / "own/1.png", tmp_path / "again"
+    insert_product(tmp_path / "own/clip", [cutout], {"status": "accepted"}, out, PAIR, settings)
+    for name in ("insert.mp4", "insert_mask.mkv"):
+        assert (own / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_a_clip_that_cannot_be_measured_has_an_empty_model(tmp_path):
+    write_clip(tmp_path / "clip", background=False)
+    measure_clip(tmp_path / "clip", stage_defaults("insertion"))
+    assert (tmp_path / "clip/clip_model.npz").stat().st_size == 0
 
 
 @pytest.mark.parametrize("control", ["boxes", "ends"])

@@ -39,6 +39,8 @@ def test_every_name_stands_where_users_look_for_it():
         ("mask_verdicts.tsv", "mask_verdicts"),
         ("clips/A_s01/background.json", "background"),
         ("clips/A_s01/region.mkv", "background"),
+        ("clips/A_s01/clip_model.npz", "insertion"),
+        ("clips/A_s01/source_flow.npz", "scoring"),
         ("products/B/2.png", "products"),
         ("pairs.parquet", "pairs"),
         ("pairs/A_s01/B_i2/insert.json", "insertion"),

@@ -1,10 +1,24 @@
 """Temporal measures: each way of being unsteady lowers the score of a result that is steady otherwise."""
 
+import subprocess
+import sys
+from fractions import Fraction
+
 import cv2
 import numpy as np
 import pytest
 
-from pvtt.stages.scoring.temporal import Step, box_drift, jitter, motion_gate, temporal_measures, temporal_score
+from pvtt.io.video import read_frames, write_video
+from pvtt.stages.scoring.source_flow import measure_flow, read_flow
+from pvtt.stages.scoring.temporal import (
+    Step,
+    box_drift,
+    jitter,
+    motion_gate,
+    source_motion,
+    temporal_measures,
+    temporal_score,
+)
 
 N, HEIGHT, WIDTH = 10, 120, 180
 
@@ -119,6 +133,33 @@ def test_box_drift_is_exact():
     away = [*same[:2], *([b[0], b[1] + 20, b[2], b[3] + 20] for b in same[2:4]), None]
     assert box_drift(source, away) == pytest.approx(10 / 50)
     assert box_drift(source, [None] * 5) is None
+
+
+def test_half_of_the_score_is_left_at_a_jitter_of_a_fiftieth():
+    steady = {"excess_inside": 0.0, "excess_own_inside": 0.0}
+    assert temporal_score(steady | {"jitter": 0.0}) == 1
+    assert temporal_score(steady | {"jitter": 0.02}) == pytest.approx(0.5)
+
+
+def test_a_motion_read_from_a_file_is_the_one_that_is_computed(tmp_path):
+    write_video(tmp_path / "video.mp4", SOURCE, Fraction(25))
+    measure_flow(tmp_path / "video.mp4", tmp_path / "flow.npz", {"flow_side_px": 60, "flow_pairs": 4})
+    found = read_flow(tmp_path / "flow.npz")
+    assert list(found) == [0, 3, 5, 8]
+    frames = [
+        cv2.resize(frame, (90, 60), interpolation=cv2.INTER_AREA) for frame in read_frames(tmp_path / "video.mp4")
+    ]
+    for index, motion in found.items():
+        expected = source_motion((frames[index], frames[index + 1]))
+        assert np.array_equal(motion.forward, expected.forward) and np.array_equal(motion.valid, expected.valid)
+        assert motion.forward.dtype == np.float32 and np.abs(motion.forward).max() > 0.2
+        assert np.array_equal(motion.forward * 64, np.rint(motion.forward * 64))
+
+
+def test_scoring_does_not_load_the_statistics_of_scipy():
+    code = "import sys, pvtt.stages.scoring; print('scipy.stats' in sys.modules, 'scipy.optimize' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_jitter_is_exact():

@@ -1,8 +1,29 @@
+from pvtt.stages.scoring import source_flow
+
+
+rule measure_flow:
+    input:
+        video="<results>/clips/{clip}/video.mp4",
+    output:
+        "<results>/clips/{clip}/source_flow.npz",
+    log:
+        "<logs>/measure_flow/{clip}.log",
+    conda:
+        "../../envs/core.yaml"
+    params:
+        settings={key: SETTINGS["scoring"][key] for key in source_flow.SETTINGS},
+        version=source_flow.VERSION,
+    message:
+        "Computing the optical flow of {wildcards.clip}"
+    script:
+        "../scripts/measure_flow.py"
+
+
 rule score_pair:
     input:
         video="<results>/clips/{clip}/video.mp4",
         masks="<results>/clips/{clip}/masks.mkv",
-        background="<results>/clips/{clip}/background.mp4",
+        source_flow="<results>/clips/{clip}/source_flow.npz",
         result="<results>/pairs/{clip}/{target}_i{image}/insert.mp4",
         result_mask="<results>/pairs/{clip}/{target}_i{image}/insert_mask.mkv",
         record="<results>/pairs/{clip}/{target}_i{image}/insert.json",

@@ -50,7 +50,7 @@ TABLE = (
     Stage("mask_verdicts", "run", ("judge_masks",), ("segmentation",), key=None, package="verdicts"),
     Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "mask_verdicts", "products")),
     Stage("insertion", "pair", ("measure_clip", "insert_product"), ("background", "products", "pairs"), backends=True),
-    Stage("scoring", "pair", ("score_pair", "gather_pack"), ("insertion", "products"), backends=True),
+    Stage("scoring", "pair", ("measure_flow", "score_pair", "gather_pack"), ("insertion", "products"), backends=True),
     Stage("verdicts", "run", ("judge_pairs",), ("pairs", "scoring")),
     Stage("dataset", "run", ("publish_dataset",), ("mask_verdicts", "verdicts")),
     Stage("report", "run", ("write_report",), ("mask_verdicts", "verdicts")),

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from scipy.optimize import nnls
 
 Array = np.ndarray
 
@@ -37,25 +36,28 @@ def outline_size(alpha: Array) -> float:
     return float(np.sqrt(max(float(alpha.sum()), 1.0)))
 
 
-def shadow_copies(alpha: Array) -> Array:
-    """What an outline (float32 (h, w) 0-1) can throw: float32 (N_COPIES, h, w) densities of about 0-1."""
+def shadow_copies(alpha: Array, chosen: Sequence[int] = range(N_COPIES)) -> Array:
+    """What an outline (float32 (h, w) 0-1) can throw: float32 (k, h, w) densities of about 0-1, k `chosen` copies."""
     height, width = alpha.shape
     rows = np.flatnonzero(alpha.max(1) > 0.5)
     if len(rows) == 0:
-        return np.zeros((N_COPIES, height, width), np.float32)
+        return np.zeros((len(chosen), height, width), np.float32)
     size, bottom = outline_size(alpha), float(rows[-1] + 1)
     level = np.clip(1 - (bottom - np.arange(height, dtype=np.float32)) / (_FOOT * size), 0, 1)
     foot = alpha * np.minimum(1, 2 * level)[:, None]
-    copies = []
-    for part, blots in ((foot, _BLOTS), (alpha, _HALOS)):
-        for blur, down in blots:
-            move = np.array([[1, 0, 0], [0, 1, down * blur * size]], np.float64)
-            copies.append(_soft(cv2.warpAffine(part, move, (width, height)), blur * size))
     ground = bottom - _SINK * size
-    for side, up, blur in _CAST:
-        # A point of the outline, h above the ground line, goes to h * side beside and h * up above it.
-        lay = np.array([[1, -side, side * ground], [0, up, ground * (1 - up)]], np.float64)
-        copies.append(_soft(cv2.warpAffine(alpha, lay, (width, height), flags=cv2.INTER_AREA), blur * size))
+    copies = []
+    for index in chosen:
+        if index < len(_BLOTS) + len(_HALOS):
+            blur, down = (_BLOTS + _HALOS)[index]
+            move = np.array([[1, 0, 0], [0, 1, down * blur * size]], np.float64)
+            moved = cv2.warpAffine(foot if index < len(_BLOTS) else alpha, move, (width, height))
+        else:
+            # A point of the outline, h above the ground line, goes to h * side beside and h * up above it.
+            side, up, blur = _CAST[index - len(_BLOTS) - len(_HALOS)]
+            lay = np.array([[1, -side, side * ground], [0, up, ground * (1 - up)]], np.float64)
+            moved = cv2.warpAffine(alpha, lay, (width, height), flags=cv2.INTER_AREA)
+        copies.append(_soft(moved, blur * size))
     return np.stack(copies)
 
 
@@ -68,7 +70,7 @@ def shade(alpha: Array, weights: Array) -> Array:
     used = np.flatnonzero(weights)
     if len(used) == 0:
         return np.ones(alpha.shape, np.float32)
-    density = np.tensordot(np.asarray(weights, np.float32)[used], shadow_copies(alpha)[used], 1)
+    density = np.tensordot(np.asarray(weights, np.float32)[used], shadow_copies(alpha, used.tolist()), 1)
     return np.exp(-np.minimum(density, _DENSEST))
 
 
@@ -106,6 +108,8 @@ def fit_weights(
     One entry per frame: `copies` (m, N_COPIES), `logs` (m,) log of the light (relative to the bare ground's where that
     is known), `surfaces` (m, k) free terms of the ground's own light or None. Outliers lose weight (Cauchy).
     """
+    from scipy.optimize import nnls  # slow to import, and most that read a shadow fit none
+
     trust = [np.ones(len(log)) for log in logs]
     weights, explained = np.zeros(N_COPIES), 0.0
     for _ in range(rounds):

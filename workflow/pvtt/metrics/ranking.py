@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 Array = np.ndarray
 
@@ -20,6 +19,8 @@ def auroc(scores: Sequence[float] | Array, positive: Sequence[bool] | Array) -> 
     n_good, n_bad = int(good.sum()), int((~good).sum())
     if not n_good or not n_bad:
         return None
+    from scipy import stats  # slow to import, and most users of the metrics need no ranks
+
     ranks = stats.rankdata(values)
     return float((ranks[good].sum() - n_good * (n_good + 1) / 2) / (n_good * n_bad))
 
@@ -29,6 +30,8 @@ def spearman(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float | 
     first, second = np.asarray(a, float), np.asarray(b, float)
     if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
+    from scipy import stats
+
     return float(stats.spearmanr(first, second).statistic)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 Interval = tuple[int, int]
 
@@ -75,5 +74,7 @@ def _overlap(one: Interval, other: Interval) -> float:
 
 def _matched(right: np.ndarray) -> int:
     """Size of the largest one-to-one matching of a bool (found, truth) table."""
+    from scipy.optimize import linear_sum_assignment  # slow to import, and most users of the metrics need it not
+
     rows, columns = linear_sum_assignment(right, maximize=True)
     return int(right[rows, columns].sum())

@@ -65,6 +65,11 @@ class ClipFiles:
         return self.folder / "clip_model.npz"
 
     @property
+    def flow(self) -> Path:
+        """Optical flow of the clip, for the scores of its insertions."""
+        return self.folder / "source_flow.npz"
+
+    @property
     def background_record(self) -> Path:
         """How the background was made."""
         return self.folder / "background.json"
@@ -254,7 +259,7 @@ def _patterns() -> dict[str, tuple[str, ...]]:
         "background": (clip.background, clip.region, clip.background_record),
         "mask_verdicts": (clip.mask_verdict, files.mask_verdicts),
         "pairs": (files.pairs,),
-        "scoring": (pair.score, pair.judge, files.pack("*")),
+        "scoring": (clip.flow, pair.score, pair.judge, files.pack("*")),
         "insertion": (clip.model, pair.folder / "*"),
         "verdicts": (files.filtered,),
         "dataset": (files.dataset.folder / "*",),

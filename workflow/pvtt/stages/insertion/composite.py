@@ -102,7 +102,8 @@ def compose(
     alpha = rgba[..., 3]
     below = to_linear(canvas[part]) * lighting.shaded(alpha, shadow)[..., None]
     light = np.clip(rgba[..., :3] * exposure, 0, 1) + below * (1 - alpha[..., None])
-    light += front[..., None] * (to_linear(source[part]) - light)
+    if front.any():
+        light += front[..., None] * (to_linear(source[part]) - light)
     result = canvas.copy()
     result[part] = to_srgb(light)
     seen = np.zeros(canvas.shape[:2], bool)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solveh_banded
 
 from pvtt.imaging.geometry import apply, fit_similarity, robust_similarity, scale_and_angle
 from pvtt.stages.insertion.base import Box, InsertionError
@@ -191,6 +190,8 @@ def smooth(values: Array, weight: Array, steps: Array, trust: Array, stiffness: 
     Minimises sum weight (x - values)^2 + sum trust (dx - steps)^2 + stiffness sum (d2x - d steps)^2, with the first
     sum's weights lowered for outliers (six rounds). Without stiffness and trust the values stay as they are.
     """
+    from scipy.linalg import solveh_banded  # slow to import; a pair reads its clip's trajectory and smooths none
+
     n = len(values)
     if n == 1:
         return values.astype(float).copy()

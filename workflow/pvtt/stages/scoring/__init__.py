@@ -46,7 +46,8 @@ def score_pair(
 ) -> None:
     """Measure one pair and write `pair_dir/score.json`; a judge's raw answers stand beside it, in judge.json.
 
-    Reads video.mp4, masks.mkv and background.mp4 of the clip, insert.mp4, insert_mask.mkv and insert.json of the pair,
+    Reads video.mp4, masks.mkv and, where it is there, source_flow.npz of the clip, insert.mp4, insert_mask.mkv and
+    insert.json of the pair,
     and RGBA cut-outs of both products (empty files are passed over). Status `scored`; `failed` when the insertion
     failed, with its reason; `invalid` when the files do not belong together, with what differs. `title` is the
     target's, for a judge that is told it.
@@ -65,7 +66,7 @@ def score_pair(
         cutouts = (target_cutouts, source_cutouts)
         device = device or devices.chosen()
         record |= _score(backends, clip_dir, pair_dir, insert, cutouts, settings, device, title)
-    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "background.mp4")}
+    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv")}
     inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
     inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}

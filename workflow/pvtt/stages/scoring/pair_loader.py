@@ -17,10 +17,11 @@ import numpy as np
 
 from pvtt.io.video import rate_text, read_frames, read_masks, video_fps
 from pvtt.metrics import PSNR_CAP_DB, psnr
-from pvtt.stages.scoring.temporal import Step, jitter
+from pvtt.stages.scoring.source_flow import first_frames, read_flow, reduced_size, spread
+from pvtt.stages.scoring.temporal import Motion, Step, jitter
 
-VERSION = "1"  # raise it when other frames are read, or the background is measured otherwise
-_CLIP_FILES = ("video.mp4", "masks.mkv", "background.mp4")
+VERSION = "2"  # raise it when other frames are read, or the background is measured otherwise
+_CLIP_FILES = ("video.mp4", "masks.mkv")
 _PAIR_FILES = ("insert.mp4", "insert_mask.mkv")
 _REFERENCE_SIDE = 480
 
@@ -54,10 +55,12 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> Pa
     _check_masks(source_mask, insert_mask)
     pair = PairFrames(source_boxes=[_box(mask) for mask in source_mask], jitter=jitter(source_mask, insert_mask))
     n_frames = len(source_mask)
-    wanted = _spread(np.flatnonzero(insert_mask.any((1, 2))), settings["identity_frames"])
-    firsts = _spread(np.arange(n_frames - 1), settings["flow_pairs"])
+    wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings["identity_frames"])
+    firsts = set(first_frames(n_frames, settings))
+    motions = _motions(clip_dir / "source_flow.npz", firsts)
     errors, previous = [], None
-    size, grow = _sizes(source_mask.shape[1:], settings)
+    shape = source_mask.shape[1:]
+    size, grow = reduced_size(shape, settings), round(settings["grow_px"] * min(shape) / _REFERENCE_SIDE)
     for index, (source, result) in enumerate(_same_frames(paths, source_mask)):
         masks = source_mask[index], insert_mask[index]
         if index in wanted:
@@ -69,7 +72,7 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> Pa
         if index in firsts or index - 1 in firsts:
             small = _reduced(source, result, masks, size)
             if index - 1 in firsts and previous is not None:
-                pair.steps.append(_step(previous, small))
+                pair.steps.append(_step(previous, small, motions.get(index - 1)))
             previous = small
         else:
             previous = None
@@ -101,8 +104,8 @@ def _shape(masks: np.ndarray) -> str:
 
 
 def _same_frames(paths: Mapping[str, Path], masks: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Frames of source and result side by side, while source, background, result and masks agree in size and number."""
-    names = ("video.mp4", "background.mp4", "insert.mp4")
+    """Frames of source and result side by side, while source, result and masks agree in size and number."""
+    names = ("video.mp4", "insert.mp4")
     counts = dict.fromkeys(names, 0)
     for frames in zip_longest(*(read_frames(paths[name]) for name in names)):
         for name, frame in zip(names, frames, strict=True):
@@ -112,18 +115,10 @@ def _same_frames(paths: Mapping[str, Path], masks: np.ndarray) -> Iterator[tuple
                     found = f"{frame.shape[1]}x{frame.shape[0]}"
                     raise InvalidPairError(f"{name} is {found}, masks.mkv {masks.shape[2]}x{masks.shape[1]}")
         if all(frame is not None for frame in frames) and counts["video.mp4"] <= len(masks):
-            yield frames[0], frames[2]
+            yield frames[0], frames[1]
     counts["masks.mkv"] = len(masks)
     if len(set(counts.values())) != 1:
         raise InvalidPairError("numbers of frames differ: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
-
-
-def _sizes(shape: tuple[int, ...], settings: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
-    """Reduced size (width, height) for flow, and the margin around masks in pixels."""
-    short = min(shape)
-    scale = min(1.0, settings["flow_side_px"] / short)
-    grow = round(settings["grow_px"] * short / _REFERENCE_SIDE)
-    return (round(shape[1] * scale), round(shape[0] * scale)), grow
 
 
 def _reduced(source: np.ndarray, result: np.ndarray, masks: tuple, size: tuple[int, int]) -> tuple:
@@ -132,15 +127,18 @@ def _reduced(source: np.ndarray, result: np.ndarray, masks: tuple, size: tuple[i
     return (*images, *small)
 
 
-def _step(first: tuple, second: tuple) -> Step:
-    return Step((first[0], second[0]), (first[1], second[1]), first[2], (first[3], second[3]))
+def _motions(path: Path, firsts: set[int]) -> dict[int, Motion]:
+    """Motion of the source per first frame, as `measure_flow` left it; without its file it is computed for the pair."""
+    if not path.is_file():
+        return {}
+    motions = read_flow(path)
+    if motions.keys() != firsts:
+        raise InvalidPairError(f"{path.name} is of other frames than the clip's; make it again")
+    return motions
 
 
-def _spread(indices: np.ndarray, count: int) -> set[int]:
-    """At most `count` of `indices`, evenly spaced."""
-    if len(indices) <= count:
-        return {int(i) for i in indices}
-    return {int(indices[round(k)]) for k in np.linspace(0, len(indices) - 1, count)}
+def _step(first: tuple, second: tuple, motion: Motion | None) -> Step:
+    return Step((first[0], second[0]), (first[1], second[1]), first[2], (first[3], second[3]), motion)
 
 
 def _box(mask: np.ndarray) -> list[float] | None:

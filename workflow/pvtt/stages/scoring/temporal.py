@@ -16,9 +16,26 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-VERSION = "1"  # raise it when a figure of this module changes
+VERSION = "2"  # raise it when a figure of this module changes
 _STILL_PX = 0.15
 _MIN_PIXELS = 24
+_FLOW_STEPS = 64  # of stored flow in a pixel; int16 then holds 512 px, more than a reduced frame moves
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion between two neighbouring frames of the source.
+
+    `quantised`: forward flow (x, y), int16 (h, w, 2) in 1/64 px; `valid`: bool (h, w), where the backward flow agrees.
+    """
+
+    quantised: np.ndarray
+    valid: np.ndarray
+
+    @property
+    def forward(self) -> np.ndarray:
+        """Forward flow, float32 (h, w, 2), in px."""
+        return self.quantised * np.float32(1 / _FLOW_STEPS)
 
 
 @dataclass(frozen=True)
@@ -26,13 +43,14 @@ class Step:
     """Two neighbouring frames of both videos at reduced size.
 
     `source` and `result`: pairs of uint8 (h, w, 3) RGB; `source_mask`: bool (h, w), of the first frame; `insert_masks`:
-    pair of bool (h, w).
+    pair of bool (h, w). `motion` is the source's, computed from `source` where it is None.
     """
 
     source: tuple[np.ndarray, np.ndarray]
     result: tuple[np.ndarray, np.ndarray]
     source_mask: np.ndarray
     insert_masks: tuple[np.ndarray, np.ndarray]
+    motion: Motion | None = None
 
 
 def temporal_measures(steps: Sequence[Step]) -> dict[str, float | None]:
@@ -46,7 +64,7 @@ def temporal_measures(steps: Sequence[Step]) -> dict[str, float | None]:
     """
     if not steps:
         return {}
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = _dis()
     rows = [_step_measures(flow, step) for step in steps]
     measures: dict[str, float | None] = {}
     for part in ("inside", "outside"):
@@ -64,6 +82,20 @@ def temporal_measures(steps: Sequence[Step]) -> dict[str, float | None]:
         ratio = (result + _STILL_PX) / (source + _STILL_PX) if known else None  # type: ignore[operator]
         measures["motion_ratio" if part == "inside" else "motion_ratio_outside"] = ratio
     return measures
+
+
+def source_motion(frames: tuple[np.ndarray, np.ndarray]) -> Motion:
+    """Motion from the first to the second of two frames, uint8 (h, w, 3) RGB."""
+    flow = _dis()
+    first, second = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
+    forward, backward = flow.calc(first, second, None), flow.calc(second, first, None)
+    limits = np.iinfo(np.int16)
+    quantised = np.clip(np.rint(forward * _FLOW_STEPS), limits.min, limits.max).astype(np.int16)
+    return Motion(quantised, _consistent(forward, backward))
+
+
+def _dis() -> cv2.DISOpticalFlow:
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
 
 def box_drift(source_boxes: Sequence[list[float] | None], insert_boxes: Sequence[list[float] | None]) -> float | None:
@@ -149,10 +181,10 @@ def _mean(rows: Sequence[Mapping[str, float]], name: str) -> float | None:
 
 
 def _step_measures(flow: cv2.DISOpticalFlow, step: Step) -> dict[str, float]:
-    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (*step.source, *step.result)]
-    forward, backward = flow.calc(grey[0], grey[1], None), flow.calc(grey[1], grey[0], None)
-    moved = flow.calc(grey[2], grey[3], None)
-    valid = _consistent(forward, backward)
+    motion = step.motion or source_motion(step.source)
+    forward, valid = motion.forward, motion.valid
+    grey = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in step.result]
+    moved = flow.calc(grey[0], grey[1], None)
     warped_source, warped_result = _warp(step.source[1], forward), _warp(step.result[1], forward)
     product = step.insert_masks[0] & (_warp(step.insert_masks[1].astype(np.uint8), forward) > 0)
     either = (step.source_mask | step.insert_masks[0] | step.insert_masks[1]).astype(np.uint8)
@@ -169,8 +201,8 @@ def _step_measures(flow: cv2.DISOpticalFlow, step: Step) -> dict[str, float]:
     ):
         row |= _part_measures(step, part, region, valid, (warped_source, warped_result))
         if moving.sum() >= _MIN_PIXELS and own.sum() >= _MIN_PIXELS:
-            row[f"motion_{part}"] = float(np.linalg.norm(moved[own], axis=1).mean())
-            row[f"source_motion_{part}"] = float(np.linalg.norm(forward[moving], axis=1).mean())
+            row[f"motion_{part}"] = _mean_length(moved, own)
+            row[f"source_motion_{part}"] = _mean_length(forward, moving)
     return row
 
 
@@ -189,16 +221,30 @@ def _part_measures(
     where = region & valid
     if where.sum() < _MIN_PIXELS:
         return row
-    now = [frame[0][where].astype(np.float32) for frame in (step.source, step.result)]
-    left = [frame - after[where] for frame, after in zip(now, warped, strict=True)]
-    errors = [float(np.mean(np.square(difference))) for difference in left]
-    contrast = [float(frame[::4].var(axis=0).mean()) + 100 for frame in now]
+    # OpenCV sums 8-bit values under a mask exactly, without a copy of the pixels.
+    chosen, pixels = where.view(np.uint8), int(where.sum())
+    frames = (step.source[0], step.result[0])
+    errors = [
+        cv2.norm(frame, after, cv2.NORM_L2SQR, mask=chosen) / (3 * pixels)
+        for frame, after in zip(frames, warped, strict=True)
+    ]
+    shifts = [
+        float(np.mean(cv2.mean(frame, chosen)[:3]) - np.mean(cv2.mean(after, chosen)[:3]))
+        for frame, after in zip(frames, warped, strict=True)
+    ]
+    some = np.flatnonzero(where)[::4]
+    contrast = [float(frame.reshape(-1, 3)[some].astype(np.float32).var(axis=0).mean()) + 100 for frame in frames]
     return row | {
         f"error_{part}": errors[1],
         f"source_error_{part}": errors[0],
         f"excess_{part}": max(0.0, errors[1] / contrast[1] - errors[0] / contrast[0]),
-        f"shift_{part}": float(left[1].mean() - left[0].mean()),
+        f"shift_{part}": shifts[1] - shifts[0],
     }
+
+
+def _mean_length(flow: np.ndarray, where: np.ndarray) -> float:
+    """Mean length of the flow, float32 (h, w, 2) in px, over the pixels `where`, bool (h, w)."""
+    return float(cv2.mean(cv2.magnitude(*cv2.split(flow)), where.view(np.uint8))[0])
 
 
 def _consistent(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
