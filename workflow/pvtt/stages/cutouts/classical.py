@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.imaging.morphology import components, flood, remove_small_objects
+from pvtt.imaging.resize import fit_long_side
 from pvtt.stages.cutouts.background_model import Ground, border_mask, fit_ground, to_lab
 from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.matting import guided_alpha, known_ground_alpha
@@ -50,9 +52,7 @@ class Backend(Embedded):
         return np.rint(alpha * 255).astype(np.uint8)
 
     def _cut_by_grabcut(self, image: np.ndarray, ground: Ground) -> np.ndarray:
-        height, width = image.shape[:2]
-        scale = min(1.0, self.settings["work_px"] / max(height, width))
-        small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        small = fit_long_side(image, self.settings["work_px"])
         saliency = saliency_map(small)
         level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
         masks = [_grabcut(small, saliency, level * factor) for factor in (0.7, 1.3)]
@@ -74,9 +74,9 @@ class Backend(Embedded):
 def _cut_by_ground(ground: Ground, lab: np.ndarray) -> np.ndarray:
     """Alpha, float32 0..1, of a photo (Lab, (h, w, 3)) on its fitted ground."""
     low, high = max(2.5, 2.5 * ground.noise), max(9.0, 6 * ground.noise)
-    mask = _hysteresis(ground.distance, low, high)
+    mask = flood(ground.distance > low, ground.distance > high, 8)
     exact = max(1.2, 1.5 * ground.noise)
-    openings = _ground_patches(ground.distance <= exact, _LEAST_OPENING * float(mask.sum()))
+    openings = remove_small_objects(ground.distance <= exact, _LEAST_OPENING * float(mask.sum()), 4)
     outer = mask & _soft_shadow(ground, lab, low, np.zeros_like(mask))
     shadow = mask & _soft_shadow(ground, lab, low, openings)
     mask = _without_weak_rim(mask & ~shadow, ground.distance, high)
@@ -114,23 +114,6 @@ def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -
         )
 
 
-def _hysteresis(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Regions above `low` that reach `high` somewhere."""
-    count, labels = cv2.connectedComponents((values > low).astype(np.uint8), connectivity=8)
-    strong = np.zeros(count, bool)
-    strong[np.unique(labels[values > high])] = True
-    strong[0] = False
-    return strong[labels]
-
-
-def _ground_patches(exact: np.ndarray, least: float) -> np.ndarray:
-    """Regions of exactly the ground's colour with at least `least` pixels, also those that a ring encloses."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(exact.astype(np.uint8), connectivity=4)
-    large = stats[:, cv2.CC_STAT_AREA] >= least
-    large[0] = False
-    return large[labels] if count > 1 else np.zeros_like(exact)
-
-
 def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
     """Darker ground of the same chromaticity, reached from bare ground without crossing an edge.
 
@@ -141,11 +124,7 @@ def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarr
     tinted = np.hypot(change[..., 1], change[..., 2])
     soft = darker & (tinted < 4 + 0.1 * np.abs(change[..., 0])) & (_slope(lab) < _steepest(lab.shape))
     plain = ground.distance <= low
-    count, labels = cv2.connectedComponents((soft | plain).astype(np.uint8), connectivity=4)
-    reached = np.zeros(count, bool)
-    reached[np.unique(labels[(border_mask(*plain.shape) & plain) | openings])] = True
-    reached[0] = False
-    return reached[labels] & soft
+    return flood(soft | plain, (border_mask(*plain.shape) & plain) | openings, 4) & soft
 
 
 def _slope(lab: np.ndarray) -> np.ndarray:
@@ -161,9 +140,10 @@ def _steepest(shape: tuple[int, ...]) -> float:
 
 def _holes(mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
     """Enclosed regions outside `mask`: window in the photo and bool mask inside the window."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    parts = components(~mask, 4)
+    labels = parts.labels
     height, width = mask.shape
-    for x, y, w, h in (stats[index, :4] for index in range(1, count)):
+    for x, y, w, h in parts.boxes[1:]:
         if x > 0 and y > 0 and x + w < width and y + h < height:
             window = np.s_[y : y + h, x : x + w]
             values, counts = np.unique(labels[window][~mask[window]], return_counts=True)
@@ -190,14 +170,14 @@ def _open_true_holes(mask: np.ndarray, ground: Ground, lab: np.ndarray, depth: f
     tinted = np.linalg.norm((lab - ground.lab)[..., 1:], axis=2)
     plain = mask & (ground.distance < depth) & (tinted < 4) & (_slope(lab) < _steepest(lab.shape))
     plain = cv2.morphologyEx(plain.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(plain.astype(np.uint8), connectivity=4)
+    parts = components(plain, 4)
     opened = mask.copy()
-    for index in range(1, count):
-        x, y, w, h, area = stats[index]
+    for index in range(1, len(parts)):
+        (x, y, w, h), area = parts.boxes[index], parts.areas[index]
         if area < 0.02 * mask.sum():
             continue
         window = np.s_[y : y + h, x : x + w]
-        inside = labels[window] == index
+        inside = parts.labels[window] == index
         inked = sum(hole.sum() for _, hole in _holes(np.pad(inside, 1)))
         uneven = _PLAIN_RESIDUAL * depth / _SHADED_GROUND
         if inked < 0.01 * area and _plane_residual(ground.distance[window], inside) < uneven:
@@ -219,12 +199,10 @@ def _without_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np
     thin = max(2.0, 0.025 * float(np.sqrt(mask.sum())))
     depth = cv2.distanceTransform(weak.astype(np.uint8), cv2.DIST_L2, 5)
     outside = cv2.dilate((~mask).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    count, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=4)
-    deepest = np.zeros(count)
-    np.maximum.at(deepest, labels.ravel(), depth.ravel())
-    touching = np.zeros(count, bool)
-    touching[np.unique(labels[outside & weak])] = True
-    return mask & ~((touching & (deepest <= thin))[labels] & weak)
+    parts = components(weak, 4)
+    deepest = np.zeros(len(parts))
+    np.maximum.at(deepest, parts.labels.ravel(), depth.ravel())
+    return mask & ~parts.select(parts.containing(outside & weak) & (deepest <= thin))
 
 
 def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
@@ -246,10 +224,10 @@ def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
 
 def _main_parts(mask: np.ndarray) -> np.ndarray:
     """Large parts, and small ones close to them (a chain's links); distant specks and lettering are dropped."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count < 2:
+    parts = components(mask, 8)
+    if len(parts) < 2:
         return mask
-    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
+    labels, areas = parts.labels, parts.areas.astype(float)
     areas[0] = 0
     large = areas >= 0.08 * areas.max()
     reach = 0.02 * float(np.hypot(*mask.shape))
@@ -295,7 +273,7 @@ def _confidence_parts(image: np.ndarray, saliency: np.ndarray, masks: list[np.nd
     ring = cv2.dilate(both.astype(np.uint8), window).astype(bool) & ~both
     inside = _colour_histogram(image, both)
     overlap = max(float(np.sqrt(inside * _colour_histogram(image, region)).sum()) for region in (ring, ~both))
-    areas = cv2.connectedComponentsWithStats(both.astype(np.uint8), connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+    areas = components(both, 8).areas[1:]
     rim = np.concatenate([both[0], both[-1], both[:, 0], both[:, -1]])
     return {
         "stability": float(both.sum() / either.sum()),

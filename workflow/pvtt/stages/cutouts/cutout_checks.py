@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
+
+from pvtt.imaging.morphology import components
 
 _SMALL_PART = 0.01
 
@@ -20,9 +21,8 @@ def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
     """
     mask = alpha >= 128
     rim = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    total = int(areas.sum()) if count > 1 else 0
+    areas = components(mask, 8).areas[1:]
+    total = int(areas.sum())
     visible = int((alpha > 8).sum())
     soft = int(((alpha > 8) & (alpha < 247)).sum())
     return {

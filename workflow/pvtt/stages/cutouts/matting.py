@@ -11,6 +11,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.guided_filter import gray_guided_coefficients
+
+_GUIDE_EPSILON = 1e-3  # variance of the gray levels (0-1) below which the guided filter smooths
+
 
 def known_ground_alpha(lab: np.ndarray, ground: np.ndarray, mask: np.ndarray, band_px: int) -> np.ndarray:
     """Alpha, float32 (h, w) 0..1, from Lab colours, the ground's Lab colours and a bool mask (h, w).
@@ -53,15 +57,11 @@ def guided_alpha(image: np.ndarray, mask: np.ndarray, radius_px: int) -> np.ndar
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     target = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    window = (2 * radius_px + 1,) * 2
-    mean_i, mean_p = cv2.blur(small, window), cv2.blur(target, window)
-    slope = (cv2.blur(small * target, window) - mean_i * mean_p) / (cv2.blur(small**2, window) - mean_i**2 + 1e-3)
-    offset = cv2.blur(mean_p - slope * mean_i, window)
-    slope = cv2.blur(slope, window)
+    slope, offset = gray_guided_coefficients(small, target, radius_px, _GUIDE_EPSILON)
     full = (width, height)
     alpha = cv2.resize(slope, full) * grey + cv2.resize(offset, full)
     hard = cv2.resize(target, full)
-    band = cv2.blur(((hard > 0.5) * 1.0).astype(np.float32), tuple(round(v / scale) | 1 for v in window))
+    band = cv2.blur(((hard > 0.5) * 1.0).astype(np.float32), (round((2 * radius_px + 1) / scale) | 1,) * 2)
     alpha = np.where(band > 0.999, 1, np.where(band < 0.001, 0, alpha))
     return np.clip((alpha - 0.15) / 0.7, 0, 1).astype(np.float32)
 

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from pvtt.imaging.morphology import components, convex_hull
+
 Array = np.ndarray
 
 BINS = 32
@@ -139,20 +141,14 @@ def is_single_part(references: Sequence[Array]) -> bool:
     """Whether each RGBA cut-out (uint8 (h, w, 4)) is nearly one connected part; False without any."""
     largest_shares = []
     for cutout in references:
-        opaque = (cutout[..., 3] > 127).astype(np.uint8)
-        areas = cv2.connectedComponentsWithStats(opaque, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        areas = components(cutout[..., 3] > 127, 8).areas[1:]
         largest_shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
     return bool(largest_shares) and min(largest_shares) > 0.95
 
 
 def solidity(mask: Array) -> float:
     """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
-    pixels = cv2.findNonZero(mask.astype(np.uint8))
-    if pixels is None:
-        return 0.0
-    hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
-    return float(mask.sum() / hull.sum())
+    return float(mask.sum() / convex_hull(mask).sum()) if mask.any() else 0.0
 
 
 def skin_probability(image: Array) -> Array:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.resize import reduced, resize_nearest
 
 Array = np.ndarray
 
@@ -38,7 +38,7 @@ def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array)
     """
     greys = [cv2.cvtColor(reduced(frame, _SHORT_SIDE), cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = greys[0].shape
-    masks_resized = [cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
+    masks_resized = [resize_nearest(mask, (height, width)).astype(np.uint8) for mask in masks]
     scale = np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
     queries = np.asarray(queries, np.float32).reshape(-1, 3)
     start, positions = queries[:, 0].astype(int), queries[:, 1:] / scale

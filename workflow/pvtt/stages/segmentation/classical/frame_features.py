@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from pvtt.imaging.morphology import border_contact
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import border_contact, components
 from pvtt.stages.segmentation import color_histograms
-from pvtt.stages.segmentation.classical.pixel_labeling import GuidedFilter
 
 Array = np.ndarray
 
@@ -58,9 +58,10 @@ class Region:
 def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
     """Connected regions of what was found in a view (the `number`-th), large ones first; at most twelve."""
     mask = frame.probability > 0.5
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _MIN_AREA * mask.size]
-    large = sorted(large, key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:12]
+    parts = components(mask, 8)
+    labels = parts.labels
+    large = [k for k in range(1, len(parts)) if parts.areas[k] >= _MIN_AREA * mask.size]
+    large = sorted(large, key=lambda k: -parts.areas[k])[:12]
     return [Region(number, labels == k, color_histograms.histogram(frame.bins, labels == k), 0.0) for k in large]
 
 

@@ -13,16 +13,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import largest_components, remove_small_objects_and_holes, signed_distance
+from pvtt.imaging.resize import reduced, resize_nearest
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
-from pvtt.stages.segmentation.classical.pixel_labeling import (
-    GuidedFilter,
-    largest_components,
-    mean_field,
-    remove_small_objects,
-    signed_distance,
-)
+from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours, shadow_tolerant_log_odds
 from pvtt.stages.segmentation.concavity_filling import HullPrior, fill_concavities
 from pvtt.stages.segmentation.motion import Flow, warp
@@ -199,13 +195,8 @@ def _skin_distractors(bins: Array, skin: Array, expected: Array, models: ColorMo
     return skin & (outside | (color_log_odds[bins[..., 0]] < -2))
 
 
-def resize_nearest(mask: Array, shape: tuple[int, ...]) -> Array:
-    """Bool mask (h, w) brought to another size by nearest neighbour."""
-    return cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
-
-
 def _remove_specks(mask: Array) -> Array:
-    return remove_small_objects(mask, max(8.0, 0.01 * mask.sum()))
+    return remove_small_objects_and_holes(mask, max(8.0, 0.01 * mask.sum()))
 
 
 def refine(frame: Array, mask: Array, models: ColorModels) -> Array:

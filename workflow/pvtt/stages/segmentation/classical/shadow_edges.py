@@ -11,6 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components, flood
 from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
@@ -47,11 +48,7 @@ def flood_through_soft_edges(image: Array, outside: Array, barrier: Array) -> Ar
         return np.zeros(outside.shape, bool)
     max_slope = max(8 * _MIN_SLOPE, float(np.quantile(slope[outside], _SLOPE_QUANTILE)))
     passable = (slope < max_slope) & ~barrier
-    count, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
-    reached = np.zeros(count, bool)
-    reached[np.unique(labels[outside & passable])] = True
-    reached[0] = False
-    return reached[labels]
+    return flood(passable, outside, 4)
 
 
 def shadow_tolerant_log_odds(bins: Array, image: Array, foreground: Array, background: Array, mask: Array) -> Array:
@@ -113,10 +110,9 @@ def closed_contours(image: Array, background: Array) -> tuple[Array, Array]:
         passable = cv2.erode(
             (slope < max_slope).astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
         )
-        count, labels = cv2.connectedComponents(passable, connectivity=4)
-        seeds = np.bincount(labels[background], minlength=count) > _MIN_SEED_SHARE * max(1, background.sum())
-        seeds[0] = False
-        reached = cv2.dilate(seeds[labels].astype(np.uint8), kernel) > 0
+        parts = components(passable, 4)
+        seeds = np.bincount(parts.labels[background], minlength=len(parts)) > _MIN_SEED_SHARE * max(1, background.sum())
+        reached = cv2.dilate(parts.select(seeds).astype(np.uint8), kernel) > 0
         if background.any() and reached[background].mean() > _MIN_REACHED:
             closed_by_steep_edges = ~reached
             closed = closed if closed.any() else closed_by_steep_edges

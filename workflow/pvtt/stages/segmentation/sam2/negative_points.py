@@ -7,6 +7,7 @@ import re
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components
 from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.sam2.cropped_video import Box
@@ -82,11 +83,12 @@ def _is_background(bins: Array, part: Array, background: Array) -> bool:
 
 def _holes(solid: Array, box_area: float) -> list[tuple[Array, tuple[int, int]]]:
     """Holes of a mask, largest first, each with the point (x, y) farthest from its contour."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~solid).astype(np.uint8), connectivity=4)
+    parts = components(~solid, 4)
+    labels = parts.labels
     border = set(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).tolist())
     found = []
-    for number in range(1, count):
-        area = int(stats[number, cv2.CC_STAT_AREA])
+    for number in range(1, len(parts)):
+        area = int(parts.areas[number])
         hole = labels == number
         if number in border or solid[hole].any() or area < _MIN_AREA_SHARE * box_area:
             continue
