@@ -14,6 +14,7 @@ from pvtt.backends import requirements
 from pvtt.config import settings
 from pvtt.execution import cache as store
 from pvtt.execution.job import share_library
+from pvtt.io.project_files import project_or_own_file
 from pvtt.models import devices
 from pvtt.models import registry as models
 from pvtt.records import ids
@@ -34,8 +35,9 @@ try:
     BACKENDS = {
         stage: backends.chosen(stage, SETTINGS[stage])[0] for stage in backends.STAGES
     }
-    taxonomy_path = Path(workflow.basedir) / SETTINGS["pairs"]["taxonomy"]
-    TAXONOMY = yaml.safe_load(taxonomy_path.read_text(encoding="utf-8"))
+    TAXONOMY = yaml.safe_load(
+        project_or_own_file(SETTINGS["pairs"]["taxonomy"]).read_text(encoding="utf-8")
+    )
     # Once, before any job: a job parses this file again, and what it needs was found then.
     if workflow.is_main_process:
         # Snakemake has a number of nodes only where jobs go to other machines.

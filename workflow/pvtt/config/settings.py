@@ -17,27 +17,13 @@ from typing import Any
 import jsonschema
 import yaml
 
-from pvtt.backends import registry
+from pvtt.backends import registry, stages
+from pvtt.io.project_files import project_file
 
-SCHEMAS = Path(__file__).parents[2] / "schemas"
-REPOSITORY = Path(__file__).parents[3]
+SCHEMAS = project_file("workflow/schemas")
 # Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
-STAGES = {"checks": "catalogue"} | {
-    stage: stage
-    for stage in (
-        "shots",
-        "segmentation",
-        "background",
-        "products",
-        "pairs",
-        "insertion",
-        "scoring",
-        "filter",
-        "dataset",
-        "report",
-        "serving",
-    )
-}
+STAGES = {stage.key or stage.name: stage.name for stage in stages.TABLE if stage.key is not None}
+STAGES |= {"serving": "serving"}
 
 
 class SettingsError(ValueError):
@@ -71,7 +57,7 @@ def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[st
     Each overrides the ones before it, key by key in nested ones. SettingsError for a file or an item of another shape.
     """
     parts: list[Any] = []
-    for path in [REPOSITORY / "config" / "config.yaml", *map(Path, files)]:
+    for path in [project_file("config/config.yaml"), *map(Path, files)]:
         parts.append((path, yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
     for item in items:
         key, equals, value = item.partition("=")

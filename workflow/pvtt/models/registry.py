@@ -18,8 +18,9 @@ from typing import Any
 import yaml
 
 from pvtt.io.files import read_json
+from pvtt.io.project_files import project_file
 
-REGISTRY = Path(__file__).parents[3] / "resources" / "models.yaml"
+REGISTRY = project_file("resources/models.yaml")
 RECORD = ".digests.json"  # beside a model's files: the commit they are of, and every file's sha256 and size
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause")
 

@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from pvtt.backends import registry
-from pvtt.config import settings
 from pvtt.io.files import read_json
+from pvtt.io.project_files import project_or_own_file
 from pvtt.records.ids import clip_id
 from pvtt.records.run_summary import pair_folder
 from pvtt.reporting.estimate.existing_results import Made, Way, read_made, ways
@@ -109,7 +109,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     }
     plan = plan_feed(
         catalogue,
-        Taxonomy.read(settings.REPOSITORY / config["pairs"]["taxonomy"]),
+        Taxonomy.read(project_or_own_file(config["pairs"]["taxonomy"])),
         [_masks(results / "clips" / clip["clip_id"], clip) for clip in clips],
         [
             record or {"product_id": product, "image_index": int(index), "status": "accepted"}

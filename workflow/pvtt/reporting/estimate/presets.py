@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtt.config import settings
+from pvtt.io.project_files import project_file, project_or_own_file
 from pvtt.reporting.estimate.unit_costs import costs
 from pvtt.stages.pairs import plan_pairs
 from pvtt.stages.pairs.taxonomy import Taxonomy
@@ -43,7 +43,7 @@ class Scenario:
             [_CLIP | {"clip_id": "p0_s01", "product_id": "p0"}],
             {name: {"category": "", "subcategory": ""} for name in names},
             {name: range(1, self.photos + 1) for name in names},
-            Taxonomy.read(settings.REPOSITORY / pairs["taxonomy"]),
+            Taxonomy.read(project_or_own_file(pairs["taxonomy"])),
             pairs,
         )
         total = self.clips * int((plan.status == "planned").sum())
@@ -71,4 +71,4 @@ def scenario(name: str) -> Scenario:
 
 def preset_file(name: str) -> Path:
     """The configuration file of a preset."""
-    return settings.REPOSITORY / "config" / "presets" / f"{name}.yaml"
+    return project_file(f"config/presets/{name}.yaml")
