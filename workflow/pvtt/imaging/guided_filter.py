@@ -28,7 +28,7 @@ class GuidedFilter:
         self._inverse = [c / determinant for c in (c_rr, c_rg, c_rb, c_gg, c_gb, c_bb)]
 
     def _box(self, values: Array) -> Array:
-        return cv2.blur(values, self._size, borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.blur(values, self._size, borderType=cv2.BORDER_REFLECT))
 
     def __call__(self, values: Array) -> Array:
         """Filter a float32 (h, w) map; the same shape."""

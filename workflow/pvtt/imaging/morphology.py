@@ -13,7 +13,7 @@ Array = np.ndarray
 def ring(mask: Array, inner: int = 3, outer: int = 12) -> Array:
     """Surroundings of a mask between `inner` and `outer` px from it, bool."""
     distance = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 5)
-    return (distance > inner) & (distance <= outer)
+    return np.asarray((distance > inner) & (distance <= outer))
 
 
 def border_contact(mask: Array) -> float:
@@ -135,4 +135,4 @@ def signed_distance(mask: Array) -> Array:
     plane = mask.astype(np.uint8)
     inside = cv2.distanceTransform(np.pad(plane, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
     outside = cv2.distanceTransform(1 - plane, cv2.DIST_L2, 5)
-    return np.where(mask, inside - 0.5, 0.5 - outside).astype(np.float32)
+    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside).astype(np.float32))

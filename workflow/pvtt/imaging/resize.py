@@ -16,7 +16,7 @@ def reduced(image: Array, short_side: int) -> Array:
 
 def at_size(mask: Array, shape: tuple[int, ...]) -> Array:
     """Bool mask (h, w) at a reduced size: a pixel is set where more than half of its area is."""
-    return cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    return np.asarray(cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA) > 0.5)
 
 
 def fit_long_side(image: Array, long_side: int) -> Array:
@@ -41,4 +41,4 @@ def fit_long_side(image: Array, long_side: int) -> Array:
 
 def resize_nearest(mask: Array, shape: tuple[int, ...]) -> Array:
     """Resize a bool mask (h, w) to `shape` (h, w) by nearest neighbour; bool."""
-    return cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+    return np.asarray(cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0)

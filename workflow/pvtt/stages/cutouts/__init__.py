@@ -104,7 +104,7 @@ def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
     reduced = fit_long_side(image, backend.limits.max_side_px or max(height, width))
     with loaded(backend, device) as ready:
         alpha = ready.cut_out(reduced)
-    return alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height))
+    return np.asarray(alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height)))
 
 
 def _has_transparency(alpha: np.ndarray) -> bool:

@@ -33,7 +33,7 @@ class Ground:
 
 def to_lab(image: np.ndarray) -> np.ndarray:
     """CIE Lab (L 0..100), float32 (h, w, 3), of an uint8 sRGB image (h, w, 3) RGB."""
-    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
 def border_mask(height: int, width: int) -> np.ndarray:
@@ -92,4 +92,4 @@ def _mode(samples: np.ndarray) -> np.ndarray:
     cells = np.floor(samples / 8).astype(np.int64)
     keys, counts = np.unique(cells, axis=0, return_counts=True)
     near = (np.abs(cells - keys[counts.argmax()]) <= 1).all(axis=1)
-    return samples[near].mean(axis=0)
+    return np.asarray(samples[near].mean(axis=0))

@@ -49,7 +49,7 @@ class Backend(Embedded):
             alpha = _cut_by_ground(ground, to_lab(image))
         else:
             alpha = self._cut_by_grabcut(image, ground)
-        return np.rint(alpha * 255).astype(np.uint8)
+        return np.asarray(np.rint(alpha * 255).astype(np.uint8))
 
     def _cut_by_grabcut(self, image: np.ndarray, ground: Ground) -> np.ndarray:
         small = fit_long_side(image, self.settings["work_px"])
@@ -124,13 +124,13 @@ def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarr
     tinted = np.hypot(change[..., 1], change[..., 2])
     soft = darker & (tinted < 4 + 0.1 * np.abs(change[..., 0])) & (_slope(lab) < _steepest(lab.shape))
     plain = ground.distance <= low
-    return flood(soft | plain, (border_mask(*plain.shape) & plain) | openings, 4) & soft
+    return np.asarray(flood(soft | plain, (border_mask(*plain.shape) & plain) | openings, 4) & soft)
 
 
 def _slope(lab: np.ndarray) -> np.ndarray:
     """Slope of the lightness, L per pixel."""
     smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
-    return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+    return np.asarray(np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8)
 
 
 def _steepest(shape: tuple[int, ...]) -> float:
@@ -202,7 +202,7 @@ def _without_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np
     parts = components(weak, 4)
     deepest = np.zeros(len(parts))
     np.maximum.at(deepest, parts.labels.ravel(), depth.ravel())
-    return mask & ~parts.select(parts.containing(outside & weak) & (deepest <= thin))
+    return np.asarray(mask & ~parts.select(parts.containing(outside & weak) & (deepest <= thin)))
 
 
 def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
@@ -241,7 +241,7 @@ def _main_parts(mask: np.ndarray) -> np.ndarray:
         if (grown == keep).all():
             break
         keep = grown
-    return keep[labels]
+    return np.asarray(keep[labels])
 
 
 def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarray:
@@ -255,7 +255,7 @@ def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarra
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(image[..., ::-1].copy(), seed, None, *models, _GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)
     mask = _main_parts((seed & 1).astype(bool))
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
+    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool))
 
 
 def _confidence_parts(image: np.ndarray, saliency: np.ndarray, masks: list[np.ndarray]) -> dict[str, float]:
@@ -308,7 +308,7 @@ def _colour_histogram(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Lab histogram, 8 x 32 x 32 cells, summing to 1, of the pixels in `mask`."""
     cells = ((to_lab(image)[mask] + [0, 128, 128]) / [12.5, 8, 8]).astype(int).clip(0, [7, 31, 31])
     counts = np.bincount((cells[:, 0] * 32 + cells[:, 1]) * 32 + cells[:, 2], minlength=8192)
-    return counts / max(1, counts.sum())
+    return np.asarray(counts / max(1, counts.sum()))
 
 
 def _edge_support(image: np.ndarray, mask: np.ndarray) -> float:

@@ -46,7 +46,7 @@ def _thin_safe_core(lab: np.ndarray, ground: np.ndarray, mask: np.ndarray, core:
     """`core`, and the pixels of thin parts that erosion lost: those most unlike the ground in their neighbourhood."""
     distance = np.where(mask, np.linalg.norm(lab - ground, axis=2), 0).astype(np.float32)
     peak = cv2.dilate(distance, np.ones((5, 5), np.uint8))
-    return core | (mask & (distance >= 0.85 * peak))
+    return np.asarray(core | (mask & (distance >= 0.85 * peak)))
 
 
 def guided_alpha(image: np.ndarray, mask: np.ndarray, radius_px: int) -> np.ndarray:
@@ -88,4 +88,4 @@ def nearest_values(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     )
     table = np.zeros((int(labels.max()) + 1, values.shape[2]), values.dtype)
     table[labels[known]] = values[known]
-    return table[labels]
+    return np.asarray(table[labels])

@@ -44,7 +44,7 @@ class Backend(ModelBackend):
 
     @property
     def _network(self) -> str:
-        return self.settings["rembg"]["model"]
+        return str(self.settings["rembg"]["model"])
 
     def load(self, device: str = "cpu") -> None:
         """Open the network; RuntimeError when its file or the device's provider is not there."""

@@ -70,7 +70,7 @@ def log_ratio(foreground: Array, background: Array) -> Array:
 
 def pixel_log_odds(ratio: Array, bins: Array) -> Array:
     """Log-odds of every pixel, float32 (h, w), from a table of `log_ratio` and bins of `bin_indices`."""
-    return ratio[bins[..., 0]] + ratio[bins[..., 1]]
+    return np.asarray(ratio[bins[..., 0]] + ratio[bins[..., 1]])
 
 
 def blend_reference(foreground: Array, reference: Array | None, share: float) -> Array:
@@ -134,7 +134,7 @@ def color_likelihood(reference: Array, greys: bool = False) -> Array:
     if greys:
         middle = slice(BINS // 2 - 2, BINS // 2 + 2)
         cube[:, middle, middle] = 1
-    return np.minimum(cube / _REFERENCE_DENSITY, 1).ravel()
+    return np.asarray(np.minimum(cube / _REFERENCE_DENSITY, 1).ravel())
 
 
 def is_single_part(references: Sequence[Array]) -> bool:
@@ -161,4 +161,4 @@ def skin_probability(image: Array) -> Array:
     # Long axis along falling Cb with rising Cr.
     along, across = (red - blue) / np.sqrt(2), (red + blue) / np.sqrt(2)
     distance = (along / 16) ** 2 + (across / 9) ** 2
-    return np.exp(-0.5 * distance) * (ycc[..., 0] > 40)
+    return np.asarray(np.exp(-0.5 * distance) * (ycc[..., 0] > 40))

@@ -29,14 +29,14 @@ class Flow:
         if min(planes[0].shape) < 16:  # smaller than the engine's patches
             return np.zeros((height, width, 2), np.float32)
         flow = self._engine.calc(planes[0], planes[1], None)
-        return cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) / np.float32(scale)
+        return np.asarray(cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) / np.float32(scale))
 
 
 def warp(values: Array, flow: Array) -> Array:
     """Bring a float32 (h, w) map of the other frame onto this one: result(p) = values(p + flow(p)), 0 outside."""
     height, width = values.shape
     grid_x, grid_y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(values, grid_x + flow[..., 0], grid_y + flow[..., 1], cv2.INTER_LINEAR)
+    return np.asarray(cv2.remap(values, grid_x + flow[..., 0], grid_y + flow[..., 1], cv2.INTER_LINEAR))
 
 
 def global_similarity(image: Array, next_image: Array, points: Array) -> Array:

@@ -141,7 +141,7 @@ def _shared_motion(previous: Array, moved: Array, reliable: Array, reach: float)
     motion_of_rest = ((weights @ motion) + _GLOBAL_MOTION_WEIGHT * global_motion) / (
         weights.sum(1) + _GLOBAL_MOTION_WEIGHT
     )[:, None]
-    return motion_of_rest.astype(np.float32)
+    return np.asarray(motion_of_rest.astype(np.float32))
 
 
 def on_mask(plane: Array, positions: Array, margin: int) -> Array:
@@ -150,4 +150,4 @@ def on_mask(plane: Array, positions: Array, margin: int) -> Array:
     columns, rows = np.rint(np.clip(positions, -1e6, 1e6)).astype(int).T
     inside = (columns >= 0) & (rows >= 0) & (columns < plane.shape[1]) & (rows < plane.shape[0])
     inside[inside] = near[rows[inside], columns[inside]] > 0
-    return inside
+    return np.asarray(inside)

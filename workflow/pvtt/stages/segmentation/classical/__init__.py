@@ -71,7 +71,7 @@ def resize_to_short_side(frame: Array, short_side: int) -> Array:
     scale = min(_MAX_ENLARGEMENT, short_side / min(frame.shape[:2]))
     if scale <= 1:
         return reduced(frame, short_side)
-    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
 
 
 def _evidence(detections: InitialDetections, masks: Sequence[Array], prompt: str) -> dict[str, float]:

@@ -251,7 +251,7 @@ def _prior(frame: FrameFeatures, reference: Array | None) -> Array:
     color_likelihood = 1.0 if reference is None else color_histograms.color_likelihood(reference)[frame.bins[..., 0]]
     prior = prior + np.where(frame.closed_regions, 3 * color_likelihood, -1.0 if frame.closed_regions.any() else 0.0)
     prior = prior - 3 * frame.distractors
-    return prior if frame.location_prior is None else 0.3 * prior + frame.location_prior
+    return np.asarray(prior if frame.location_prior is None else 0.3 * prior + frame.location_prior)
 
 
 def _first_weights(frame: FrameFeatures, reference: Array | None) -> Array:
@@ -267,7 +267,7 @@ def _first_weights(frame: FrameFeatures, reference: Array | None) -> Array:
         )
         likelihood = color_histograms.pixel_log_odds(ratio, frame.bins)
         start = (0.25 + start) / 1.25 / (1 + np.exp(-1.5 * likelihood))
-    return start if frame.location_prior is None else start * (frame.location_prior > 0)
+    return np.asarray(start if frame.location_prior is None else start * (frame.location_prior > 0))
 
 
 def _models(

@@ -45,17 +45,17 @@ def detect_overlays(frames: Sequence[Array]) -> Array:
 
 
 def _difference(first: Array, second: Array) -> Array:
-    return cv2.absdiff(first, second).max(2)
+    return np.asarray(cv2.absdiff(first, second).max(2))
 
 
 def _wide_regions(change: Array) -> Array:
     """Changed areas of some width, closed over the gaps between letters."""
     kernel = np.ones((_MIN_WIDTH_PX, _MIN_WIDTH_PX), np.uint8)
     opened = cv2.morphologyEx(change.astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    return cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0
+    return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0)
 
 
 def _join_text_lines(zone: Array) -> Array:
     """The zone closed along lines of text."""
     line = np.ones((1, max(9, int(_TEXT_GAP * zone.shape[1]) | 1)), np.uint8)
-    return cv2.morphologyEx(zone.astype(np.uint8), cv2.MORPH_CLOSE, line) > 0
+    return np.asarray(cv2.morphologyEx(zone.astype(np.uint8), cv2.MORPH_CLOSE, line) > 0)

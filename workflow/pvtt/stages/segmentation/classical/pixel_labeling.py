@@ -16,7 +16,7 @@ Array = np.ndarray
 
 def sigmoid(values: Array) -> Array:
     """Logistic function."""
-    return 1 / (1 + np.exp(-values))
+    return np.asarray(1 / (1 + np.exp(-values)))
 
 
 def mean_field(log_odds: Array, guided: GuidedFilter, coupling: float = 3.0, rounds: int = 3) -> Array:

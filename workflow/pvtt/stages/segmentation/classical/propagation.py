@@ -94,7 +94,7 @@ def enclosed_mask(frame: Array, expected: Array) -> Array:
     small = reduced(frame, 240)
     inside = resize_nearest(expected, small.shape[:2])
     closed, _ = closed_contours(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
-    return resize_nearest(closed, frame.shape[:2]) & expected
+    return np.asarray(resize_nearest(closed, frame.shape[:2]) & expected)
 
 
 class MaskPropagator:
@@ -190,9 +190,9 @@ def _skin_distractors(bins: Array, skin: Array, expected: Array, models: ColorMo
     """Skin outside the expected mask, and inside it where the product, which may be skin-coloured, explains it less."""
     outside = skin & ~expected
     if outside.sum() < 20:
-        return outside
+        return np.asarray(outside)
     color_log_odds = color_histograms.log_ratio(models.foreground, color_histograms.histogram(bins, outside))
-    return skin & (outside | (color_log_odds[bins[..., 0]] < -2))
+    return np.asarray(skin & (outside | (color_log_odds[bins[..., 0]] < -2)))
 
 
 def _remove_specks(mask: Array) -> Array:
@@ -210,7 +210,7 @@ def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     if mask.shape == frame.shape[:2]:
         return mask
     if mask.shape[0] > frame.shape[0]:
-        return cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
+        return np.asarray(cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5)
     soft = cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     result = soft > 0.5
     window = _window(result)
@@ -220,7 +220,7 @@ def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     location_prior = np.clip(signed_distance(inside) / step, -6, 6)
     color_log_odds = models.log_odds(bins, image, color_histograms.histogram(bins, ~inside), inside)
     result[window] = mean_field(location_prior + 0.5 * color_log_odds, GuidedFilter(image)) > 0.5
-    return result
+    return np.asarray(result)
 
 
 def unmix_contour(frame: Array, mask: Array) -> Array:

@@ -122,4 +122,4 @@ def closed_contours(image: Array, background: Array) -> tuple[Array, Array]:
 def _slope(image: Array) -> Array:
     """Steepest slope of L, a and b (8 bit), Sobel's sum of 8, float32 (h, w)."""
     lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (0, 0), 0.8).astype(np.float32)
-    return np.hypot(cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)).max(2)
+    return np.asarray(np.hypot(cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)).max(2))

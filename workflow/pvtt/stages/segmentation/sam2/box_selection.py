@@ -137,7 +137,7 @@ def frame_scores(candidates: Sequence[Candidate], frames: Mapping[int, Array]) -
         _TRUNCATED_WEIGHT if is_truncated(one.box, frames[one.number].shape) else 1.0 for one in candidates
     ]
     scores = np.array([one.score for one in candidates])
-    return scores * np.sqrt(sharp / max(sharp.max(), 1e-9)) * size / size.max() * truncation_weight
+    return np.asarray(scores * np.sqrt(sharp / max(sharp.max(), 1e-9)) * size / size.max() * truncation_weight)
 
 
 def select_instances(main: Candidate, others: Sequence[Candidate]) -> list[Candidate]:

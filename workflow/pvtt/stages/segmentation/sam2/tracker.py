@@ -131,4 +131,4 @@ def box_mask_iou(mask: Array, box: Box) -> float:
 def remove_overlaps(masks: Array) -> Array:
     """Masks, bool (k, h, w), without the pixels of any earlier mask."""
     before = np.cumsum(masks, axis=0) - masks
-    return masks & (before == 0)
+    return np.asarray(masks & (before == 0))
