@@ -16,12 +16,12 @@ from pvtt.io.files import write_empty, write_json
 from pvtt.io.video import MediaError, read_rgba, write_png
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
-from pvtt.stages.cutouts.background_model import fit_ground
+from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate
 
-_MARGIN_PX = 2
+_MARGIN_PX = 2  # px around the visible box in a cut-out
 
 
 def cut_out_product(
@@ -80,7 +80,7 @@ def _cut_out(
     measures: dict[str, float] = {}
     alpha = rgba[..., 3]
     if not _has_transparency(alpha):
-        measures["ground_uniformity"] = round(fit_ground(fit_long_side(image, 512)).uniformity, 4)
+        measures["ground_uniformity"] = round(fit_background(fit_long_side(image, 512)).uniformity, 4)
         try:
             alpha = _run(backend, image, device)
         except NoCutOutError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pvtt.imaging.morphology import components
 
-_SMALL_PART = 0.01
+_SMALL_PART = 0.01  # of the product's area; smaller parts are not counted
 
 
 def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
@@ -40,7 +40,7 @@ def reason_against(measures: Mapping[str, float], settings: Mapping[str, Any]) -
     if measures["area"] < settings["min_area"]:
         return f"no product found: {covers} (min_area {settings['min_area']:.2%})"
     if measures["area"] > settings["max_area"]:
-        return f"no ground found: {covers} (max_area {settings['max_area']:.0%})"
+        return f"no background found: {covers} (max_area {settings['max_area']:.0%})"
     if measures["border_contact"] > settings["max_border_contact"]:
         return (
             f"the product is cut off: the cut-out touches {measures['border_contact']:.0%} of the photo's border "

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from skimage.segmentation import slic
 
+from pvtt.imaging.colour import to_lab
 from pvtt.imaging.resize import fit_long_side
 from pvtt.imaging.saliency import (
     background_probability,
@@ -20,7 +21,6 @@ from pvtt.imaging.saliency import (
     region_means,
     touching_regions,
 )
-from pvtt.stages.cutouts.background_model import to_lab
 
 _WORK_PX = 320  # px, long side at which superpixels are computed
 _SEGMENTS = 350  # superpixels of SLIC

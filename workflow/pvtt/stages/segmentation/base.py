@@ -12,7 +12,7 @@ from pvtt.backends.base import AnyBackend
 
 Array = np.ndarray
 
-SHORT_SIDE = 240
+SHORT_SIDE = 240  # px at which co-segmentation and the evidence work; areas and lengths below are tuned for it
 
 
 @dataclass(frozen=True)

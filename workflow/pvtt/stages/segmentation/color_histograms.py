@@ -18,17 +18,17 @@ from pvtt.imaging.morphology import components, convex_hull
 
 Array = np.ndarray
 
-BINS = 32
-TEXTURES = 16
+BINS = 32  # per axis of the Lab histogram
+TEXTURES = 16  # bins of the texture histogram
 _COLOURS = BINS**3
 # Weight of a flat density mixed into a model: what was never seen argues weakly, and rather for the ground.
 _FLAT_SHARE_FOREGROUND, _FLAT_SHARE_BACKGROUND = 0.04, 0.08
-_SHADOW_SHARE = 0.2
-_REFERENCE_DENSITY = 2e-4  # of a photo's colours within two or three bins, from which a colour counts as known
+_SHADOW_SHARE = 0.2  # of the background that is assumed to lie in shadow
+_REFERENCE_DENSITY = 2e-4  # probability within 2 to 3 bins, from which a colour counts as one of the photos' colours
 _NON_REFERENCE_WEIGHT = 0.2  # weight of a colour that no photo shows
-_LIGHTNESS_STEP = 8 / 2.55  # of L (0-100) per bin
-SHALLOW, DEEP = 0.8, 0.5  # cube roots of the share of light that the deepest of usual and of deep shadows leave
-_TEXTURE_WEIGHT = 0.7
+_LIGHTNESS_STEP = 8 / 2.55  # L (0-100) per bin
+SHALLOW, DEEP = 0.8, 0.5  # cube root of the light that remains in the darkest shallow and deep shadow
+_TEXTURE_WEIGHT = 0.7  # weight of the texture's log-likelihood ratio beside the colour's
 
 
 def bin_indices(image: Array) -> Array:

@@ -18,12 +18,14 @@ from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-MIN_SOLIDITY = 0.65  # of its convex hull, from which a product is one without large openings
-_MIN_REFERENCE_SHARE = 0.6  # share of a bite's colours that the photos show
-_MIN_CONTACT = 0.55  # share of a bite's contour that lies on the mask
-_MAX_BORDER_LENGTH = 0.15  # of the square root of the area: length on one side of the frame, from which a mask is cut
-_MIN_AREA_SHARE = 0.004  # of the hull, for a bite
-_SOLIDITY_SLACK = 0.03  # by which a mask may become more solid than most photos show
+MIN_SOLIDITY = 0.65  # area over convex hull area, above which a product has no large openings
+_MIN_REFERENCE_SHARE = 0.6  # of a concavity's pixels: colours that the photos show
+_MIN_CONTACT = 0.55  # of a concavity's outline: pixels on the mask
+_MAX_BORDER_LENGTH = (
+    0.15  # px of the mask along one frame side, over the square root of its area; above it is truncated
+)
+_MIN_AREA_SHARE = 0.004  # of the hull's area; smaller concavities are not filled
+_SOLIDITY_SLACK = 0.03  # solidity by which a filled mask may exceed the median of the photos
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,10 @@ from pvtt.imaging.resize import reduced, resize_nearest
 
 Array = np.ndarray
 
-_SHORT_SIDE = 480
-_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = (
-    1.0,
-    0.7,
-)  # forward-backward error from frame to frame, and from a frame further away
-_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = (
-    0.15,
-    0.1,
-)  # of the product's size: how far neighbours count, how far from its guess a point is found
-_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's motion beside that of the neighbours, one neighbour being 1
+_SHORT_SIDE = 480  # px at which points are tracked; the px below are px at this size
+_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = 1.0, 0.7  # forward-backward error: to the next frame, to a far frame
+_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = 0.15, 0.1  # of the product's size: sigma of neighbours, px from the guess
+_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's global motion; a neighbour at distance 0 has weight 1
 
 
 def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array) -> Array:

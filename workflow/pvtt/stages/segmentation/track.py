@@ -20,9 +20,9 @@ __all__ = ["build_track", "camera_path", "empty_track", "track_points", "track_q
 
 Array = np.ndarray
 
-MAX_POINTS = 32
-_SHORT_SIDE = 480
-_PLACEMENT_AREA = 0.06  # of the frame: the box where a product can be placed in an empty scene
+MAX_POINTS = 32  # key points of a track
+_SHORT_SIDE = 480  # px at which corners are detected and the camera's motion is estimated
+_PLACEMENT_AREA = 0.06  # of the frame: box where a product can be placed in an empty scene
 
 
 def build_track(frames: Array, masks: Array) -> dict[str, Any]:

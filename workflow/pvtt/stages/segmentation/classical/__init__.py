@@ -26,7 +26,7 @@ from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fi
 
 Array = np.ndarray
 
-_MAX_ENLARGEMENT = 1.75
+_MAX_ENLARGEMENT = 1.75  # factor by which small frames are enlarged at most
 
 
 class Backend(Embedded):

@@ -41,12 +41,12 @@ from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_
 
 Array = np.ndarray
 
-_MAX_SKIN_AREA = 0.4  # of the frame
-_MIN_REFERENCE_SHARE = 0.5  # share of a skin-coloured region's colours that the photos show, for it to be the product's
+_MAX_SKIN_AREA = 0.4  # of the frame; a larger skin-coloured region is a wooden background
+_MIN_REFERENCE_SHARE = 0.5  # of a skin-coloured region: colours that the photos show, for it to be the product's
 _MIN_SALIENCY, _MAX_CLOSED_AREA = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
 _HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; overlap with the ground's colours
-_BACKGROUND_SALIENCY = 0.15  # saliency below it
-_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_BACKGROUND_SALIENCY = 0.15  # below it, a pixel near the border is likely background
+_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 
 Array = np.ndarray
 
-_LONG_SIDE = 400
-_MIN_INLIERS = 10
+_LONG_SIDE = 400  # px of a photo when its features are computed
+_MIN_INLIERS = 10  # different matches of one similarity, from which a photo is found
 
 
 class PhotoMatcher:

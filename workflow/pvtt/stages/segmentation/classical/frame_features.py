@@ -18,13 +18,10 @@ from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-_MAX_GAP, _MAX_GAP_REFERENCE = (
-    0.15,
-    0.8,
-)  # reach of parts of the product's colours, and of other colours that photos show
-_MIN_REFERENCE_SHARE = 0.7  # share of a neighbouring region's colours that photos show, for it to be a part
-_MIN_RELATIVE_SCORE = 0.4  # of the best region's, for a part that lies apart
-_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_MAX_GAP, _MAX_GAP_REFERENCE = 0.15, 0.8  # of the main region's extent: to parts of its colours, of photo colours
+_MIN_REFERENCE_SHARE = 0.7  # of a neighbouring region's colours: those that the photos show, for it to be a part
+_MIN_RELATIVE_SCORE = 0.4  # of the best region's score, for a part that lies apart
+_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass

@@ -13,9 +13,9 @@ from pvtt.imaging.morphology import components
 
 Array = np.ndarray
 
-_MIN_AREA_SHARE = 0.15  # of the mask, for a part to be an object
-_MAX_TOUCHING_SHARE = 0.2  # share of the frames in which two objects may touch
-_MAX_OBJECTS = 4
+_MIN_AREA_SHARE = 0.15  # of the mask's area, for a part to be an object
+_MAX_TOUCHING_SHARE = 0.2  # of the frames, in which two objects may touch
+_MAX_OBJECTS = 4  # more parts than that are one object
 
 
 def split_instances(masks: Array, key: int) -> Array:

@@ -14,12 +14,12 @@ import numpy as np
 
 Array = np.ndarray
 
-_MIN_CHANGE, _MAX_STEADY_CHANGE = 30, 12  # grey levels
-_MIN_WIDTH_PX = 5  # px at 240 px short side; moving contours change narrower strips
+_MIN_CHANGE, _MAX_STEADY_CHANGE = 30, 12  # gray levels (0-255) between frames: of an overlay's step, of steady pixels
+_MIN_WIDTH_PX = 5  # px at a 240 px short side; moving contours change narrower strips
 _MIN_AREA, _MAX_AREA = 0.01, 0.15  # of the frame; arms that leave fast uncover more
-_MIN_SUDDENNESS = 3  # times the changed area of the steps before and after: hands and cameras move for several frames
-_TEXT_GAP = 0.15  # of the width: letters and bars run on over what has their own colour
-_WINDOW = 8  # frames before and after the change
+_MIN_SUDDENNESS = 3  # ratio of the changed area to that of the steps before and after
+_TEXT_GAP = 0.15  # of the width: gaps that are closed along lines of text
+_WINDOW = 8  # frames before and after the change that are compared
 
 
 def detect_overlays(frames: Sequence[Array]) -> Array:

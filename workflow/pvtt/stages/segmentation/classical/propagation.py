@@ -25,13 +25,13 @@ from pvtt.stages.segmentation.motion import Flow, warp
 
 Array = np.ndarray
 
-_CONTOUR_BAND_PX = 4.0  # px over which the warped contour is in doubt
-_ENCLOSED_LOG_ODDS = 4.0  # log-odds of the middle of what edges close off
+_CONTOUR_BAND_PX = 4.0  # px at the working size, per unit of log-odds across the warped contour
+_ENCLOSED_LOG_ODDS = 4.0  # upper limit of the location log-odds inside closed contours
 _SURROUNDINGS_PX = 40  # px around the mask whose colours are its surroundings
-_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls
-_SKIN_SHARE = 0.1
-_MIN_COLOR_SPAN = 12.0  # of Lab, between product and surroundings, for a mix of them to be told
-_ADAPTATION_RATE = 0.08
+_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls by a factor e
+_SKIN_SHARE = 0.1  # weight of skin in the histogram of the surroundings
+_MIN_COLOR_SPAN = 12.0  # CIE76 difference between product and surroundings from which a mixed pixel can be resolved
+_ADAPTATION_RATE = 0.08  # per frame: weight of the frame's colours in the recent foreground model
 
 
 @dataclass

@@ -16,16 +16,13 @@ from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-DEEP_SHADOW_SHARE = 0.6  # of the ground in shadow, where one may lie
-_BARRIER_DEEP, _BARRIER_SHALLOW = 1.5, 3.5  # log-odds of the product, with deep and with usual shadow, that bar the way
-_SLOPE_QUANTILE = 0.9  # quantile of the slopes of the ground that a soft slope stays below
-_SLOPE_LEVELS = (16.0, 24.0, 36.0, 54.0)  # slopes, Sobel's sum of 8, over which the ground is followed
-_MIN_GAP_PX = 5
-_MIN_REACHED, _MIN_SEED_SHARE = (
-    0.7,
-    0.15,
-)  # of the likely ground: all of it that is reached, a part of it that is followed
-_MIN_SLOPE = 6.0  # grey levels of L (0-255) per px, Sobel's sum of 8: below it compression makes the slopes
+DEEP_SHADOW_SHARE = 0.6  # of the background in shadow, where a shadow is possible
+_BARRIER_DEEP, _BARRIER_SHALLOW = 1.5, 3.5  # log-odds of the product that stop the flood, with deep and shallow shadow
+_SLOPE_QUANTILE = 0.9  # of the background's slopes; a soft slope lies below it
+_SLOPE_LEVELS = (16.0, 24.0, 36.0, 54.0)  # Lab levels (0-255) per px, times 8 (sum of Sobel's weights)
+_MIN_GAP_PX = 5  # px; narrower gaps in an edge do not let the flood through
+_MIN_REACHED, _MIN_SEED_SHARE = 0.7, 0.15  # of the likely background: reached by the flood; area of a seed component
+_MIN_SLOPE = 6.0  # Lab levels (0-255) per px; weaker slopes come from compression
 
 
 def flood_through_soft_edges(image: Array, outside: Array, barrier: Array) -> Array:

@@ -15,9 +15,9 @@ Array = np.ndarray
 Box = tuple[float, float, float, float]
 
 _SHARPNESS_SIDE_PX = 128  # px of a box's crop when its sharpness is measured
-_BORDER_MARGIN = 0.01  # of the frame's longer side: a box that ends nearer to the border is cut by it
-_TRUNCATED_WEIGHT = 0.25  # weight of a box that is cut by the border
-_MIN_RELATIVE_SIMILARITY = 0.6  # of the greatest likeness to the photos, below which a box is another thing
+_BORDER_MARGIN = 0.01  # of the frame's longer side; a box that ends nearer to the border is truncated
+_TRUNCATED_WEIGHT = 0.25  # factor on the score of a truncated box
+_MIN_RELATIVE_SIMILARITY = 0.6  # of the highest similarity to the photos; less is another object
 _DUPLICATE_IOU = 0.5  # IoU from which two boxes are one detection
 
 

@@ -16,11 +16,11 @@ Array = np.ndarray
 
 # Forms whose middle is open; the regular expression reads a product's words.
 _RING_SHAPES = re.compile(r"\b(rings?|bracelets?|bangles?|hoops?|necklaces?|chains?|anklets?|wreaths?|frames?)\b")
-_MIN_AREA_SHARE = 0.004  # of the box: smaller holes are noise of the mask
-_MIN_BACKGROUND_SHARE = 0.6  # share of an opening's colours that are the ground's
-_CENTER_RADIUS = 0.06  # radius of the centre that is looked at, of the box's shorter side
-_CROP_SIDE_PX = 320  # px of the shorter side of what is looked at
-MAX_POINTS = 4
+_MIN_AREA_SHARE = 0.004  # of the box's area; smaller holes are noise of the mask
+_MIN_BACKGROUND_SHARE = 0.6  # of a hole's pixels: colours of the background
+_CENTER_RADIUS = 0.06  # of the box's shorter side: disc whose colours are compared with the background
+_CROP_SIDE_PX = 320  # px of the shorter side of the examined crop
+MAX_POINTS = 4  # negative points per box
 
 
 def negative_prompts(image: Array, mask: Array, box: Box, words: str) -> list[tuple[float, float]]:

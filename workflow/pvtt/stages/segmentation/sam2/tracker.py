@@ -17,7 +17,7 @@ from pvtt.stages.segmentation.sam2.predictor import Predictor
 
 Array = np.ndarray
 
-_MIN_RELATIVE_FIT = 0.8  # of the fit to its box, below which a mask refined by points is not taken
+_MIN_RELATIVE_FIT = 0.8  # of the first mask's IoU with its box; a refined mask below it is rejected
 
 
 @dataclass(frozen=True)
