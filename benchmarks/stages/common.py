@@ -13,10 +13,12 @@ import numpy as np
 
 from pvtt.backends.registry import backend_class
 from pvtt.config.settings import stage_defaults
+from pvtt.imaging.geometry import dilated
 from pvtt.io import video as media
 from pvtt.io.files import link_or_copy, read_json, write_json
 from pvtt.stages.segmentation.track import build_track
 from pvtt.stages.shots import cut_clip
+from pvtt.stages.verdicts import judge_mask
 from truth import Clip, World
 
 Array = np.ndarray
@@ -24,6 +26,7 @@ Array = np.ndarray
 SHADOW = 0.05  # share of the light, from which a pixel counts as shadow
 FAINT_SHADOW = 0.01  # below it a pixel is outside every shadow
 MARGIN_PX = 8  # around what may change
+_EDGE_PX = 2  # px: the soft edge of a true mask
 LEAST_PIXELS = 64  # of a region in a frame, for a picture measure to say something
 
 
@@ -81,6 +84,12 @@ def clip_folder(options: Options, clip: Clip, name: str) -> Path:
     return options.out / "work" / "clips" / clip.clip_id / name
 
 
+def mask_verdict(folder: Path) -> dict[str, Any]:
+    """Status, reason and score of the masks in a clip's folder, by the default limits."""
+    verdict = judge_mask(read_json(folder / "mask_measures.json"), stage_defaults("verdicts")["masks"])
+    return {key: verdict[key] for key in ("status", "reason", "score")}
+
+
 def pair_folder(options: Options, clip: Clip, target: str, name: str) -> Path:
     """Folder of a pair's result."""
     return options.out / "work" / "pairs" / clip.clip_id / target / name
@@ -105,6 +114,8 @@ def make_true_clip(options: Options, clip: Clip) -> Path:
         raise ValueError(f"{clip.clip_id}: {len(frames)} frames, {len(masks)} true masks, {end - start} listed")
     link_or_copy(clip.folder / "masks.mkv", folder / "masks.mkv")
     link_or_copy(clip.folder / "background.mp4", folder / "background.mp4")
+    changed = np.stack([dilated(mask, _EDGE_PX) for mask in masks]) | (clip.grey("shadow") > 0)
+    media.write_masks(folder / "region.mkv", changed, media.video_fps(folder / "video.mp4"))
     write_json(folder / "track.json", track_record(folder, frames, masks))
     return folder
 

@@ -66,7 +66,8 @@ class Clip:
         boxes = [None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3])) for box in found]
         image = disc() if cutout is None else cutout
         points = np.zeros((0, self.n, 2))
-        return Request(self.frames, self.background, self.masks, boxes, points, image, 25.0, seed, "a blue disc")
+        videos = self.frames, self.background, self.masks, self.masks
+        return Request(*videos, boxes, points, image, 25.0, seed, "a blue disc")
 
 
 def disc(side: int = 60) -> Array:

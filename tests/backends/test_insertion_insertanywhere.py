@@ -148,7 +148,7 @@ def test_the_mask_has_the_new_product_s_outline(home, monkeypatch):
     led.load()
     parts = clip(3, (192, 128), side=40, step=0)
     measures = {}
-    place = next(iter(led.places(request_of(parts, cutout(80, 40)), measures)))
+    place = next(iter(led.placement_masks(request_of(parts, cutout(80, 40)), measures)))
     box = box_of(place)
     assert (box[2] - box[0]) / (box[3] - box[1]) == pytest.approx(2, rel=0.1)
     assert measures["moves_in_scene"] is False and measures["merged_layers"] == 16 and measures["lora"]

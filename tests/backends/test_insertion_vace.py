@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backends.vace_clips import (
+    changed,
     clip,
     cutout,
     inserted,
@@ -88,7 +89,7 @@ def test_outside_the_region_the_frame_is_that_of_composite(backend):
     regions = made._regions(request_of(parts), (96, 64), {})
     assert 0.05 < regions.mean() < 0.6
     for index in range(22):
-        canvas = restore_background(source[index], plain[index], masks[index])
+        canvas = restore_background(source[index], plain[index], changed(parts)[index])
         outside = ~regions[index]
         assert np.array_equal(frames[index][outside], canvas[outside])
         assert not (seen[index] & outside).any()
@@ -227,6 +228,7 @@ def write_clip(folder, parts):
     write_video(folder / "background.mp4", plain, rate)
     (folder / "background.json").write_text(json.dumps({"status": "done", "reason": ""}))
     write_masks(folder / "masks.mkv", masks, rate)
+    write_masks(folder / "region.mkv", changed(parts), rate)
     frames = [{"visible": box is not None, "box": box and list(box), "area": 0.04} for box in boxes]
     n, height, width = masks.shape
     track = {"n_frames": n, "fps": "30000/1001", "width": width, "height": height, "frames": frames, "points": []}

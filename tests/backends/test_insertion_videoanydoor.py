@@ -50,8 +50,9 @@ def request(lost: tuple[int, ...] = (), **changes) -> Request:
         boxes.append(None if box is None else tuple(map(float, box)))
     common = {"points": np.zeros((0, N, 2)), "cutout": cutout(), "fps": 25.0, "seed": 3}
     ground = np.broadcast_to(plain, frames.shape)
+    region = masks | (frames != ground).any(-1)
     sources = {"source": lambda: iter(frames), "background": lambda: iter(ground)}
-    return Request(**(sources | {"masks": masks, "boxes": boxes} | common | changes))
+    return Request(**(sources | {"masks": masks, "region": region, "boxes": boxes} | common | changes))
 
 
 def inserted(asked: Request, **own):
@@ -90,6 +91,7 @@ def test_the_stage_writes_video_masks_and_record(tmp_path, control):
     write_video(clip / "video.mp4", asked.source(), rate)
     write_video(clip / "background.mp4", asked.background(), rate)
     write_masks(clip / "masks.mkv", asked.masks, rate)
+    write_masks(clip / "region.mkv", asked.region, rate)
     seen = [{"visible": True, "box": list(box)} for box in asked.boxes]
     size = {"n_frames": N, "fps": "25/1", "width": SIZE[0], "height": SIZE[1]}
     (clip / "track.json").write_text(json.dumps(size | {"frames": seen, "points": []}))

@@ -68,7 +68,14 @@ def request_of(parts, image=None, seed=1, prompt="a watch"):
     source, background, masks, boxes = parts
     points = np.zeros((0, len(masks), 2))
     image = cutout() if image is None else image
-    return Request(lambda: iter(source), lambda: iter(background), masks, boxes, points, image, 24.0, seed, prompt)
+    frames = lambda: iter(source), lambda: iter(background)
+    return Request(*frames, masks, changed(parts), boxes, points, image, 24.0, seed, prompt)
+
+
+def changed(parts):
+    """Where a clip's frames differ from its background, bool (n, h, w)."""
+    source, background, masks, _ = parts
+    return masks | (source != background).any(-1)
 
 
 def inserted(backend, request):

@@ -45,11 +45,13 @@ class SmallFeed(Run):
         video.write_video(media_of_clip / "video.mp4", frames, FPS)
         masks = np.zeros((FRAMES, SIDE, SIDE), bool)
         masks[:, y0:y1, x0:x1] = True
-        video.write_masks(media_of_clip / "masks.mkv", masks, FPS)
+        for name in ("masks.mkv", "region.mkv"):
+            video.write_masks(media_of_clip / name, masks, FPS)
         clips = self.pairs.clip_id.unique()
         for clip in clips:
             self.write(*(f"results/clips/{clip}/background.{kind}" for kind in ("mp4", "json")))
-            for name in ("video.mp4", "masks.mkv", "background.mp4"):
+            self.write(f"results/clips/{clip}/region.mkv")
+            for name in ("video.mp4", "masks.mkv", "background.mp4", "region.mkv"):
                 self._replace(f"clips/{clip}/{name}", (media_of_clip / name).read_bytes())
             self._replace(f"clips/{clip}/track.json", json.dumps(_track(clip)).encode())
         shutil.rmtree(media_of_clip)

@@ -9,7 +9,7 @@ import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.imaging.colour import to_linear, to_srgb
-from pvtt.io.video import count_frames, read_video, video_fps, write_masks, write_video
+from pvtt.io.video import count_frames, read_masks, read_video, video_fps, write_masks, write_video
 from pvtt.metrics import psnr
 from pvtt.stages.background import remove_product
 from pvtt.stages.background.base import RemovalError
@@ -175,6 +175,8 @@ def test_stage_writes_video_and_record(tmp_path):
     record = json.loads((tmp_path / "background.json").read_text())
     result = read_video(tmp_path / "background.mp4")
     assert record["status"] == "done" and record["reason"] == ""
+    _, removal = removed(read_video(tmp_path / "video.mp4"), masks)
+    assert np.array_equal(read_masks(tmp_path / "region.mkv"), removal.region[None])
     assert record["provenance"]["backend"] == "plate"
     assert record["measures"]["seam"] < 2
     assert video_fps(tmp_path / "background.mp4") == Fraction(24000, 1001)
@@ -186,6 +188,8 @@ def test_an_empty_clip_is_its_own_background(tmp_path):
     write_clip(tmp_path, frames, np.zeros_like(masks), empty=True)
     remove_product(tmp_path, stage_defaults("background"))
     assert (tmp_path / "background.mp4").read_bytes() == (tmp_path / "video.mp4").read_bytes()
+    region = read_masks(tmp_path / "region.mkv")
+    assert region.shape == (1, *masks.shape) and not region.any()
     assert json.loads((tmp_path / "background.json").read_text())["status"] == "done"
 
 
@@ -197,7 +201,7 @@ def test_an_impossible_clip_is_a_record(tmp_path, fault):
     record = json.loads((tmp_path / "background.json").read_text())
     assert record["status"] == "failed"
     assert ("cover 100%" if fault == "covered" else "24 frames but 23 masks") in record["reason"]
-    assert (tmp_path / "background.mp4").stat().st_size == 0
+    assert (tmp_path / "background.mp4").stat().st_size == (tmp_path / "region.mkv").stat().st_size == 0
 
 
 def test_frames_are_counted_exactly(tmp_path):

@@ -144,6 +144,7 @@ def test_paste_fits_the_box_and_keeps_the_aspect():
         source=lambda: iter([frame] * 3),
         background=lambda: iter([frame] * 3),
         masks=np.zeros((3, 64, 96), bool),
+        region=np.zeros((3, 64, 96), bool),
         boxes=boxes,
         points=np.zeros((0, 3, 2)),
         cutout=cutout,

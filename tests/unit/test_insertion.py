@@ -10,7 +10,7 @@ import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.imaging.colour import to_linear, to_srgb
-from pvtt.imaging.geometry import box_of
+from pvtt.imaging.geometry import box_of, dilated
 from pvtt.imaging.shadow import N_COPIES, shade, shadow_copies
 from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
 from pvtt.stages.insertion import insert_product
@@ -53,7 +53,9 @@ def clip(step=5, shadow=0.0, side=40):
 
 
 def request_of(source, background, masks, boxes, cutout):
-    return Request(lambda: iter(source), lambda: iter(background), masks, boxes, np.zeros((0, N, 2)), cutout, 24.0, 1)
+    region = masks | (np.asarray(source) != background).any(-1)
+    points = np.zeros((0, N, 2))
+    return Request(lambda: iter(source), lambda: iter(background), masks, region, boxes, points, cutout, 24.0, 1)
 
 
 def inserted(request, **changes):
@@ -76,7 +78,9 @@ def test_elsewhere_the_source_is_untouched():
     source, background, masks, boxes = clip()
     source = source.copy()
     source[:, 5:15, 5:15] = 77
-    frames, _, _ = inserted(request_of(source, background, masks, boxes, square_cutout()), **PLAIN)
+    request = request_of(source, background, masks, boxes, square_cutout())
+    request.region[:, 5:15, 5:15] = False
+    frames, _, _ = inserted(request, **PLAIN)
     far = np.ones((N, H, W), bool)
     for index, box in enumerate(boxes):
         far[index, 40:120, int(box[0]) - 25 : int(box[2]) + 25] = False
@@ -224,12 +228,15 @@ def test_a_coloured_ground_is_not_taken_for_the_light():
     assert np.ptp(drawn[0][80, 70].astype(int)) <= 2
 
 
-def test_restored_takes_the_background_only_where_it_changed():
+def test_the_background_is_taken_in_the_region_only():
     source, background, masks, _ = clip()
-    noisy = background[0] + 1
-    frame = restore_background(source[0], noisy, masks[0])
-    assert np.array_equal(frame[masks[0]], noisy[masks[0]])
-    assert np.array_equal(frame[:40], source[0][:40]) and np.array_equal(frame[:, 130:], source[0][:, 130:])
+    noisy, region = background[0] + 1, masks[0].copy()
+    region[100:110, 20:30] = True  # a faint change that no threshold would find
+    frame = restore_background(source[0], noisy, region)
+    assert np.array_equal(frame[region], noisy[region])
+    far = ~dilated(region, 10)
+    assert far.any() and np.array_equal(frame[far], source[0][far])
+    assert np.array_equal(restore_background(source[0], noisy, np.zeros_like(region)), source[0])
 
 
 def test_an_empty_cutout_is_an_error():
@@ -273,9 +280,11 @@ def write_clip(folder, *, background=True, **arguments):
     write_video(folder / "video.mp4", source, rate)
     if background:
         write_video(folder / "background.mp4", plain, rate)
+        write_masks(folder / "region.mkv", masks | (source != plain).any(-1), rate)
         (folder / "background.json").write_text(json.dumps({"status": "done", "reason": ""}))
     else:
         (folder / "background.mp4").write_bytes(b"")
+        (folder / "region.mkv").write_bytes(b"")
         (folder / "background.json").write_text(json.dumps({"status": "failed", "reason": "too large"}))
     write_masks(folder / "masks.mkv", masks, rate)
     frames = [{"visible": True, "box": list(box), "area": 0.04} for box in boxes]

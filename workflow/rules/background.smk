@@ -6,6 +6,7 @@ rule remove_product:
         track="<results>/clips/{clip}/track.json",
     output:
         video="<results>/clips/{clip}/background.mp4",
+        region="<results>/clips/{clip}/region.mkv",
         record="<results>/clips/{clip}/background.json",
     log:
         "<logs>/remove_product/{clip}.log",

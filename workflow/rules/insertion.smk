@@ -4,6 +4,7 @@ rule insert_product:
         masks="<results>/clips/{clip}/masks.mkv",
         track="<results>/clips/{clip}/track.json",
         background="<results>/clips/{clip}/background.mp4",
+        region="<results>/clips/{clip}/region.mkv",
         background_record="<results>/clips/{clip}/background.json",
         cutout="<results>/products/{target}/{image}.png",
         cutout_record="<results>/products/{target}/{image}.json",

@@ -20,8 +20,9 @@ STAGES = stages.WITH_BACKENDS
 
 
 def package(stage: str) -> str:
-    """Dotted name of a stage's package, such as `pvtt.stages.segmentation`."""
-    return f"pvtt.stages.{stages.BY_NAME[stage].package or stage}"
+    """Dotted name of the package of a stage, or of a package inside it such as `scoring.judges`."""
+    name, dot, inner = stage.partition(".")
+    return f"pvtt.stages.{stages.BY_NAME[name].package or name}{dot}{inner}"
 
 
 def available(stage: str) -> list[str]:

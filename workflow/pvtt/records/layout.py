@@ -40,14 +40,24 @@ class ClipFiles:
         return self.folder / "track.json"
 
     @property
-    def qa(self) -> Path:
-        """Measures of the masks and the verdict on them."""
-        return self.folder / "qa.json"
+    def mask_measures(self) -> Path:
+        """Measures of the masks."""
+        return self.folder / "mask_measures.json"
+
+    @property
+    def mask_verdict(self) -> Path:
+        """The verdict on the masks."""
+        return self.folder / "mask_verdict.json"
 
     @property
     def background(self) -> Path:
         """The clip without the product."""
         return self.folder / "background.mp4"
+
+    @property
+    def region(self) -> Path:
+        """Where the background differs from the clip, lossless."""
+        return self.folder / "region.mkv"
 
     @property
     def background_record(self) -> Path:
@@ -134,6 +144,16 @@ class Layout:
     def clips(self) -> Path:
         """Table of all shots, accepted or rejected."""
         return self.results / "clips.tsv"
+
+    @property
+    def mask_verdicts(self) -> Path:
+        """Table of the verdicts on the masks of all clips."""
+        return self.results / "mask_verdicts.tsv"
+
+    @property
+    def format(self) -> Path:
+        """Which format the records have."""
+        return self.results / "format.json"
 
     @property
     def pairs(self) -> Path:
@@ -225,12 +245,13 @@ def _patterns() -> dict[str, tuple[str, ...]]:
         "shots": (files.shots("*"), files.clips),
         "cutting": (clip.video, clip.record),
         "products": (cutout.image, cutout.record),
-        "segmentation": (clip.masks, clip.track, clip.qa),
-        "background": (clip.background, clip.background_record),
+        "segmentation": (clip.masks, clip.track, clip.mask_measures),
+        "background": (clip.background, clip.region, clip.background_record),
+        "mask_verdicts": (clip.mask_verdict, files.mask_verdicts),
         "pairs": (files.pairs,),
         "scoring": (pair.score, pair.judge, files.pack("*")),
         "insertion": (pair.folder / "*",),
-        "filter": (files.filtered,),
+        "verdicts": (files.filtered,),
         "dataset": (files.dataset.folder / "*",),
         "report": (files.report / "*",),
     }

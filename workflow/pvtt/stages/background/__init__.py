@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pvtt.backends import registry, subprocess_runner
 from pvtt.backends.lifecycle import WorkError, loaded
 from pvtt.io import files
-from pvtt.io.video import MediaError, read_masks, video_fps, write_video
+from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
 from pvtt.io.video_reader import Replay
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
@@ -20,20 +22,23 @@ __all__ = ["remove_product"]
 
 
 def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | None = None) -> None:
-    """Write background.mp4 and then background.json of the clip in `clip_dir`.
+    """Write background.mp4, region.mkv and then background.json of the clip in `clip_dir`.
 
-    Reads video.mp4, masks.mkv and clip.json. A clip marked `empty` is its own background. A product that cannot be
-    removed gives an empty background.mp4 and `status: failed` with the reason.
+    Reads video.mp4, masks.mkv and clip.json. region.mkv is lossless; it covers every pixel that the removal changed,
+    before encoding. A clip marked `empty` is its own background. A product that cannot be removed gives empty media
+    files and `status: failed` with the reason.
     """
     clip_dir, watch = Path(clip_dir), Stopwatch()
     clip = files.read_json(clip_dir / "clip.json")
-    video, masks_path, output = clip_dir / "video.mp4", clip_dir / "masks.mkv", clip_dir / "background.mp4"
+    video, masks_path = clip_dir / "video.mp4", clip_dir / "masks.mkv"
+    output, region = clip_dir / "background.mp4", clip_dir / "region.mkv"
     backend = registry.backend_class("background", settings["backend"])(settings)
     record: dict[str, Any] = {"clip_id": clip["clip_id"], "status": "done", "reason": "", "measures": {}}
     if clip["empty"]:
         # A copy, not a link: a link would keep the video's time and look older than what it was made from.
         with files.atomic_path(output) as aside:
             shutil.copyfile(video, aside)
+        write_masks(region, np.zeros_like(read_masks(masks_path)[0]), video_fps(video))
     else:
         try:
             masks = read_masks(masks_path).any(0)
@@ -42,9 +47,11 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
             with loaded(backend, device or devices.chosen()) as ready:
                 removal = ready.remove(frames, masks)
                 write_video(output, removal.frames, video_fps(video))
+            write_masks(region, removal.region, video_fps(video))
             record["measures"] = removal.measures
         except (RemovalError, MediaError, WorkError) as error:
             files.write_empty(output)
+            files.write_empty(region)
             record |= {"status": "failed", "reason": str(error)} | subprocess_runner.not_kept(error)
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)

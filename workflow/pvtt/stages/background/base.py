@@ -23,7 +23,8 @@ class Removal:
     """What `Backend.remove` gives back.
 
     `frames` yields as many uint8 (h, w, 3) RGB frames as came in, once. `region` is bool (n, h, w): outside it, a frame
-    equals its source bit for bit. `measures` are plain values for the record, complete when `frames` is exhausted.
+    equals its source bit for bit. It covers the masks, and insertion takes the background only there.
+    `measures` are plain values for the record, complete when `frames` is exhausted.
     """
 
     frames: Iterator[Array]

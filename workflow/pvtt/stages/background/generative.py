@@ -1,4 +1,4 @@
-"""What backends that paint with a model share: the frame that comes out of generated pixels."""
+"""Shared by the generative backends: compositing of generated pixels into the frames."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pvtt.stages.background.region import growth
 
 Array = np.ndarray
 
-_RIM_PX = 8
+_RIM_PX = 8  # px: context around the hole's box that the blending works on
 
 
 def nothing_to_remove(frames: Frames, masks: Array) -> Removal:
-    """The clip as it is."""
+    """The removal of a clip without a product: its own frames."""
     return Removal(frames(), np.zeros_like(masks), {"painted_frames": 0})
 
 
@@ -33,11 +33,23 @@ def composite_holes(
     measures: dict[str, Any],
     place: tempfile.TemporaryDirectory[str],
 ) -> Iterator[Array]:
-    """The clip's frames with what `generated(index)` (uint8 (h, w, 3) RGB, whole frame) shows in the holes.
+    """Yield the clip's frames with generated pixels in the holes.
 
-    Outside the holes (bool (n, h, w)) a frame is its source bit for bit; inside, the seam is evened out and a
-    transition of `feather_px` laid. At the end `measures` are completed and `place`, where the generated frames lie, is
-    removed.
+    Outside the holes a frame equals its source exactly. Inside, the seam is corrected and cross-faded.
+
+    Parameters
+    ----------
+    frames : callable
+        Starts a pass over n frames, uint8 (h, w, 3), RGB.
+    holes : bool (n, h, w)
+    generated : callable
+        Maps a frame index to a whole generated frame, uint8 (h, w, 3), RGB.
+    settings
+        Settings of the stage; `feather_px` and `grow_px` are read.
+    measures : dict
+        Gets the inpainting metrics when the frames are exhausted.
+    place
+        Folder of the generated frames; removed at the end.
     """
     meter = InpaintingMetrics()
     feather = feather_width(settings, holes.shape[1:])
@@ -53,12 +65,15 @@ def composite_holes(
 
 
 def feather_width(settings: Mapping[str, Any], shape: tuple[int, ...]) -> float:
-    """Width in pixels of the transition in frames of `shape` (h, w): none that lets the product shine through."""
-    return min(settings["feather_px"], 0.5 * growth(settings["grow_px"], shape))
+    """Width of the cross-fade in pixels, for frames of `shape` (h, w): at most half of the mask's growth.
+
+    A wider one would let the product show through.
+    """
+    return min(float(settings["feather_px"]), 0.5 * growth(settings["grow_px"], shape))
 
 
 def blend_into_hole(frame: Array, made: Array, hole: Array, feather_px: float) -> Array:
-    """`made` in the `hole` (bool (h, w)) of `frame`, both uint8 (h, w, 3) RGB; outside it `frame` bit for bit."""
+    """Blend `made` into the `hole` (bool (h, w)) of `frame`, both uint8 (h, w, 3), RGB; see `inpaint.blend_hole`."""
     box = box_of(hole)
     if box is None:
         return frame

@@ -1,9 +1,9 @@
-"""Filling of what was never seen: a membrane for smooth ground, patches of the surroundings for texture.
+"""Inpainting of pixels that no frame shows: a membrane for smooth surfaces, patches for texture.
 
-The membrane is the solution of Laplace's equation with the known pixels as its boundary, found coarse to fine. Texture
-is synthesised by patch-based completion (Wexler, Shechtman and Irani, Space-time completion of video, PAMI 2007) with
-a nearest-patch field found by PatchMatch (Barnes et al., SIGGRAPH 2009), on the image less its smooth shading, so that
-patches can come from a brighter or darker part of the ground.
+The membrane solves Laplace's equation with the known pixels as boundary values, coarse to fine. Texture is synthesised
+by patch-based completion (Wexler, Shechtman and Irani, Space-time completion of video, PAMI 2007); PatchMatch
+(Barnes et al., SIGGRAPH 2009) finds the nearest-neighbour field. Smooth shading is subtracted first, so that patches
+can come from brighter or darker parts of the surface.
 """
 
 from __future__ import annotations
@@ -15,39 +15,53 @@ from pvtt.imaging.geometry import dilated
 
 Array = np.ndarray
 
-_RIM_PX = 4
-_RIM_LIMIT = 24.0
+_RIM_PX = 4  # px: width of the rim around a hole whose differences correct the filling
+_RIM_LIMIT = 24.0  # grey levels, 0-255: larger differences on the rim are other objects, not a different exposure
 
 _CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
-_RADIUS = 3
+_RADIUS = 3  # px: patches are 7 x 7
 _GRID = np.mgrid[-_RADIUS : _RADIUS + 1, -_RADIUS : _RADIUS + 1].reshape(2, -1)
 # More patches than this are not searched again on a finer level, only carried over.
 _MAX_SEARCHED = 15_000
 
 
 def membrane(values: Array, known: Array, sweeps: int = 16) -> Array:
-    """Fill `values` float32 (h, w) or (h, w, c) where not `known` (bool (h, w)): the solution of Laplace's equation.
+    """Interpolate unknown pixels by the solution of Laplace's equation.
 
-    Known pixels keep their values; without any, the result is 0.
+    Parameters
+    ----------
+    values : float32 (h, w) or (h, w, c)
+        Any unit.
+    known : bool (h, w)
+        Pixels that keep their values.
+    sweeps : int
+        Jacobi iterations per level of the pyramid.
+
+    Returns
+    -------
+    float32, the shape of `values`
+        All 0 without known pixels.
     """
     values = np.ascontiguousarray(values, np.float32)
     if known.all():
         return values.copy()
     filled = _membrane(values[..., None] if values.ndim == 2 else values, known, sweeps)
-    return filled[..., 0] if values.ndim == 2 else filled
+    result: Array = filled[..., 0] if values.ndim == 2 else filled
+    return result
 
 
 def _membrane(values: Array, known: Array, sweeps: int) -> Array:
     height, width = known.shape
     if min(height, width) <= 4 or known.all():
         mean = values[known].mean(0) if known.any() else np.zeros(values.shape[2], np.float32)
-        return np.where(known[..., None], values, mean).astype(np.float32)
+        constant: Array = np.where(known[..., None], values, mean).astype(np.float32)
+        return constant
     weight = known.astype(np.float32)
     size = ((width + 1) // 2, (height + 1) // 2)
     share = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
     total = cv2.resize(values * weight[..., None], size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     coarse = _membrane(total / np.maximum(share, 1e-6)[..., None], share > 1e-6, sweeps)
-    filled = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
+    filled: Array = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
     where = known[..., None]
     np.copyto(filled, values, where=where)
     for _ in range(sweeps):
@@ -57,11 +71,26 @@ def _membrane(values: Array, known: Array, sweeps: int) -> Array:
 
 
 def fill(image: Array, hole: Array, known: Array, texture_level: float, seed: int) -> tuple[Array, dict[str, float]]:
-    """Fill `hole` (bool (h, w)) of `image` (uint8 (h, w, 3) RGB) from its `known` pixels (bool (h, w)).
+    """Fill a hole of an image from its known pixels.
 
-    Ground whose detail beside the hole stays under `texture_level` grey levels gets a membrane; other ground gets the
-    detail of patches on top of it, so that patches of another surface do not bring their tone along.
-    Returns the image and measures: texture (grey levels), patched (1 where patches were used).
+    A smooth surface gets a membrane. A textured one gets, on top of the membrane, the detail of patches, so that
+    patches of another surface do not change the tone.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3), RGB
+    hole, known : bool (h, w)
+        Pixels to fill, and pixels to fill from.
+    texture_level : float
+        Grey levels, 0-255: with more texture beside the hole, patches are used.
+    seed : int
+        Of PatchMatch's random search.
+
+    Returns
+    -------
+    filled : uint8 (h, w, 3), RGB
+    measures : dict
+        `texture` in grey levels; `patched`, 1 when patches were used, else 0.
     """
     if not hole.any():
         return image.copy(), {"texture": 0.0, "patched": 0.0}
@@ -78,14 +107,18 @@ def fill(image: Array, hole: Array, known: Array, texture_level: float, seed: in
 
 
 def _detail(values: Array, hole: Array) -> Array:
-    """`values` float32 (h, w, 3) less their own mean nearby, of the hole's pixels alone: its rim makes no step."""
+    """High-pass of `values`, float32 (h, w, 3), inside the hole; the local mean is of the hole's pixels alone."""
     blur, inside = max(4.0, 0.12 * float(np.sqrt(hole.sum()))), hole.astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(inside, (0, 0), blur), 1e-3)[..., None]
-    return values - cv2.GaussianBlur(values * inside[..., None], (0, 0), blur) / share
+    detail: Array = values - cv2.GaussianBlur(values * inside[..., None], (0, 0), blur) / share
+    return detail
 
 
 def surrounding_texture(image: Array, hole: Array, known: Array) -> float:
-    """Detail of the ground beside a hole in grey levels: the median deviation from its own mean over some pixels."""
+    """Texture beside a hole: median absolute deviation from the local mean, in grey levels (0-255).
+
+    `image` is uint8 (h, w, 3), RGB; `hole` and `known` are bool (h, w). 0 when fewer than 50 known pixels surround it.
+    """
     reach = max(6, round(0.25 * np.sqrt(hole.sum())))
     ring = dilated(hole, reach) & known
     if ring.sum() < 50:
@@ -97,7 +130,10 @@ def surrounding_texture(image: Array, hole: Array, known: Array) -> float:
 
 
 def shading(values: Array, known: Array) -> Array:
-    """Quadratic surface float32 through the known pixels of `values` (h, w) or (h, w, c), by robust regression."""
+    """Smooth shading: a quadratic surface, fitted to the known pixels by iteratively reweighted least squares.
+
+    `values` is float (h, w) or (h, w, c), `known` bool (h, w). Returns float32 of the shape of `values`.
+    """
     height, width = known.shape
     rows, columns = np.nonzero(known)
     step = max(1, len(rows) // 20_000)
@@ -113,7 +149,8 @@ def shading(values: Array, known: Array) -> Array:
         weight = 1 / (1 + (error / scale) ** 2)
     y, x = np.mgrid[:height, :width]
     full = _quadratic((x / width).ravel(), (y / height).ravel()) @ surface
-    return full.reshape(values.shape).astype(np.float32)
+    surface_image: Array = full.reshape(values.shape).astype(np.float32)
+    return surface_image
 
 
 def _quadratic(x: Array, y: Array) -> Array:
@@ -124,7 +161,11 @@ def _quadratic(x: Array, y: Array) -> Array:
 
 
 def patches(image: Array, hole: Array, known: Array, seed: int) -> Array:
-    """Texture synthesis: float32 (h, w, 3) with `hole` made of patches of 7 x 7 pixels from `known`, coarse to fine."""
+    """Synthesise texture in a hole from patches of 7 x 7 known pixels, coarse to fine.
+
+    `image` is uint8 (h, w, 3), RGB; `hole` and `known` are bool (h, w). Returns float32 (h, w, 3) in 0-255; values can
+    exceed the range slightly.
+    """
     base = shading(image.astype(np.float32), known)
     detail = np.where(known[..., None], image - base, 0).astype(np.float32)
     levels = [(detail, hole, known)]
@@ -142,7 +183,8 @@ def patches(image: Array, hole: Array, known: Array, seed: int) -> Array:
             upsampled = cv2.resize(current, gap.shape[::-1], interpolation=cv2.INTER_LINEAR)
             current = np.where(gap[..., None], upsampled, values)
         current, field = _complete(current, gap, certain, field, random)
-    return current + base
+    textured: Array = current + base
+    return textured
 
 
 def _halved(values: Array, hole: Array, known: Array) -> tuple[Array, Array, Array]:
@@ -154,16 +196,17 @@ def _halved(values: Array, hole: Array, known: Array) -> tuple[Array, Array, Arr
 
 
 def _patch_centres(known: Array) -> Array:
-    """Where a whole patch is known."""
+    """Centres of patches whose pixels are all known: bool (h, w)."""
     whole = cv2.erode(known.astype(np.uint8), np.ones((2 * _RADIUS + 1,) * 2, np.uint8), borderValue=0)
     whole[:_RADIUS], whole[-_RADIUS:], whole[:, :_RADIUS], whole[:, -_RADIUS:] = 0, 0, 0, 0
-    return whole > 0
+    centres: Array = whole > 0
+    return centres
 
 
 def _complete(
     image: Array, hole: Array, known: Array, field: Array | None, random: np.random.Generator
 ) -> tuple[Array, Array]:
-    """One level: search for the nearest patches and vote, in turn. `field` (h', w', 2) is the coarser level's."""
+    """One pyramid level: alternate between search and vote. `field`, int (h', w', 2), is the coarser level's."""
     height, width = hole.shape
     sources = _patch_centres(known)
     places = np.argwhere(dilated(hole, _RADIUS))
@@ -195,18 +238,20 @@ def _usable(positions: Array, sources: Array) -> Array:
     height, width = sources.shape
     inside = (positions >= 0).all(1) & (positions[:, 0] < height) & (positions[:, 1] < width)
     safe = np.where(inside[:, None], positions, 0)
-    return inside & sources[safe[:, 0], safe[:, 1]]
+    usable: Array = inside & sources[safe[:, 0], safe[:, 1]]
+    return usable
 
 
 def _patch_values(image: Array, centres: Array) -> Array:
     rows, columns = centres[:, :1] + _GRID[0], centres[:, 1:] + _GRID[1]
-    return image[rows, columns].reshape(len(centres), -1)
+    patch_pixels: Array = image[rows, columns].reshape(len(centres), -1)
+    return patch_pixels
 
 
 def _search(
     image: Array, places: Array, matches: Array, sources: Array, sweeps: int, random: np.random.Generator
 ) -> tuple[Array, Array]:
-    """PatchMatch with all patches at once: neighbours' matches (steps 4, 2, 1), then ever narrower random ones."""
+    """PatchMatch, all patches at once: propagation from neighbours (steps 4, 2, 1), then random search."""
     height, width = sources.shape
     wanted = _patch_values(image, places)
     cost = ((_patch_values(image, matches) - wanted) ** 2).mean(1)
@@ -238,7 +283,7 @@ def _search(
 
 
 def _vote(image: Array, hole: Array, places: Array, matches: Array, trust: Array, cost: Array) -> Array:
-    """Each pixel of the hole becomes the weighted mean of what the patches over it say."""
+    """Set each pixel of the hole to the weighted mean of the patches that overlap it."""
     height, width = hole.shape
     weight = trust * np.exp(-cost / (2 * max(float(np.percentile(cost, 75)), 1e-3)))
     total = np.zeros((height * width, 3))
@@ -254,7 +299,20 @@ def _vote(image: Array, hole: Array, places: Array, matches: Array, trust: Array
 
 
 def blend_hole(source: Array, drawn: Array, hole: Array, feather_px: float) -> Array:
-    """Put `drawn` into the `hole` of `source` (uint8 (h, w, 3)) without a seam; outside, `source` bit for bit."""
+    """Blend a filling into the hole of a frame without a seam.
+
+    The differences on the rim are interpolated over the hole by a membrane and added (compare
+    Perez et al., Poisson image editing, SIGGRAPH 2003); then the filling is cross-faded with the frame.
+
+    Parameters
+    ----------
+    source, drawn : uint8 (h, w, 3), RGB
+        The frame and the filling.
+    hole : bool (h, w)
+        Outside it the result equals `source` exactly.
+    feather_px : float
+        Width of the cross-fade in pixels, inside the hole.
+    """
     difference = source.astype(np.float32) - drawn
     rim = dilated(hole, _RIM_PX) & ~hole
     size = np.abs(cv2.blur(difference, (3, 3))).max(2)
@@ -268,11 +326,12 @@ def blend_hole(source: Array, drawn: Array, hole: Array, feather_px: float) -> A
 
 
 def _spread(difference: Array, rim: Array, longest: int = 160) -> Array:
-    """Membrane over the rim's differences, solved on a reduced grid: it has no detail of its own."""
+    """Interpolate differences, float32 (h, w, 3), from the rim, by a membrane on a grid of at most `longest` px."""
     height, width = rim.shape
     scale = min(1.0, longest / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     weight = cv2.resize(rim.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     total = cv2.resize(difference * rim[..., None], size, interpolation=cv2.INTER_AREA)
     values = total / np.maximum(weight, 1e-6)[..., None]
-    return cv2.resize(membrane(values, weight > 1e-3), (width, height), interpolation=cv2.INTER_LINEAR)
+    smooth: Array = cv2.resize(membrane(values, weight > 1e-3), (width, height), interpolation=cv2.INTER_LINEAR)
+    return smooth

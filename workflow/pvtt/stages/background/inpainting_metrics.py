@@ -1,4 +1,4 @@
-"""How good a removal looks without knowing the truth: flicker inside the hole and the seam on its rim."""
+"""No-reference metrics of a removal: flicker inside the hole and the visible seam on its rim."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = np.ndarray
 
 
 class InpaintingMetrics:
-    """Gathers measures frame by frame; frames are uint8 (h, w, 3) RGB, holes bool (h, w)."""
+    """Accumulates the metrics frame by frame."""
 
     def __init__(self) -> None:
         self._last: tuple[Array, Array] | None = None
@@ -20,7 +20,14 @@ class InpaintingMetrics:
         self._seams: list[float] = []
 
     def add(self, source: Array, result: Array, hole: Array) -> None:
-        """Take in the next frame with a hole."""
+        """Add the next frame that has a hole.
+
+        Parameters
+        ----------
+        source, result : uint8 (h, w, 3), RGB
+            The frame before and after the removal.
+        hole : bool (h, w)
+        """
         grey = cv2.cvtColor(result, cv2.COLOR_RGB2GRAY).astype(np.float32)
         if self._last is not None:
             before, covered = self._last
@@ -39,10 +46,10 @@ class InpaintingMetrics:
         self._last = (grey, hole)
 
     def measures(self) -> dict[str, float]:
-        """Measures in grey levels.
+        """The metrics, in grey levels (0-255); 0 where nothing was measured.
 
-        `flicker` is the mean change from frame to frame inside the hole and `flicker_beside` in the ring around it;
-        `seam` the median step across the hole's rim.
+        `flicker`: mean change from frame to frame inside the hole; `flicker_beside`: in a ring of 2-12 px around it;
+        `seam`: median step across the rim, averaged over the frames.
         """
         return {
             "flicker": round(float(np.mean(self._inside)), 3) if self._inside else 0.0,

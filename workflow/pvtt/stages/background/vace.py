@@ -1,9 +1,9 @@
-"""Background by Wan VACE (Jiang et al., ICCV 2025): the model paints the empty scene where product and shadow were.
+"""Background by Wan VACE (Jiang et al., VACE: All-in-One Video Creation and Editing, ICCV 2025).
 
-It is given the clip with neutral grey over the grown mask and the shadow (as `plate` finds them), words for an empty
-scene and no reference picture. What it paints is brought to the light of the hole's rim (the membrane of `plate`) and
-put into the hole; outside it, the frames are the source's bit for bit. The scene behind the product is made up, also
-where other frames show it.
+The model gets the clip with neutral grey over the grown mask and the shadow (found as in `plate`), a prompt for an
+empty scene and no reference image. The generated pixels are matched to the rim of the hole by a membrane and put into
+the hole; outside it the frames equal the source exactly. The model invents the scene behind the product, also where
+other frames show it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.stages.background.base import Frames, Removal
+from pvtt.io.video_reader import Frames
+from pvtt.stages.background.base import Removal
 from pvtt.stages.background.generative import blend_into_hole, feather_width
 from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
 from pvtt.stages.background.region import measure_region

@@ -20,6 +20,7 @@ from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
 __all__ = ["insert_product"]
 
 Array = np.ndarray
+_CLIP_FILES = ("video.mp4", "background.mp4", "region.mkv", "masks.mkv", "track.json")
 
 
 def insert_product(
@@ -34,10 +35,10 @@ def insert_product(
 ) -> None:
     """Write insert.mp4, insert_mask.mkv and then insert.json of one pair into `out_dir`.
 
-    `clip_dir` holds video.mp4, background.mp4, masks.mkv and track.json. `cutouts` are RGBA PNGs: the one to insert,
-    then others of the same product, empty files where a photo was rejected; `cutout_record` is the JSON beside the
-    first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the product is. A
-    pair that cannot be made gives empty media and `status: failed` with the reason.
+    `clip_dir` holds video.mp4, background.mp4, region.mkv, masks.mkv and track.json. `cutouts` are RGBA PNGs: the one
+    to insert, then others of the same product, empty files where a photo was rejected; `cutout_record` is the JSON
+    beside the first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the
+    product is. A pair that cannot be made gives empty media and `status: failed` with the reason.
     """
     clip_dir, out_dir, watch = Path(clip_dir), Path(out_dir), Stopwatch()
     backend = registry.backend_class("insertion", settings["backend"])(settings)
@@ -59,7 +60,7 @@ def insert_product(
         files.write_empty(masks_path)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
         record |= subprocess_runner.not_kept(error)
-    inputs = {name: clip_dir / name for name in ("video.mp4", "background.mp4", "masks.mkv", "track.json")}
+    inputs = {name: clip_dir / name for name in _CLIP_FILES}
     inputs |= {"cutout": cutout} | {f"other_cutout_{k}": path for k, path in enumerate(others, 1)}
     record["provenance"] = provenance(backend, settings, inputs, watch, record["seed"])
     files.write_json(out_dir / "insert.json", record)
@@ -82,8 +83,10 @@ def _check_inputs(
 def _request(clip_dir: Path, cutouts: Sequence[Path], track: Mapping[str, Any], seed: int, prompt: str) -> Request:
     source, background = Replay(clip_dir / "video.mp4"), Replay(clip_dir / "background.mp4")
     masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
+    region = read_masks(clip_dir / "region.mkv")[0]
     n_frames = track["n_frames"]
-    counts = {"video.mp4": source.n_frames, "background.mp4": background.n_frames, "masks.mkv": len(masks)}
+    counts = {"video.mp4": source.n_frames, "background.mp4": background.n_frames}
+    counts |= {"masks.mkv": len(masks), "region.mkv": len(region)}
     for name, found in counts.items():
         if found != n_frames:
             raise InsertionError(f"{name} has {found} frames but track.json {n_frames}; make the clip again")
@@ -97,6 +100,7 @@ def _request(clip_dir: Path, cutouts: Sequence[Path], track: Mapping[str, Any], 
         source=source,
         background=background,
         masks=masks,
+        region=region,
         boxes=boxes,
         points=points,
         cutout=read_rgba(cutouts[0]),

@@ -24,7 +24,8 @@ class Request:
     """One pair to make, of n frames of h x w pixels.
 
     `source()` and `background()` each start a new pass over uint8 (h, w, 3) RGB frames, with and without the source's
-    product. `masks` is bool (n, h, w), all False in a clip without a product. `boxes` are the source product's
+    product. `masks` is bool (n, h, w), all False in a clip without a product. `region`, bool (n, h, w), covers the
+    masks: outside it the two videos differ by their encoding only. `boxes` are the source product's
     (x0, y0, x1, y1) in pixels, None where it is not to be seen. `points` is float (k, n, 2), key points of the
     product as (x, y), NaN where lost. `cutout` is uint8 (h', w', 4) RGBA, not premultiplied. `fps` is in frames per
     second. `prompt` is what the new product is called, for backends that read words; it may be empty. `other_cutouts`
@@ -34,6 +35,7 @@ class Request:
     source: Frames
     background: Frames
     masks: Array
+    region: Array
     boxes: list[Box | None]
     points: Array
     cutout: Array

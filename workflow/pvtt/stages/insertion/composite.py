@@ -85,7 +85,7 @@ class Backend(Embedded):
     ) -> Iterator[tuple[Array, Array]]:
         soften = self.settings["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
         for index, (source, plain) in enumerate(zip(request.source(), request.background(), strict=True)):
-            canvas = restore_background(source, plain, request.masks[index])
+            canvas = restore_background(source, plain, request.region[index])
             if request.boxes[index] is None:
                 yield canvas, np.zeros(source.shape[:2], bool)
                 continue

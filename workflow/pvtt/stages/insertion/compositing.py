@@ -10,8 +10,9 @@ from pvtt.stages.insertion.base import Box, InsertionError
 
 Array = np.ndarray
 
-_CHANGED = 2.5
-
+_SPREAD_PX = 4  # px: encoding spreads a change beyond the region, half a chroma block of 4:2:0 at most
+_SOFT_PX = 1.5  # px: standard deviation of the transition from background to source
+_LEAST_WEIGHT = 0.02  # share of the background: less is the source
 _MARGIN = 0.06
 
 
@@ -81,25 +82,29 @@ def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Arr
     return result
 
 
-def restore_background(source: Array, background: Array, mask: Array) -> Array:
-    """The frame without the product: the background where it was changed around `mask`, else the source.
+def restore_background(source: Array, background: Array, region: Array) -> Array:
+    """Frame without the product: the background in `region`, the source elsewhere.
 
-    All uint8 (h, w, 3), `mask` bool (h, w). What counts is whether they differ, in an area that joins the mask: the
-    background is encoded anew, so it differs a little everywhere.
+    Parameters
+    ----------
+    source, background : uint8 (h, w, 3), RGB, 0-255
+        The frame with and without the product. Both are decoded, so they differ a little everywhere.
+    region : bool (h, w)
+        Where the removal changed the frame before encoding (region.mkv).
+
+    Returns
+    -------
+    uint8 (h, w, 3)
+        The background's pixels in the region, a soft transition outside it, and the source's pixels beyond.
     """
-    box = box_of(mask)
+    box = box_of(region)
     if box is None:
         return source
-    length = float(np.sqrt(mask.sum()))
-    x0, y0, x1, y1 = padded_box(box, round(length) + 24, mask.shape[1], mask.shape[0])
+    x0, y0, x1, y1 = padded_box(box, _SPREAD_PX + round(4 * _SOFT_PX), region.shape[1], region.shape[0])
     part = np.s_[y0:y1, x0:x1]
-    change = cv2.GaussianBlur(cv2.absdiff(source[part], background[part]).max(2).astype(np.float32), (0, 0), 3)
-    changed = (change > _CHANGED) | dilated(mask[part], 4)
-    labels = cv2.connectedComponents(changed.astype(np.uint8))[1]
-    touched = np.unique(labels[mask[part]])
-    joined = dilated(np.isin(labels, touched[touched > 0]), 5)
-    soft = cv2.GaussianBlur(joined.astype(np.float32), (0, 0), 1.5)
-    soft = np.where(mask[part], 1, np.where(soft < 0.02, 0, soft)).astype(np.float32)
+    inside = region[part]
+    soft = cv2.GaussianBlur(dilated(inside, _SPREAD_PX).astype(np.float32), (0, 0), _SOFT_PX)
+    soft = np.where(inside, 1, np.where(soft < _LEAST_WEIGHT, 0, soft)).astype(np.float32)
     result = source.copy()
     mixed = source[part] + soft[..., None] * (background[part].astype(np.float32) - source[part])
     result[part] = np.rint(mixed).astype(np.uint8)

@@ -1,8 +1,8 @@
-"""Insertion as by InsertAnywhere (December 2025): VACE-14B with a LoRA, led by a mask motion through the scene.
+"""Insertion after InsertAnywhere (December 2025): VACE-14B with a LoRA, guided by a mask that follows the scene.
 
-The paper trains a LoRA of rank 128 on Wan2.1-VACE-14B and gives it, frame by frame, the mask of the object in its 4D
-scene. Its weights and code are not released; here the LoRA is a file, by path or from the models' folder, of which
-every layer must merge, and the masks come from `scene`, which knows no depth. All else is as in `vace`.
+The paper trains a LoRA of rank 128 on Wan2.1-VACE-14B and conditions it, frame by frame, on the mask of the object in
+its 4D scene. Its weights and code are not released. Here the LoRA is a file, given by path or in the models' folder;
+every layer of it must merge. The masks come from `mask_warping`, which has no depth. The rest is as in `vace`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LORA = "insertanywhere-lora"
 
 
 class Backend(VaceInsertion):
-    """VACE-14B and the LoRA of `insertion.insertanywhere.lora`, or the one in the models' folder."""
+    """VACE-14B with the LoRA of `insertion.insertanywhere.lora`, else the one in the models' folder."""
 
     name = "insertanywhere"
     version = "1"
@@ -35,16 +35,16 @@ class Backend(VaceInsertion):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The model, and the LoRA's entry where no path names it."""
+        """The model, and the LoRA's entry of models.yaml when no path is set."""
         return (self.own["model"],) if self.own["lora"] else (self.own["model"], LORA)
 
     @property
     def files(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The LoRA's file, where it is named by path."""
+        """The LoRA's file when its path is set."""
         return (self.own["lora"],) if self.own["lora"] else ()
 
     def problems(self) -> list[str]:
-        """What is missing, the LoRA's file by path included."""
+        """See `ModelBackend.problems`; includes a missing LoRA file."""
         found = super().problems()
         if self.own["lora"] and not Path(self.own["lora"]).is_file():
             found.append(f"insertion.insertanywhere.lora: there is no file {self.own['lora']}")
@@ -53,12 +53,12 @@ class Backend(VaceInsertion):
     def load(self, device: str = "cpu") -> None:
         """Load the model and merge the LoRA; ModelError says how many of its layers did not fit."""
         if self.engine is None:
-            # A path says nothing about what lies there, so the record has the file's digest.
+            # The path does not identify the file's content, so the record stores its digest.
             self._digest = file_digest(self.lora())
             super().load(device)
 
     def lora(self) -> Path:
-        """The LoRA's file; ModelError when it is not there."""
+        """Path of the LoRA's file; ModelError when it is missing."""
         if self.own["lora"]:
             path = Path(self.own["lora"])
             if not path.is_file():
@@ -74,11 +74,11 @@ class Backend(VaceInsertion):
         return folder / files[0]
 
     def placement_masks(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
-        """The cut-out's outline in the first frame, motion by the scene, where the source's product is seen."""
+        """Outline of the cut-out in the first frame, warped to the frames that show the source product."""
         trajectory, size = self.trajectory(request)
         motion = estimate_mask_motion(request.background, request.masks, request.boxes, trajectory)
         opaque = box_of(request.cutout[..., 3] > 127)
-        assert opaque is not None  # `trajectory` looked at it
+        assert opaque is not None  # checked by `trajectory`
         alpha = np.ascontiguousarray(request.cutout[opaque[1] : opaque[3], opaque[0] : opaque[2], 3])
         scale, centre = float(trajectory.scales[motion.first]), trajectory.centres[motion.first]
         place = (
@@ -91,5 +91,5 @@ class Backend(VaceInsertion):
             yield outline if request.boxes[index] is not None else np.zeros_like(outline)
 
     def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:
-        """None: the mask already has the product's outline."""
+        """None, since the mask already has the product's outline."""
         return None

@@ -88,7 +88,8 @@ def _ground_motion(background: Frames, masks: Array, reference: int) -> Array:
     # Pixel centres: (x + 0.5) / full = (x' + 0.5) / reduced.
     fx, fy = size[0] / width, size[1] / height
     reduce = np.array([[fx, 0, (fx - 1) / 2], [0, fy, (fy - 1) / 2], [0, 0, 1]])
-    return np.linalg.inv(reduce) @ camera_motion(grays, covered, reference) @ reduce
+    motion: Array = np.linalg.inv(reduce) @ camera_motion(grays, covered, reference) @ reduce
+    return motion
 
 
 def _local(transform: Array, point: Array) -> Array:

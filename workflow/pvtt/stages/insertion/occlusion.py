@@ -45,7 +45,7 @@ def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, traj
     scale = min(1.0, _SHORT_SIDE / min(height, width))
     size = (round(width * scale), round(height * scale))
     expected = expected_outlines(masks, trajectory, size)
-    seen = np.stack([_shrunk(mask, size) > 0.5 for mask in masks])
+    seen = np.stack([_reduced(mask, size) > 0.5 for mask in masks])
     missing = [want & ~dilated(have, 1) for want, have in zip(expected, seen, strict=True)]
     missing = [cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0 for part in missing]
     result = np.zeros_like(seen)
@@ -53,7 +53,7 @@ def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, traj
     if not any(part.sum() > least for part in missing):
         return result
     small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in background()])
-    foreign = _foreign(small, seen)
+    foreign = _unusual(small, seen)
     for index, part in enumerate(missing):
         core = part & foreign[index]
         if core.sum() <= least:
@@ -67,7 +67,7 @@ def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, traj
 def expected_outlines(masks: Array, trajectory: Trajectory, size: tuple[int, int]) -> Array:
     """Mask of the reference frame, moved along the trajectory: bool (n, h', w') of `size` (width, height) in px."""
     fx, fy = size[0] / masks.shape[2], size[1] / masks.shape[1]
-    whole = _shrunk(masks[trajectory.reference], size)
+    whole = _reduced(masks[trajectory.reference], size)
     grid = np.diag([fx, fy, 1.0])
     start = trajectory.centres[trajectory.reference]
     outlines = []
@@ -78,25 +78,28 @@ def expected_outlines(masks: Array, trajectory: Trajectory, size: tuple[int, int
     return np.stack(outlines)
 
 
-def _shrunk(mask: Array, size: tuple[int, int]) -> Array:
-    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+def _reduced(mask: Array, size: tuple[int, int]) -> Array:
+    """Share of each reduced pixel that the mask covers: float32 (h', w'), 0-1."""
+    share: Array = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return share
 
 
-def _foreign(frames: Array, masks: Array) -> Array:
+def _unusual(frames: Array, masks: Array) -> Array:
     """Where each frame (uint8 (n, h, w, 3), RGB) differs from the usual scene: bool (n, h, w)."""
     grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     motion = camera_motion(grays, list(masks), len(frames) // 2)
     chosen = np.unique(np.linspace(0, len(frames) - 1, _SAMPLES).round().astype(int))
-    aligned = [_moved(frames[index], motion[index], cv2.INTER_LINEAR) for index in chosen]
+    aligned = [_warp(frames[index], motion[index], cv2.INTER_LINEAR) for index in chosen]
     scene = np.median(np.stack(aligned), 0).astype(np.uint8)
     result = []
     for frame, transform in zip(frames, motion, strict=True):
-        usual = _moved(scene, transform, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        usual = _warp(scene, transform, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         different = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0), cv2.GaussianBlur(usual, (3, 3), 0)).max(2)
         result.append(cv2.morphologyEx((different > _MIN_DIFFERENCE).astype(np.uint8), cv2.MORPH_OPEN, disc(1)) > 0)
     return np.stack(result)
 
 
-def _moved(frame: Array, transform: Array, flags: int) -> Array:
+def _warp(frame: Array, transform: Array, flags: int) -> Array:
     size = (frame.shape[1], frame.shape[0])
-    return cv2.warpPerspective(frame, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    warped: Array = cv2.warpPerspective(frame, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return warped

@@ -1,4 +1,4 @@
-"""Size and place of the new product, from the trajectory of the old one."""
+"""Size and position of the new product, from the trajectory of the source product."""
 
 from __future__ import annotations
 
@@ -12,14 +12,27 @@ from pvtt.stages.insertion.trajectory import Trajectory
 
 Array = np.ndarray
 
-_DEPTH = 0.15
+_DEPTH = 0.15  # share of the missing height by which a flatter product's lower edge is nearer to the camera
 
 
 def adapted_size(trajectory: Trajectory, aspect: float, frame: tuple[int, int], max_side: float) -> tuple[float, float]:
-    """Width and height, in the reference frame, of a product of `aspect` (width / height) in the source's place.
+    """Size of the new product in the reference frame: its longer side equals the source product's.
 
-    Their longer sides are equal, as of products that fill the same picture; one goes beyond `max_side` of the frame at
-    the largest scale shrinks.
+    Parameters
+    ----------
+    trajectory
+        Trajectory of the source product.
+    aspect : float
+        Width over height of the new product.
+    frame : (width, height)
+        Size of the frame in pixels.
+    max_side : float
+        Largest share (0-1) of the frame's width and height, at the trajectory's largest scale.
+
+    Returns
+    -------
+    (width, height)
+        In pixels.
     """
     longest = max(trajectory.size)
     width, height = longest * min(1.0, aspect), longest * min(1.0, 1 / aspect)
@@ -29,10 +42,19 @@ def adapted_size(trajectory: Trajectory, aspect: float, frame: tuple[int, int], 
 
 
 def align_to_ground(trajectory: Trajectory, height: float, top: float = 0.0) -> Trajectory:
-    """The trajectory of a product of `height` (reference frame) that stands where the source's product stands.
+    """Shift a trajectory so that a product of another height stands on the same ground.
 
-    Both stand on the ground, not on a line: what looks flat lies deep, so its lower edge is nearer to the camera than
-    the middle of its foot, by `_DEPTH` of what it lacks in height. One that would rise above the frame's `top` sinks.
+    In the reference frame the lower edge moves to `y_bottom + _DEPTH * (height_source - height)`: a flatter product
+    usually reaches further towards the camera.
+
+    Parameters
+    ----------
+    trajectory
+        Trajectory of the source product.
+    height : float
+        Height of the new product in pixels of the reference frame.
+    top : float
+        y of the frame's upper edge in pixels; a product that would exceed it is lowered.
     """
     up = (0.5 + _DEPTH) * (height - trajectory.size[1])
     above = float(trajectory.centres[trajectory.reference][1]) - up - height / 2 - top
@@ -42,7 +64,10 @@ def align_to_ground(trajectory: Trajectory, height: float, top: float = 0.0) -> 
 
 
 def target_boxes(boxes: list[Box | None], trajectory: Trajectory, size: tuple[float, float]) -> list[Box | None]:
-    """Boxes of the new product per frame, None where the source's is None."""
+    """Boxes (x0, y0, x1, y1) of the new product per frame, in pixels; None where the source product's box is None.
+
+    `size` is its width and height in pixels of the reference frame.
+    """
     placed: list[Box | None] = []
     for index, box in enumerate(boxes):
         scale = float(trajectory.scales[index])

@@ -1,9 +1,9 @@
-"""Insertion by Wan VACE (Jiang et al., ICCV 2025): the model paints the product of a photo into the clean background.
+"""Insertion by Wan VACE (Jiang et al., VACE: All-in-One Video Creation and Editing, ICCV 2025).
 
-It is given the background as video, with neutral grey where it is to paint, so that nothing of the old product enters;
-the cut-out on white as reference; and words for it. Where it paints depends, but for `region: adapted`, on the clip
-alone: then the background's latents and those of the mask are computed for the first pair and serve the others.
-Elsewhere the frame is that of `composite` without a product: the source, and the background where that was changed.
+The model gets the clean background with neutral grey in the region to generate (so that nothing of the source product
+enters), the cut-out on white as reference image, and a prompt. Except for `region: adapted`, the region depends on the
+clip alone; the latents of background and mask are then computed for the first pair and reused. Outside the region the
+frame is the source, or the background where the removal changed it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Array = np.ndarray
 
 
 class VaceInsertion(WanBackend):
-    """Base of the backends that insert with Wan VACE through Diffusers."""
+    """Base class of the backends that insert with Wan VACE through Diffusers."""
 
     reads_prompt = True
 
@@ -46,8 +46,8 @@ class VaceInsertion(WanBackend):
             self._prompt(request), request.seed, reference_on_white(request.cutout, size), self._guide(request, size)
         )
         canvas = (
-            restore_background(source, plain, mask)
-            for source, plain, mask in zip(request.source(), request.background(), request.masks, strict=True)
+            restore_background(source, plain, region)
+            for source, plain, region in zip(request.source(), request.background(), request.region, strict=True)
         )
         measures |= {"windows": len(spans), "window_frames": spans[0].length, "region_share": _share(regions)}
         boxes: list[Box | None] = [None] * n
@@ -55,7 +55,11 @@ class VaceInsertion(WanBackend):
         return Insertion(self._put_back(generated, request, regions, (boxes, measures)), boxes, measures)
 
     def _put_back(
-        self, generated: Iterator[tuple[Array, Array]], request: Request, regions: Array, out: tuple[list, dict]
+        self,
+        generated: Iterator[tuple[Array, Array]],
+        request: Request,
+        regions: Array,
+        out: tuple[list[Box | None], dict[str, Any]],
     ) -> Iterator[tuple[Array, Array]]:
         boxes, measures = out
         measures["unclear_frames"] = 0
@@ -69,20 +73,22 @@ class VaceInsertion(WanBackend):
             frame = put_back(canvas, made, region, feather)
             seen, clear = detect_inserted_mask_otsu(canvas, frame, region)
             found = box_of(seen)
-            boxes[index] = None if found is None else tuple(map(float, found))
+            boxes[index] = (
+                None if found is None else (float(found[0]), float(found[1]), float(found[2]), float(found[3]))
+            )
             measures["unclear_frames"] += not clear
             yield frame, seen
 
-    # ------------------------------------------------------------ what the model is given
+    # ------------------------------------------------------------ inputs of the model
 
     def _regions(self, request: Request, size: tuple[int, int], measures: dict[str, Any]) -> Array:
-        """Where it paints, bool (n, H, W) at the model's size."""
+        """Region to generate, bool (n, H, W), at the model's size."""
         grow = growth_px(self.own["grow_px"], request.masks.shape[1:])
         masks = (dilated(mask, grow) for mask in self.placement_masks(request, measures))
         return grid.spread_in_time(np.stack([grid.on_grid(mask, size, self.own["block_px"]) for mask in masks]))
 
     def placement_masks(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
-        """The new product's place in each frame, bool (h, w), before it is grown; nothing where it is not seen."""
+        """Yield the region of each frame, bool (h, w), before growth; empty where the product is not visible."""
         kind, shape = self.own["region"], request.masks.shape[1:]
         boxes = request.boxes
         if kind == "adapted":
@@ -104,10 +110,10 @@ class VaceInsertion(WanBackend):
         return align_to_ground(trajectory, size[1]), size
 
     def _prompt(self, request: Request) -> str:
-        return self.own["prompt"].replace("{product}", request.prompt.strip() or "product")
+        return str(self.own["prompt"]).replace("{product}", request.prompt.strip() or "product")
 
     def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:
-        """Edges of the product in the first frame, where they are wanted and it is seen there."""
+        """Edge guide of the first frame, uint8 (H, W, 4); None when disabled or the product is not visible there."""
         if not self.own["edges"] or request.boxes[0] is None:
             return None
         box = target_boxes(request.boxes, *self.trajectory(request))[0]
@@ -116,12 +122,12 @@ class VaceInsertion(WanBackend):
 
 
 def growth_px(grow_px: float, shape: tuple[int, ...]) -> int:
-    """Pixels by which a mask of `shape` (h, w) is grown: `grow_px` is meant for a short side of 720."""
+    """Growth in pixels for a mask of `shape` (h, w); `grow_px` is defined at a short side of 720 px."""
     return round(grow_px * min(1.0, min(shape) / 720))
 
 
 def cutout_aspect(cutout: Array) -> float:
-    """Width over height of what is opaque in a cut-out; InsertionError when nothing is."""
+    """Width over height of the opaque box of a cut-out, uint8 (h, w, 4), RGBA; InsertionError without one."""
     box = box_of(cutout[..., 3] > 127)
     if box is None:
         raise InsertionError("the cut-out has no opaque pixel")
@@ -129,7 +135,7 @@ def cutout_aspect(cutout: Array) -> float:
 
 
 def square_box(box: Box) -> Box:
-    """The box widened to a square on the same ground: any product of the same longer side fits into it."""
+    """Square box with the same lower edge: it holds any product with the same longer side."""
     side, middle = max(box[2] - box[0], box[3] - box[1]), (box[0] + box[2]) / 2
     return middle - side / 2, box[3] - side, middle + side / 2, box[3]
 

@@ -1,9 +1,9 @@
-"""Insertion by VideoAnyDoor, through a contract: a command of the team's own gets a job and leaves frames.
+"""Insertion by VideoAnyDoor, through a file interface: a command of the user's reads a job and writes frames.
 
-Tu et al., VideoAnyDoor: High-fidelity Video Object Insertion with Precise Motion Control, SIGGRAPH 2025. Its code
-is not released, so what it needs by the paper (background, product, its boxes, the trajectories of key points) is
-written out as docs/videoanydoor.md says, and the program behind `insertion.videoanydoor.command` is the user's. Its
-frames are taken around the product's box only; elsewhere the clip stays as it is, bit for bit.
+Tu et al., VideoAnyDoor: High-fidelity Video Object Insertion with Precise Motion Control, SIGGRAPH 2025. Its code is
+not released. The inputs that the paper names (background, product, its boxes, the trajectories of key points) are
+written in the format of docs/videoanydoor.md, and the user provides the program `insertion.videoanydoor.command`. Its
+frames are used around the product's box only; elsewhere the clip stays unchanged, bit for bit.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from pvtt.stages.insertion.trajectory import N_POINTS, Trajectory, estimate_traj
 
 Array = np.ndarray
 
-CONTRACT = 1
+CONTRACT = 1  # version of the job's format
 _KEY = "insertion.videoanydoor.command"
 
 
 class Backend(ProgramBackend):
-    """A program that keeps the contract of docs/videoanydoor.md."""
+    """A program that implements docs/videoanydoor.md."""
 
     name = "videoanydoor"
     version = "1"
@@ -48,13 +48,13 @@ class Backend(ProgramBackend):
 
     @property
     def licence(self) -> str:
-        """Licence of the program, as the settings say."""
-        return self.settings["videoanydoor"]["licence"]
+        """Licence of the program, from the settings."""
+        return str(self.settings["videoanydoor"]["licence"])
 
     @property
     def commercial(self) -> bool:
-        """Whether that licence allows commercial use, as the settings say."""
-        return self.settings["videoanydoor"]["commercial"]
+        """Whether that licence allows commercial use, from the settings."""
+        return bool(self.settings["videoanydoor"]["commercial"])
 
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`: the command is unset, without {job}, or no program."""
@@ -97,10 +97,10 @@ class Backend(ProgramBackend):
         return target_boxes(request.boxes, trajectory, size), key_point_trajectories(trajectory, size, request.boxes)
 
     def _write_job(self, folder: Path, request: Request, boxes: list[Box | None], points: Array) -> None:
-        """Write the job as docs/videoanydoor.md says."""
+        """Write the job in the format of docs/videoanydoor.md."""
         plain = (
-            restore_background(source, background, mask)
-            for source, background, mask in zip(request.source(), request.background(), request.masks, strict=True)
+            restore_background(source, background, region)
+            for source, background, region in zip(request.source(), request.background(), request.region, strict=True)
         )
         subprocess_runner.write_frames(folder / "background", plain)
         height, width = request.masks.shape[1:]
@@ -140,7 +140,7 @@ class Backend(ProgramBackend):
         with place:
             frames = zip(request.source(), request.background(), boxes, strict=True)
             for index, (source, background, box) in enumerate(frames):
-                canvas = restore_background(source, background, request.masks[index])
+                canvas = restore_background(source, background, request.region[index])
                 if box is None:
                     yield canvas, np.zeros(shape, bool)
                     continue
@@ -155,7 +155,7 @@ class Backend(ProgramBackend):
 
 
 def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Path]]:
-    """Paths of the frames and of the masks that the program wrote; no masks is an empty list."""
+    """Paths of the frames and of the masks that the program wrote; an empty list when it wrote no masks."""
     size, log = (shape[2], shape[1]), folder / "log.txt"
     paths = subprocess_runner.frame_paths(folder / "output", shape[0], size, log)
     given = folder / "output_masks"
@@ -163,9 +163,9 @@ def _outputs(folder: Path, shape: tuple[int, ...]) -> tuple[list[Path], list[Pat
 
 
 def key_point_trajectories(trajectory: Trajectory, size: tuple[float, float], boxes: list[Box | None]) -> Array:
-    """Key points on a product of `size` (width, height in the reference frame) along its path: float (8, n, 2).
+    """Trajectories of key points on a product of `size` (width, height; reference frame, px): float (8, n, 2).
 
-    They lie on an ellipse within its box and one box's turn and scale; NaN where it is not to be seen.
+    Key points lie on an ellipse inside the product's box; (x, y) in pixels, NaN where the product is not visible.
     """
     angles = 2 * np.pi * np.arange(N_POINTS) / N_POINTS
     around = 0.35 * np.stack([size[0] * np.cos(angles), size[1] * np.sin(angles)], 1)
@@ -180,6 +180,6 @@ def key_point_trajectories(trajectory: Trajectory, size: tuple[float, float], bo
 
 
 def expanded_box_mask(box: Box, share: float, shape: tuple[int, ...]) -> Array:
-    """Bool (h, w): a box grown by a share of its longer side."""
+    """Mask, bool (h, w), of a box that is grown on every side by `share` of its longer side."""
     pad = share * max(box[2] - box[0], box[3] - box[1])
     return box_mask((box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad), shape)

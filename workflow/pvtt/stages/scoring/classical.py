@@ -1,11 +1,13 @@
 """Identity without weights: colour, outline, gradients and texture of two masked crops.
 
-Colour: Lab histograms, chroma and lightness apart, lightness relative to its median so that exposure counts little
-(Swain & Ballard 1991; Hellinger distance). Outline and gradients: masks and histograms of oriented gradients
-(Dalal & Triggs 2005) of crops normalised for area and centre, best over in-plane rotations. Texture: uniform local
-binary patterns at two scales (Ojala et al. 2002). The combination is mapped to 0..1 by a logistic curve whose two
-constants were set on product cut-outs, each against itself under relighting, scaling, rotation and blur, and against
-the others.
+- Colour: Lab histograms, chroma and lightness separately; lightness relative to its median, so that exposure has little
+  effect (Swain and Ballard, Color indexing, IJCV 1991; Hellinger distance).
+- Outline and gradients: masks and histograms of oriented gradients (Dalal and Triggs, CVPR 2005) of crops normalised
+  for area and centre; best over in-plane rotations.
+- Texture: uniform local binary patterns at two scales (Ojala et al., PAMI 2002).
+
+A logistic curve maps the weighted sum to 0-1. Its two constants were set on product cut-outs: each against itself under
+relighting, scaling, rotation and blur, and against the others.
 """
 
 from __future__ import annotations
@@ -20,16 +22,21 @@ from skimage.feature import local_binary_pattern
 from pvtt.backends.base import Embedded
 from pvtt.stages.scoring.base import Crop
 
-_SIDE = 64
-_ROTATIONS = tuple(range(0, 360, 15))
-_CELL, _BINS = 8, 9
+_SIDE = 64  # px: side of a normalised crop
+_ROTATIONS = tuple(range(0, 360, 15))  # degrees
+_CELL, _BINS = 8, 9  # px: side of a gradient histogram's cell; orientation bins over 180 degrees
+# Weights of the five similarities; they sum to 1.
 _WEIGHTS = {"chroma": 0.25, "lightness": 0.15, "outline": 0.15, "gradients": 0.4, "texture": 0.05}
-_CENTRE, _SLOPE = 0.52, 9.0
+_CENTRE, _SLOPE = 0.52, 9.0  # of the logistic curve: weighted sum (0-1) at half height; steepness
 
 
 @dataclass(frozen=True)
 class Features:
-    """Of one crop: histograms (each sums to 1), and per rotation a mask and a gradient descriptor."""
+    """Features of one crop.
+
+    `chroma` (24, 24), `lightness` (25,) and `texture` (20,) are histograms, each with the sum 1; `masks` bool
+    (24, 64, 64) and `gradients` float (24, 1152), of unit length, are per rotation.
+    """
 
     chroma: np.ndarray
     lightness: np.ndarray
@@ -39,7 +46,7 @@ class Features:
 
 
 class Backend(Embedded):
-    """Classical identity features; see the module."""
+    """Classical features; see the module."""
 
     name = "classical"
     version = "1"
@@ -49,14 +56,14 @@ class Backend(Embedded):
         return [_features(crop) for crop in crops]
 
     def similarity(self, a: Features, b: Features) -> float:
-        """Likeness 0..1, symmetric up to the sampling of rotations."""
+        """Similarity, 0 to 1; symmetric except for the sampling of rotations."""
         value = sum(_WEIGHTS[name] * part for name, part in likeness_parts(a, b).items())
         top = 1 / (1 + np.exp(-_SLOPE * (1 - _CENTRE)))
         return float(np.clip(1 / (1 + np.exp(-_SLOPE * (value - _CENTRE))) / top, 0, 1))
 
 
 def likeness_parts(a: Features, b: Features) -> dict[str, float]:
-    """The five likenesses, each 0..1, before they are combined."""
+    """The five similarities, each 0 to 1, before they are combined."""
     both = (a.masks[0] & b.masks).sum((1, 2)) / np.maximum(1, (a.masks[0] | b.masks).sum((1, 2)))
     gradients = b.gradients @ a.gradients[0]
     best = int(np.argmax(both + gradients))
@@ -89,22 +96,25 @@ def _features(crop: Crop) -> Features:
 
 
 def _chroma_histogram(lab: np.ndarray) -> np.ndarray:
+    """Smoothed histogram (24, 24) of a and b, for Lab pixels (n, 3)."""
     cells = np.clip((lab[:, 1:] + 96) / 8, 0, 23).astype(int)
     counts = np.bincount(cells[:, 0] * 24 + cells[:, 1], minlength=576).reshape(24, 24).astype(np.float32)
     smooth = cv2.GaussianBlur(counts, (0, 0), 0.8)
-    return smooth / smooth.sum()
+    histogram: np.ndarray = smooth / smooth.sum()
+    return histogram
 
 
 def _lightness_histogram(lightness: np.ndarray) -> np.ndarray:
-    """Lightness about its median, which keeps half of its own place."""
+    """Smoothed histogram (25,) of the lightness (0-100), shifted by half of its median's distance from 50."""
     median = float(np.median(lightness))
     counts = np.histogram(np.clip(lightness - 0.5 * (median - 50), 0, 100), 25, (0, 100))[0].astype(np.float32)
     smooth = cv2.GaussianBlur(counts[None], (0, 0), 1.2)[0]
-    return smooth / smooth.sum()
+    histogram: np.ndarray = smooth / smooth.sum()
+    return histogram
 
 
 def _normalised(crop: Crop, lightness: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lightness and mask, float32 64 x 64: centred, scaled to one area; a long product is cut to fit."""
+    """Lightness (0-100) and mask (0-1), float32 (64, 64), centred and scaled to one area; long products are cut."""
     y, x = np.nonzero(crop.mask)
     centre = (float(x.mean()), float(y.mean()))
     spread = float(np.sqrt(x.var() + y.var())) + 0.5
@@ -128,7 +138,7 @@ def _rotated(grey: np.ndarray, mask: np.ndarray, degrees: int) -> tuple[np.ndarr
 
 
 def _gradient_descriptor(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Unit vector of cell histograms of gradient orientation, of the product's inside and of its outline."""
+    """Unit vector: histograms of oriented gradients of the product's inside and of its outline."""
     return np.concatenate([0.7 * _hog(grey), 0.714 * _hog(100 * cv2.GaussianBlur(mask, (0, 0), 1.0))])
 
 
@@ -155,4 +165,5 @@ def _texture_histogram(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
         codes = local_binary_pattern(values, points, radius, method="uniform")[inner].astype(int)
         parts.append(np.bincount(codes, minlength=points + 2) + 0.5)
     joined = np.concatenate(parts)
-    return joined / joined.sum()
+    histogram: np.ndarray = joined / joined.sum()
+    return histogram

@@ -1,4 +1,4 @@
-"""Identity by CLIP (Radford et al., ICML 2021): the image half's projected embedding, near to what words can tell."""
+"""Identity by CLIP (Radford et al., ICML 2021): the image encoder's projected embedding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvtt.stages.scoring.embedding import Embedder
 
 
 class Backend(Embedder):
-    """CLIP's image embedding; see the module. The text half is not loaded."""
+    """CLIP's image embedding; the text encoder is not loaded."""
 
     name = "clip"
 

@@ -1,4 +1,4 @@
-"""What scoring consists of with given settings: identity backends and judge, and what their versions are."""
+"""Components of scoring under given settings: identity backends, judge, and their versions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pvtt.stages.scoring.rubric import rubric
 
 
 def scoring_backends(settings: Mapping[str, Any]) -> list[Any]:
-    """Every backend that these settings use, made but not loaded: the identity's first, further ones, the judge.
+    """Every backend that the settings choose, not loaded: identity backends first, then the judge.
 
-    ValueError names a backend that there is not.
+    Raises ValueError for an unknown backend.
     """
     return [*identity_backends(settings), *filter(None, [judge_backend(settings)])]
 
 
 def identity_backends(settings: Mapping[str, Any]) -> list[Any]:
-    """The backend that gives the identity score, then those of `also`, each once."""
+    """The backend of the identity score, then those of `also`, without duplicates."""
     names = dict.fromkeys([settings["backend"], *settings["also"]])
     return [backend_class("scoring", name)(settings) for name in names]
 
 
 def judge_backend(settings: Mapping[str, Any]) -> Any | None:
-    """The judge, or None."""
+    """The judge, None when the settings choose none."""
     name = settings["judge"]
     if name == "none":
         return None
@@ -36,12 +36,12 @@ def judge_backend(settings: Mapping[str, Any]) -> Any | None:
 
 
 def title_for_judge(settings: Mapping[str, Any], title: str) -> str:
-    """The target's title where a judge is told it, else an empty one: only then does a new title score anew."""
+    """The target's title when the judge is told it, else "", so that a new title re-scores a pair only then."""
     return title if settings["judge"] != "none" and settings["judging"]["title"] else ""
 
 
 def version(settings: Mapping[str, Any]) -> str:
-    """What measures, and which version of it, such as `dinov2 1, clip 1, reading 1, temporal 1`."""
+    """Names and versions of everything that measures, such as `dinov2 1, clip 1, reading 1, temporal 1`."""
     named = [f"{backend.name} {backend.version}" for backend in identity_backends(settings)]
     named += [f"reading {pair_loader.VERSION}", f"temporal {temporal.VERSION}"]
     if judge := judge_backend(settings):

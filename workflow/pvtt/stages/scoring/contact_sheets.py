@@ -1,4 +1,4 @@
-"""The pictures that a judge sees: contact sheets of a pair's sampled frames, as JPEG."""
+"""Contact sheets: the images that a judge gets, made of a pair's sampled frames, as JPEG."""
 
 from __future__ import annotations
 
@@ -9,20 +9,30 @@ import numpy as np
 
 from pvtt.stages.scoring.base import Crop
 
-_GREY = 128
-_GAP_PX = 4
-_CLOSE_PX = 320
-_MARGIN = 0.25
-_QUALITY = 92
+_GREY = 128  # grey level, 0-255, between and around the images
+_GAP_PX = 4  # px between images
+_CLOSE_PX = 320  # px: side of a close-up
+_MARGIN = 0.25  # share of the product's longer side, around it in a close-up
+_QUALITY = 92  # JPEG quality, 0-100
 
 
 def judge_contact_sheets(
     samples: Sequence[Mapping[str, np.ndarray]], target: Sequence[Crop], frames: int, side_px: int, photos: int
 ) -> dict[str, bytes]:
-    """JPEG bytes of `photos`, `source`, `result` and `closeups`.
+    """Contact sheets `photos`, `source`, `result` and `closeups`, as JPEG files.
 
-    `samples` as of `identity_measures`; `frames` of them, evenly spaced, with their longer side reduced to `side_px`.
-    The first `photos` crops of the target, and the inserted product with a margin around it, are fitted into 320 px.
+    Parameters
+    ----------
+    samples
+        As `frames` of `identity.identity_measures`.
+    target
+        Crops of the target's cut-outs; the first `photos` of them are shown at 320 px.
+    frames : int
+        Number of samples to show, evenly spaced. Close-ups show the inserted product at 320 px.
+    side_px : int
+        Longer side of a frame in pixels.
+    photos : int
+        Number of cut-outs to show.
     """
     chosen = [samples[round(k)] for k in np.linspace(0, len(samples) - 1, min(frames, len(samples)))]
     sheets = {
@@ -35,7 +45,7 @@ def judge_contact_sheets(
 
 
 def _sheet(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Images of one size in rows, as square as may be, grey between them."""
+    """Arrange images of one size, uint8 (h, w, 3), in a nearly square grid."""
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)
     height, width = images[0].shape[:2]
@@ -49,11 +59,12 @@ def _sheet(images: Sequence[np.ndarray]) -> np.ndarray:
 def _reduced(image: np.ndarray, side_px: int) -> np.ndarray:
     scale = min(1.0, side_px / max(image.shape[:2]))
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small: np.ndarray = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _fitted(image: np.ndarray) -> np.ndarray:
-    """The image in the middle of a grey square of 320 px, its longer side as wide as the square."""
+    """Scale an image to fit a grey square of 320 px and centre it there."""
     scale = _CLOSE_PX / max(image.shape[:2])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -64,7 +75,7 @@ def _fitted(image: np.ndarray) -> np.ndarray:
 
 
 def _window(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The part of the image around the mask, a quarter of its longer side wider on each side."""
+    """Crop an image to the box of a mask, with a margin of a quarter of its longer side."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     grow = round(_MARGIN * max(np.ptp(rows), np.ptp(columns))) + 1
     return image[

@@ -1,4 +1,4 @@
-"""Identity by DINOv2 (Oquab et al., TMLR 2024): the class token's embedding, which tells instances of a kind apart."""
+"""Identity by DINOv2 (Oquab et al., TMLR 2024): the class token's embedding, which separates instances of a class."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Identity by image embeddings: what the backends dinov2, clip and siglip share.
+"""Identity by image embeddings: the base class of the backends dinov2, clip and siglip.
 
-Each crop stands on grey, is padded to a square that the model's centre crop takes whole, and goes through the image
-processor that the model was published with (`preprocessor_config.json`; its Pillow form, which needs no torchvision).
-The feature is the model's pooled image embedding, scaled to length 1. Two features are compared by their cosine,
-mapped to 0..1 by a straight line from `floor` (0) to 1 (1): a model's cosines of unlike pictures lie about its floor,
-which differs from model to model. The cosines themselves are kept in the measures.
+Each crop is padded with grey to a square that survives the model's centre crop, and goes through the model's published
+image processor (`preprocessor_config.json`; in its Pillow form, which needs no torchvision). The feature is the pooled
+image embedding, normalised to length 1. The similarity of two features is their cosine, mapped linearly from
+`floor`..1 to 0..1: the cosine of unrelated images is about `floor`, which differs between models. The cosines
+themselves are stored in the measures.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.scoring.base import Crop
 
-_GREY = 128
+_GREY = 128  # grey level, 0-255, of the padding
 
 
 class Embedder(ModelBackend):
-    """Base of the backends that compare embeddings; one of them says its name and how its model is called."""
+    """Base class; a backend adds its name and the call of its model."""
 
     name: str
     version = "1"
@@ -40,16 +40,16 @@ class Embedder(ModelBackend):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The model of these settings."""
+        """Name of the model in models.yaml."""
         return (self.own["model"],)
 
     def load(self, device: str = "cpu") -> None:
-        """Read config.json, preprocessor_config.json and model.safetensors; half precision on a GPU, else float32."""
+        """Load the weights and the image processor: float16 on a GPU, float32 on the CPU."""
         import torch
         from transformers import AutoImageProcessor
         from transformers.utils import logging
 
-        logging.set_verbosity_error()  # the half that is not loaded is no news
+        logging.set_verbosity_error()  # it would warn about the text encoder, which is not loaded
         logging.disable_progress_bar()
         folder = registry.require(self.own["model"])
         self._processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
@@ -66,7 +66,7 @@ class Embedder(ModelBackend):
         self._network = self._processor = None
 
     def embed(self, crops: Sequence[Crop]) -> list[np.ndarray]:
-        """Feature of each crop: float32 (d,), of length 1."""
+        """Feature of each crop: float32 (d,), of unit length."""
         import torch
 
         found: list[np.ndarray] = []
@@ -82,16 +82,16 @@ class Embedder(ModelBackend):
         return found
 
     def cosine(self, a: np.ndarray, b: np.ndarray) -> float:
-        """Cosine of two features, -1..1."""
+        """Cosine of two features, -1 to 1."""
         return float(np.clip(a @ b, -1, 1))
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> float:
-        """Likeness 0..1: the cosine above `floor`, over what is left from there to 1."""
+        """Similarity, 0 to 1: (cosine - floor) / (1 - floor), clipped."""
         floor = self.own["floor"]
         return float(np.clip((self.cosine(a, b) - floor) / (1 - floor), 0, 1))
 
     def square(self, crop: Crop) -> np.ndarray:
-        """The crop in the middle of a grey square, uint8 (s, s, 3) RGB, so wide that a centre crop cuts only grey."""
+        """The crop in a grey square, uint8 (s, s, 3), RGB, large enough that the centre crop removes only padding."""
         height, width = crop.image.shape[:2]
         side = round(max(height, width) * _cut(self._processor))
         board = np.full((side, side, 3), _GREY, np.uint8)
@@ -100,18 +100,18 @@ class Embedder(ModelBackend):
         return board
 
     def _open(self, folder: Path, **options: Any) -> Any:
-        """The network of a folder."""
+        """Load the network from a folder."""
         raise NotImplementedError
 
     def _features(self, pixels: Any) -> Any:
-        """Pooled embeddings (n, d) of prepared pixels (n, 3, h, w)."""
+        """Pooled embeddings (n, d) of processed pixels (n, 3, h, w)."""
         raise NotImplementedError
 
 
 def _cut(processor: Any) -> float:
-    """How many times larger the resized picture is than the centre crop that the network sees; 1 without a crop."""
+    """Side of the resized image over the side of the centre crop that the network gets; 1 without a crop."""
     known = json.loads(processor.to_json_string())
     if not known.get("do_center_crop"):
         return 1.0
     shortest = known["size"].get("shortest_edge") or min(known["size"]["height"], known["size"]["width"])
-    return max(1.0, shortest / min(known["crop_size"]["height"], known["crop_size"]["width"]))
+    return max(1.0, float(shortest / min(known["crop_size"]["height"], known["crop_size"]["width"])))

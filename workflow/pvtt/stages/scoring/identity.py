@@ -1,8 +1,7 @@
-"""Does the result show the target, and no longer the source?
+"""Identity: is the result similar to the target product, and no longer to the source product?
 
-Crops of the result inside the inserted product's mask are compared with the target's cut-outs and with the source
-product: as it stands in the source video's frames, and in its own cut-outs. Likeness to a product is the best over its
-references.
+Crops of the result, inside the inserted mask, are compared with the target's cut-outs and with the source product (its
+crops from the source video and its own cut-outs). The similarity to a product is the maximum over its references.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from pvtt.io.video import read_rgba
 from pvtt.stages.scoring.base import Crop, IdentityBackend
 
 IDENTITY_MEASURES = ("identity_median", "identity_p10", "source_likeness", "swap", "changed")
-_GREY = 128
-_MIN_PIXELS = 48
-_MAX_SIDE = 320
-_VISIBLE_CHANGE = 12
+_GREY = 128  # grey level, 0-255, outside the product
+_MIN_PIXELS = 48  # pixels of product that a crop needs
+_MAX_SIDE = 320  # px: larger crops are subsampled
+_VISIBLE_CHANGE = 12  # grey levels, 0-255: change of a channel that counts as visible
 
 
 def tight_crop(image: np.ndarray, mask: np.ndarray) -> Crop | None:
-    """Crop of an uint8 (h, w, 3) RGB frame to the box of a bool mask; None below 48 pixels of product."""
+    """Crop a frame, uint8 (h, w, 3), RGB, to the box of a mask, bool (h, w); None below 48 pixels of product."""
     if int(mask.sum()) < _MIN_PIXELS:
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -36,7 +35,7 @@ def tight_crop(image: np.ndarray, mask: np.ndarray) -> Crop | None:
 
 
 def cut_out_crops(paths: Sequence[Path]) -> list[Crop]:
-    """Crops of RGBA cut-outs; those of rejected photos (0 bytes) are passed over."""
+    """Crops of cut-outs (RGBA PNG files); empty files, of rejected photos, are skipped."""
     crops = []
     for path in paths:
         if Path(path).stat().st_size:
@@ -52,13 +51,28 @@ def identity_measures(
     target: Sequence[Crop],
     source: Sequence[Crop],
 ) -> dict[str, float | None]:
-    """Likeness over sampled frames.
+    """Identity measures over sampled frames.
 
-    Each of `frames` has `source` and `result`, uint8 (h, w, 3) RGB, and `source_mask` and `insert_mask`, bool (h, w).
-    `identity_median`, `identity_p10`: likeness of the result to the target; `source_likeness`: to the source, median;
-    `swap`: median of the difference; `changed`: share of the inserted product's pixels that differ from the source
-    by more than 12 grey levels in some channel, median. A figure without its inputs is None. A backend with cosines
-    adds those of the result to the target: `identity_cosine_median`, `identity_cosine_p10`.
+    Parameters
+    ----------
+    backend
+        Extracts and compares features.
+    frames
+        Each has `source` and `result`, uint8 (h, w, 3), RGB, and `source_mask` and `insert_mask`, bool (h, w).
+    target, source
+        Crops of the cut-outs of the two products.
+
+    Returns
+    -------
+    dict
+        All 0-1 except `swap` (-1 to 1); None where an input is missing.
+
+        - `identity_median`, `identity_p10`: similarity of the result to the target; median and 10th percentile.
+        - `source_likeness`: similarity of the result to the source; median.
+        - `swap`: similarity to the target minus similarity to the source; median.
+        - `changed`: share of the inserted pixels that differ from the source by more than 12 grey levels in some
+          channel; median.
+        - `identity_cosine_median`, `identity_cosine_p10`: cosines to the target, for backends that have them.
     """
     shown = [(crop, frame) for frame in frames if (crop := tight_crop(frame["result"], frame["insert_mask"]))]
     if not shown or not target:

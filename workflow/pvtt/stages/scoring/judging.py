@@ -1,7 +1,7 @@
-"""Asking a judge about one pair: every question in both orders, answers kept, scores only from what was answered.
+"""Judging one pair: every question in both orders, stored answers, and scores of the answered questions.
 
-Answers are stored raw in `judge.json` beside the pair's score, by the digest of what was asked; a question that was
-answered once is never asked again. What failed is not stored, so a later run asks it.
+The raw answers are stored in `judge.json` beside the pair's score, keyed by the digest of the request, so that a
+question is asked only once. Failures are not stored; a later run asks again.
 """
 
 from __future__ import annotations
@@ -18,17 +18,33 @@ from pvtt.records.provenance import Stopwatch
 from pvtt.stages.scoring.judges.base import Answer, JudgeBackend, JudgeError, Question
 from pvtt.stages.scoring.rubric import ORDERS, expected_score, explain_schema, questions, rubric
 
-SCORED = ("lighting", "overall")  # dimensions that are scores of their own; the others are measures
+SCORED = ("lighting", "overall")  # dimensions that become scores; the others are measures only
 
 
 def judge_pair(
     judge: JudgeBackend, pictures: Mapping[str, bytes], title: str, settings: Mapping[str, Any], store: Path
 ) -> dict[str, Any]:
-    """The judge's record of one pair; `store` is the pair's judge.json.
+    """Ask a judge about one pair.
 
-    `dimensions`: for each the `score` (1..5, mean over both orders, None without both), the `orders`' scores, their
-    `difference`, the least `mass` on digits, and a `reason` where the score is None. `status` is `done`, `partial` or
-    `failed`; `reason` says what failed.
+    Parameters
+    ----------
+    judge
+        A loaded judge.
+    pictures
+        Contact sheets, see `contact_sheets.judge_contact_sheets`.
+    title : str
+        Title of the target product; may be empty.
+    settings
+        Settings of `scoring.judging`: `explain` and `min_digit_mass` are read.
+    store : Path
+        The pair's judge.json.
+
+    Returns
+    -------
+    dict
+        `dimensions`: per dimension the `score` (1-5, mean of both orders, None without both), the scores of the
+        `orders`, their `difference`, the least probability `mass` on digits (0-1), and a `reason` without a score.
+        `status` is `done`, `partial` or `failed`; `reason` names what failed.
     """
     watch, answers, failure = Stopwatch(), _Answers(store), ""
     given: dict[tuple[str, str], Answer] = {}
@@ -62,10 +78,10 @@ def judge_pair(
 
 
 def _grades(given: Mapping[tuple[str, str], Answer]) -> dict[str, Any] | None:
-    """The JSON answer, for readers; None when there is none or it is not as asked."""
+    """The explained answer; None when it is missing or does not fit its schema."""
     text = next((answer.text for (name, _), answer in given.items() if name == "explain"), "")
     try:
-        grades = json.loads(text)
+        grades: dict[str, Any] = json.loads(text)
         jsonschema.validate(grades, explain_schema())
     except (ValueError, jsonschema.ValidationError):
         return None
@@ -73,13 +89,13 @@ def _grades(given: Mapping[tuple[str, str], Answer]) -> dict[str, Any] | None:
 
 
 def judge_scores(record: Mapping[str, Any]) -> dict[str, float | None]:
-    """Scores 0..1 of lighting and overall: 1 of the rubric is 0, 5 is 1; None where there is none."""
+    """Scores (0-1) of `lighting` and `overall`, from the rubric's 1-5; None without one."""
     found = {name: record["dimensions"][name]["score"] for name in SCORED}
     return {name: None if score is None else round((score - 1) / 4, 5) for name, score in found.items()}
 
 
 def judge_measures(record: Mapping[str, Any]) -> dict[str, float | None]:
-    """`judge_<dimension>`: 1..5; `judge_difference`: the largest difference between the two orders."""
+    """Measures: `judge_<dimension>` (1-5) and `judge_difference`, the largest difference between the two orders."""
     entries = record["dimensions"]
     differences = [e["difference"] for e in entries.values() if e["difference"] is not None]
     measures = {f"judge_{name}": entry["score"] for name, entry in entries.items()}
@@ -114,7 +130,7 @@ def _dimension(name: str, given: Mapping[tuple[str, str], Answer], least: float,
 
 
 class _Answers:
-    """The answers of a pair's judge.json; `asked` and `found` count what had to be asked and what was there."""
+    """The answers of a pair's judge.json; `asked` counts new requests, `found` stored answers."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -124,7 +140,7 @@ class _Answers:
         self.asked = self.found = 0
 
     def of(self, judge: JudgeBackend, key: tuple[str, str], question: Question) -> Answer:
-        """The stored answer, or the judge's, which is stored at once."""
+        """The stored answer, else the judge's, which is stored at once."""
         digest = question.digest(judge.asked_model)
         if digest in self._known:
             self.found += 1

@@ -1,9 +1,9 @@
-"""The judge's questions, and what its answers are worth.
+"""Rubric of the judge: its questions, and the scores of its answers.
 
-The wording stands in `rubric.yaml`. A score is the expectation over the digits 1 to 5 under the probabilities of the
-answer's only token (Liu et al., EMNLP 2023), which is finer than the digit itself. Where the digits hold too little of
-the probability there is no score. Two orders of the pictures are asked, since judges favour places (Wang et al., ACL
-2024); a score is the mean of both.
+The wording is in `rubric.yaml`. A score is the expected value of the digits 1 to 5 under the probabilities of the
+answer's only token (Liu et al., G-Eval, EMNLP 2023), which is finer than the digit itself. Without enough probability
+on the digits there is no score. Each question is asked with two orders of the images, since judges have a position bias
+(Wang et al., Large language models are not fair evaluators, ACL 2024); the score is the mean of both.
 """
 
 from __future__ import annotations
@@ -22,21 +22,31 @@ from pvtt.stages.scoring.judges.base import Question
 
 ORDERS = {"source_first": ("source", "result", "closeups"), "result_first": ("result", "closeups", "source")}
 _DIGITS = tuple("12345")
-_TITLE_CHARACTERS = 120
-_KEPT = set(" .,-&/()+%'")
+_TITLE_CHARACTERS = 120  # characters of a title that the judge is told
+_KEPT = set(" .,-&/()+%'")  # punctuation that stays in a title
+_MAX_MASS = 1.01  # probability: above it the log-probabilities are invalid
 
 
 @cache
 def rubric() -> dict[str, Any]:
     """The content of rubric.yaml."""
-    return yaml.safe_load(Path(__file__).with_name("rubric.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("rubric.yaml").read_text(encoding="utf-8"))
+    return content
 
 
 def questions(pictures: Mapping[str, bytes], title: str, explain: bool) -> dict[tuple[str, str], Question]:
-    """What to ask of one pair, by (dimension, order); that of `explain`, the last, is answered in JSON.
+    """Questions about one pair, keyed by (dimension, order).
 
-    `pictures`: JPEG bytes by the rubric's labels. What differs between questions stands last, so that a server can
-    keep what it has read of the pictures.
+    The question comes after the images, so that a server can cache the common prefix.
+
+    Parameters
+    ----------
+    pictures
+        JPEG files by the rubric's labels; see `contact_sheets.judge_contact_sheets`.
+    title : str
+        Title of the target product; may be empty.
+    explain : bool
+        Add a last question, ("explain", order), that is answered in JSON with a reason per dimension.
     """
     words, found = rubric(), {}
     for order, names in ORDERS.items():
@@ -56,7 +66,7 @@ def questions(pictures: Mapping[str, bytes], title: str, explain: bool) -> dict[
 
 
 def explain_schema() -> dict[str, Any]:
-    """JSON schema of the answer with a grade and its reason per dimension."""
+    """JSON schema of the explained answer: a grade and a reason per dimension."""
     grade = {"type": "integer", "minimum": 1, "maximum": 5}
     one = {"grade": grade, "reason": {"type": "string", "maxLength": 200}}
     entry = {"type": "object", "properties": one, "required": list(one), "additionalProperties": False}
@@ -70,16 +80,16 @@ def explain_schema() -> dict[str, Any]:
 
 
 def data_field(title: str) -> str:
-    """The line that carries a product's title as JSON; empty without a title."""
+    """Line of the prompt with the product's title as JSON; empty without a title."""
     clean = clean_title(title)
-    return rubric()["data"].format(data=json.dumps({"title": clean}, ensure_ascii=False)) if clean else ""
+    return str(rubric()["data"]).format(data=json.dumps({"title": clean}, ensure_ascii=False)) if clean else ""
 
 
 def clean_title(title: str) -> str:
     """Letters, digits and plain punctuation of a title, on one line, at most 120 characters.
 
-    Quotes, brackets and control characters become spaces, so that nothing in a title can end its line or its JSON
-    string, or spell one of a chat format's own marks such as <|im_end|>.
+    Quotes, brackets and control characters become spaces, so that a title can neither end its line or JSON string nor
+    contain a special token of a chat format such as <|im_end|>.
     """
     plain = unicodedata.normalize("NFKC", title)
     kept = "".join(c if c in _KEPT or unicodedata.category(c)[0] in "LMN" else " " for c in plain)
@@ -87,16 +97,20 @@ def clean_title(title: str) -> str:
 
 
 def expected_score(top: Sequence[tuple[str, float]], min_mass: float) -> tuple[float | None, float]:
-    """Expectation over the digits 1..5, and the share (0..1) of the probability that they hold.
+    """Expected value of the digits 1-5, and their share of the probability (0-1).
 
-    `top`: tokens with natural log-probabilities; spaces around a digit do not count. None when the share is under
-    `min_mass`, or above 1, which is no probability.
+    Parameters
+    ----------
+    top
+        Tokens with natural log-probabilities; spaces around a digit are ignored.
+    min_mass : float
+        Least share of the probability (0-1). With less, or with more than 1 (invalid), the expected value is None.
     """
     weights = dict.fromkeys(_DIGITS, 0.0)
     for token, logprob in top:
         if token.strip() in weights:
             weights[token.strip()] += math.exp(logprob)
     mass = sum(weights.values())
-    if mass > 1.01 or mass <= 0 or mass < min_mass:
+    if mass > _MAX_MASS or mass <= 0 or mass < min_mass:
         return None, mass
     return sum(int(digit) * weight for digit, weight in weights.items()) / mass, min(1.0, mass)

@@ -1,4 +1,4 @@
-"""Identity by SigLIP (Zhai et al., ICCV 2023) or SigLIP 2 of a fixed resolution: the image half's pooled embedding."""
+"""Identity by SigLIP (Zhai et al., ICCV 2023) or SigLIP 2 of fixed resolution: the image encoder's pooled embedding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvtt.stages.scoring.embedding import Embedder
 
 
 class Backend(Embedder):
-    """SigLIP's image embedding; see the module. The text half is not loaded."""
+    """SigLIP's image embedding; the text encoder is not loaded."""
 
     name = "siglip"
 

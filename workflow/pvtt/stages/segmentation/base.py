@@ -21,7 +21,7 @@ class Segmentation:
 
     masks: bool (k, n, h, w), one plane per object; a plane keeps its object over time; k = 0 when nothing was found.
     confidence: float (n,) in [0, 1] per frame.
-    evidence: clip-level measures of the backend, name to number, judged by `qa.judge` where it knows the name.
+    evidence: clip-level measures of the backend, name to number, judged where `verdicts.masks` has limits of that name.
     note: why nothing was found, empty otherwise.
     """
 

@@ -20,8 +20,9 @@ import numpy as np
 
 from pvtt.backends import subprocess_runner
 from pvtt.backends.base import Limits, ProgramBackend
+from pvtt.io.video_reader import Frames
 from pvtt.models import registry
-from pvtt.stages.background.base import Frames, Removal, RemovalError
+from pvtt.stages.background.base import Removal, RemovalError
 from pvtt.stages.background.generative import composite_holes, nothing_to_remove
 from pvtt.stages.background.propainter.chunks import Plan, chunk_weight, fit_to_network, make_plan, undo_fit
 from pvtt.stages.background.region import measure_region
@@ -31,8 +32,8 @@ Array = np.ndarray
 SCRIPT = "inference_propainter.py"
 WEIGHTS = ("weights/raft-things.pth", "weights/recurrent_flow_completion.pth", "weights/ProPainter.pth")
 _MODULES = ("torch", "torchvision", "cv2", "imageio", "scipy")
-_LEAST_FRAMES = 4
-_SINGLE = 1.6
+_MIN_FRAMES = 4  # frames: the least that the flow network takes
+_SINGLE = 1.6  # memory in single precision (CPU) over half precision
 
 
 class Backend(ProgramBackend):
@@ -74,7 +75,7 @@ class Backend(ProgramBackend):
         return Removal(composite_holes(frames, holes, generated, self.settings, measures, place), holes, measures)
 
     def _generate_within_memory(self, frames: Frames, holes: Array, place: Path) -> tuple[Plan, GeneratedFrames]:
-        """Paint all chunks; once more with half of the memory when the program runs out of it."""
+        """Process all chunks; retry once with half of the memory limit when the program runs out of memory."""
         own = self.settings["propainter"]
         for attempt, memory_gb in enumerate((own["memory_gb"], own["memory_gb"] / 2)):
             plan = make_plan(holes.shape, memory_gb / (1 if self.device == "cuda" else _SINGLE), own)
@@ -88,7 +89,7 @@ class Backend(ProgramBackend):
         return plan, GeneratedFrames(plan, folders, (holes.shape[2], holes.shape[1]))
 
     def _generate(self, frames: Frames, holes: Array, chunk: tuple[int, int], plan: Plan, place: Path) -> list[Path]:
-        """Run the program on one chunk; paths of the frames that it wrote."""
+        """Run the program on one chunk; return the paths of the frames that it wrote."""
         start, end = chunk
         folder = Path(mkdtemp(prefix=f"{start:05d}-", dir=place))
         length = subprocess_runner.write_frames(
@@ -136,7 +137,7 @@ class Backend(ProgramBackend):
         return Path(chosen).expanduser().absolute() if chosen else registry.folder("propainter")
 
     def _weights(self) -> Path:
-        """The checkout's own weights, or those in the models' folder."""
+        """Folder of the weights: in the checkout, else in the models' folder."""
         own = self._checkout() / "weights"
         return own if (self._checkout() / WEIGHTS[0]).is_file() else registry.folder("propainter") / "weights"
 
@@ -155,14 +156,15 @@ class GeneratedFrames:
                 weight = chunk_weight(self._plan.chunks, place, index)
                 total += weight * undo_fit(subprocess_runner.read_frame(self._paths[place][index - start]), self._size)
                 weights += weight
-        return np.clip(np.rint(total / weights), 0, 255).astype(np.uint8)
+        frame: Array = np.clip(np.rint(total / weights), 0, 255).astype(np.uint8)
+        return frame
 
 
 def _pad_to_minimum(images: Iterator[Array]) -> Iterator[Array]:
-    """The images, the last one repeated where they are fewer than the flow needs."""
+    """Repeat the last image until there are as many as the flow network needs."""
     last, count = None, 0
     for count, last in enumerate(images, 1):  # noqa: B007 - both are used after the loop
         yield last
-    while last is not None and count < _LEAST_FRAMES:
+    while last is not None and count < _MIN_FRAMES:
         yield last
         count += 1

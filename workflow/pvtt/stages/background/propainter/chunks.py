@@ -1,4 +1,4 @@
-"""How a clip is cut into chunks that fit into a GPU's memory, and its frames into sizes that a network takes."""
+"""Chunks of a clip that fit into GPU memory, and frame sizes that the network accepts."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import numpy as np
 
 Array = np.ndarray
 
-# GB of GPU memory that ProPainter takes at half precision: the program, each pixel, each pixel of a frame that is
-# worked on at once (these follow the upstream's table within 1 GB at 720p), and of one that is only kept (counted).
+# GB of GPU memory at half precision: the program; per pixel; per pixel of each frame of a sub-video (these three follow
+# the table of ProPainter's README within 1 GB at 720p); per pixel of each frame that is only kept (counted).
 _BASE_GB, _PIXEL_GB, _WORKED_GB, _KEPT_GB = 1.5, 8.5e-6, 1.7e-7, 4e-8
-_LEAST_WORKED = 20
-_MULTIPLE = 8
-# Below it the optical flow (RAFT, four levels of an eighth of the size) silently gives no numbers.
-_LEAST_SIDE = 128
+_MIN_WORKED = 20  # frames: least length of a sub-video
+_MULTIPLE = 8  # px: sides of the network's input are multiples of it
+_MIN_SIDE = 128  # px: below it RAFT (four pyramid levels of an eighth of the size) returns NaN without an error
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a clip is cut up: `size` (width, height) worked at, chunks (start, end), frames worked on at once."""
+    """Plan of a run: `size` (width, height) in px, `chunks` (start, end) and `worked`, frames of a sub-video."""
 
     size: tuple[int, int]
     chunks: list[tuple[int, int]]
@@ -30,21 +29,30 @@ class Plan:
 
 
 def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) -> Plan:
-    """Plan for a clip of `shape` (n, h, w): whole where it fits into `memory_gb` (half precision), else in chunks.
+    """Plan the run for a clip: in one piece where it fits into memory, else in chunks.
 
-    Only a frame too large for `_LEAST_WORKED` frames at once is made smaller.
+    Frames are only reduced when not even 20 of them fit.
+
+    Parameters
+    ----------
+    shape : (n, h, w)
+        Number and size of the frames.
+    memory_gb : float
+        GPU memory in GB, as if at half precision.
+    own
+        Settings of the backend; `overlap_frames` and `subvideo_length` are read.
     """
     n_frames, height, width = shape
     overlap, most = own["overlap_frames"], own["subvideo_length"]
     size = round_up_size((width, height))
     room = _room(size, memory_gb)
-    least = min(_LEAST_WORKED, n_frames)
-    while room < least * (_WORKED_GB + _KEPT_GB) and min(size) > _LEAST_SIDE:
-        width, height = (max(_LEAST_SIDE, side * 15 // 16 // _MULTIPLE * _MULTIPLE) for side in size)
+    least = min(_MIN_WORKED, n_frames)
+    while room < least * (_WORKED_GB + _KEPT_GB) and min(size) > _MIN_SIDE:
+        width, height = (max(_MIN_SIDE, side * 15 // 16 // _MULTIPLE * _MULTIPLE) for side in size)
         size = (width, height)
         room = _room(size, memory_gb)
     worked = int((room - n_frames * _KEPT_GB) / _WORKED_GB)
-    if worked >= min(most, n_frames, 2 * _LEAST_WORKED):
+    if worked >= min(most, n_frames, 2 * _MIN_WORKED):
         return Plan(size, [(0, n_frames)], min(most, worked))
     worked = max(least, min(most, int(room / (_WORKED_GB + 2 * _KEPT_GB))))
     kept = max(worked, int((room - worked * _WORKED_GB) / _KEPT_GB), 2 * overlap + 2)
@@ -52,7 +60,7 @@ def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) 
 
 
 def _room(size: tuple[int, int], memory_gb: float) -> float:
-    """GB per pixel that are left for frames."""
+    """GB per pixel that are left for frames of `size` (width, height)."""
     return (memory_gb - _BASE_GB) / (size[0] * size[1]) - _PIXEL_GB
 
 
@@ -66,7 +74,7 @@ def split_chunks(n_frames: int, length: int, overlap: int) -> list[tuple[int, in
 
 
 def chunk_weight(chunks: list[tuple[int, int]], place: int, index: int) -> float:
-    """Weight of chunk `place` in frame `index`: it rises over what it shares with the chunk before, and falls alike."""
+    """Cross-fade weight (0-1, before normalisation) of chunk number `place` in frame `index`."""
     start, end = chunks[place]
     rise = (index - start + 1) / (chunks[place - 1][1] - start + 1) if place else 1.0
     fall = (end - index) / (end - chunks[place + 1][0] + 1) if place + 1 < len(chunks) else 1.0
@@ -74,27 +82,29 @@ def chunk_weight(chunks: list[tuple[int, int]], place: int, index: int) -> float
 
 
 def round_up_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The next size (width, height) with sides that the network takes."""
-    width, height = (max(_LEAST_SIDE, -(-side // _MULTIPLE) * _MULTIPLE) for side in size)
+    """Next larger size (width, height) with sides that are multiples of 8 and at least 128 px."""
+    width, height = (max(_MIN_SIDE, -(-side // _MULTIPLE) * _MULTIPLE) for side in size)
     return width, height
 
 
 def fit_to_network(image: Array, size: tuple[int, int]) -> Array:
-    """A frame (uint8 (h, w, 3)) or mask (bool (h, w)) at `size` (w, h), masks as 0/255.
+    """Bring a frame (uint8 (h, w, 3)) or mask (bool (h, w)) to `size` (width, height); masks become uint8, 0 or 255.
 
-    Its edges are repeated to the right and below where that makes the size, else it is shrunk.
+    The edge is repeated to the right and below where padding is enough, else the image is reduced.
     """
     height, width = image.shape[:2]
     pixels = image.astype(np.uint8) * 255 if image.dtype == bool else image
     if round_up_size((width, height)) == size:
         border = cv2.BORDER_CONSTANT if image.dtype == bool else cv2.BORDER_REPLICATE
-        return cv2.copyMakeBorder(pixels, 0, size[1] - height, 0, size[0] - width, border)
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        padded: Array = cv2.copyMakeBorder(pixels, 0, size[1] - height, 0, size[0] - width, border)
+        return padded
+    small: Array = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     return (small > 0).astype(np.uint8) * 255 if image.dtype == bool else small
 
 
 def undo_fit(image: Array, size: tuple[int, int]) -> Array:
-    """A frame of `fit_to_network` back at the clip's `size` (w, h)."""
+    """Inverse of `fit_to_network` for frames: back to the clip's `size` (width, height)."""
     if round_up_size(size) == (image.shape[1], image.shape[0]):
         return image[: size[1], : size[0]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    enlarged: Array = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return enlarged

@@ -1,11 +1,15 @@
-"""Background by VideoPainter: a video diffusion model with a branch for the scene around the hole.
+"""Background by VideoPainter: a video diffusion model with a context encoder for the scene around the hole.
 
 Bian et al., VideoPainter: Any-length Video Inpainting and Editing with Plug-and-Play Context Control, SIGGRAPH 2025, on
-CogVideoX-5B-I2V. A program of ours (`runners/videopainter_runner.py`) runs its pipeline in its own environment. The
-model paints 49 frames of 720x480 at about 8 frames per second that begin with a frame in which nothing is missing, so a
-crop around the hole is taken, every `frame_step`-th frame of it painted, the first one filled by the `plate` backend,
-and the painted ground generated to the frames between by the camera's motion. A result with a pattern on the grid of
-latent cells (`grid`) is painted again with another seed, then refused.
+CogVideoX-5B-I2V. `runner.py` runs its pipeline in its own environment. The model generates 49 frames of 720x480 at
+about 8 frames per second and needs a complete first frame. So the backend
+
+1. takes a crop window around the hole,
+2. fills the first frame with the `plate` backend,
+3. generates every `frame_step`-th frame, and
+4. warps the generated frames to those between by the camera's motion.
+
+A result with a pattern on the grid of latent cells (see `grid`) is generated again with another seed, then refused.
 """
 
 from __future__ import annotations
@@ -24,8 +28,9 @@ from pvtt.backends.registry import backend_class
 from pvtt.imaging.geometry import box_of
 from pvtt.io.files import write_json
 from pvtt.io.video import write_png
+from pvtt.io.video_reader import Frames
 from pvtt.models import registry
-from pvtt.stages.background.base import Frames, Removal, RemovalError
+from pvtt.stages.background.base import Removal, RemovalError
 from pvtt.stages.background.generative import composite_holes, nothing_to_remove
 from pvtt.stages.background.region import measure_region
 from pvtt.stages.background.temporal import scene_motion
@@ -38,8 +43,8 @@ RUNNER = Path(__file__).with_name("runner.py")
 BRANCH = "VideoPainter/checkpoints/branch"
 _MODULES = ("torch", "transformers", "numpy", "PIL", "accelerate")
 _PIPELINE = "diffusers/src/diffusers/pipelines/cogvideo/pipeline_cogvideox_inpainting_i2v_branch_anyl.py"
-_CELL = 16  # pixels of a token: 8 of a latent cell, 2 cells
-_GROUP = 4  # frames of a latent frame, but for the first
+_CELL = 16  # px of a token: 8 px per latent cell, 2 cells per token
+_GROUP = 4  # frames per latent frame, except the first
 
 
 class Backend(ProgramBackend):
@@ -50,8 +55,8 @@ class Backend(ProgramBackend):
     environment = "videopainter"
     needs = ("videopainter", "cogvideox-5b-i2v")
     limits = Limits()
-    size = (720, 480)  # what the base model has learned positions for
-    window = 49
+    size = (720, 480)  # px: width and height that the base model was trained at
+    window = 49  # frames that the base model generates at once
 
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`: weights, the interpreter of its environment and the diffusers fork."""
@@ -83,7 +88,7 @@ class Backend(ProgramBackend):
     # ------------------------------------------------------------ the job
 
     def _write_inputs(self, frames: Frames, masks: Array, holes: Array, place: Path) -> tuple[list[int], CropWindow]:
-        """Write the job's frames, masks and first frame; the frames that are painted, and the crop that is seen."""
+        """Write the job's frames, masks and first frame; return the indices of its frames and the crop window."""
         own, n_frames = self.settings["videopainter"], len(holes)
         keys = sorted({*range(0, n_frames, own["frame_step"]), n_frames - 1})
         box = box_of(np.any(holes, axis=0))
@@ -98,7 +103,7 @@ class Backend(ProgramBackend):
         )
         first = next(frames())
         if holes[0].any():
-            # One pass of the classical backend: the ground that other frames have seen, patches where none has.
+            # The classical backend: pixels that other frames show, patches elsewhere.
             cleared = backend_class("background", "plate")(self.settings).remove(frames, masks)
             first = next(iter(islice(cleared.frames, 1)))
         write_png(place / "first.png", window.crop(first))
@@ -107,7 +112,7 @@ class Backend(ProgramBackend):
     def _generate_without_grid(
         self, place: Path, window: CropWindow, keys: list[int], holes: Array
     ) -> tuple[list[Path], dict[str, float]]:
-        """Paint, again with other seeds while a grid shows; the frames' paths and what was measured."""
+        """Generate, with a new seed while a grid shows; return the frames' paths and the grid measures."""
         own = self.settings["videopainter"]
         regions = np.stack([window.crop(holes[key]) for key in keys])
         for attempt in range(own["retries"] + 1):
@@ -166,29 +171,32 @@ class InterpolatedFrames:
         self._key = lru_cache(2)(lambda place: window.paste(subprocess_runner.read_frame(paths[place]), blank))
 
     def __call__(self, index: int) -> Array:
-        """Frame `index` of the clip at its size."""
+        """Frame `index` of the clip, uint8 (h, w, 3), RGB."""
         after = int(np.searchsorted(self._keys, index))
         if self._keys[after] == index:
             return self._key(after)
         before = after - 1
         share = (index - self._keys[before]) / (self._keys[after] - self._keys[before])
-        return cv2.addWeighted(self._moved(before, index), 1 - share, self._moved(after, index), share, 0)
+        mean: Array = cv2.addWeighted(self._warp(before, index), 1 - share, self._warp(after, index), share, 0)
+        return mean
 
-    def _moved(self, place: int, index: int) -> Array:
+    def _warp(self, place: int, index: int) -> Array:
+        """Key frame number `place`, warped to frame `index`."""
         assert self._motion is not None
         move = np.linalg.inv(self._motion[index]) @ self._motion[self._keys[place]]
         if np.allclose(move, np.eye(3), atol=1e-6):
             return self._key(place)
-        return cv2.warpPerspective(
+        warped: Array = cv2.warpPerspective(
             self._key(place), move, self._size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
+        return warped
 
 
 def latent_masks(masks: Array) -> Array:
-    """Masks (bool (n, h, w)) of whole tokens and whole latent frames, so that none is painted in part.
+    """Extend masks, bool (n, h, w), to whole tokens and whole latent frames.
 
-    The pipeline samples a mask at one pixel of a latent cell and at one frame of a latent frame, and takes the rest of
-    the cell from the video given to it: a part that is missed keeps the product.
+    The pipeline samples the mask at one pixel per latent cell and at one frame per latent frame. A cell that is masked
+    only elsewhere would keep the product.
     """
     n_frames, height, width = masks.shape
     cells = masks.reshape(n_frames, height // _CELL, _CELL, width // _CELL, _CELL)

@@ -1,8 +1,8 @@
-"""Grid artefacts: a pattern that stands on the pixel grid of a network's latent cells, 8 or 16 pixels wide.
+"""Grid artefacts: a pattern that repeats with the latent cells of a network, every 8 or 16 px.
 
-Detail (the image less its mean over one period) is folded onto one period, frame by frame: what belongs to the scene
-averages out, what repeats on the grid stays. Its power is that of the folded mean less what chance leaves there, and
-the mean over the frames (which are no more samples of the scene where it stands still).
+The high-pass of each frame (the image minus its mean over one period) is averaged over all periods in the region:
+scene detail averages out, a pattern on the grid stays. The power of that mean, minus its expectation by chance, is
+averaged over the frames. Frames are not pooled first, since a still scene gives no independent samples.
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ import numpy as np
 
 Array = np.ndarray
 
-PERIOD = 16  # a period of 8 repeats twice in it
-_LEAST_SAMPLES = 4
+PERIOD = 16  # px; a pattern of 8 px repeats twice in it
+_MIN_SAMPLES = 4  # pixels per cell of the period
 
 
 class GridMeter:
-    """Gathers frames (uint8 (h, w, 3) RGB) and the region (bool (h, w)) in each in which the pattern is looked for."""
+    """Accumulates the power of the grid pattern frame by frame."""
 
     def __init__(self, period: int = PERIOD) -> None:
         self._period = period
         self._powers: list[float] = []
 
     def add(self, frame: Array, region: Array) -> None:
-        """Take in a frame, unless its region is too small. Pixels count where the period around them is in it."""
+        """Add a frame, uint8 (h, w, 3), RGB, and its region, bool (h, w); a region that is too small is ignored.
+
+        Pixels count whose whole surrounding period lies in the region.
+        """
         period = self._period
         inside = cv2.erode(region.astype(np.uint8), np.ones((period, period), np.uint8), borderValue=0) > 0
         rows, columns = np.nonzero(inside)
         cell = (rows % period) * period + columns % period
         count = np.bincount(cell, minlength=period * period)
-        if count.min() < _LEAST_SAMPLES:
+        if count.min() < _MIN_SAMPLES:
             return
         grey = frame.astype(np.float32).mean(2)
         detail = (grey - cv2.blur(grey, (period, period), borderType=cv2.BORDER_REFLECT_101))[rows, columns]
@@ -43,7 +46,7 @@ class GridMeter:
         self._powers.append(float(((mean - mean.mean()) ** 2).mean() - chance.mean()))
 
     def rms(self) -> float:
-        """Root mean square of the pattern in grey levels; 0 where no region was large enough to tell."""
+        """Root mean square of the pattern in grey levels (0-255); 0 when no region was large enough."""
         return float(np.sqrt(max(0.0, float(np.mean(self._powers))))) if self._powers else 0.0
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 
 def main(path: str) -> None:
-    """Paint the job described in the JSON file `path`."""
+    """Run the job described in the JSON file `path`."""
     with open(path, encoding="utf-8") as stream:
         job = json.load(stream)
     frames, masks = read(job["frames"]), read(job["masks"])
@@ -48,18 +48,18 @@ def main(path: str) -> None:
 
 
 def read(folder: str) -> list[np.ndarray]:
-    """Images of a folder in the order of their names, uint8 (h, w, 3)."""
+    """Images of a folder in the order of their names, uint8 (h, w, 3), RGB."""
     return [np.asarray(Image.open(path).convert("RGB")) for path in sorted(Path(folder).glob("*.png"))]
 
 
 def window_starts(n_frames: int, window: int, overlap: int) -> list[int]:
-    """First frames of the windows of `window` frames, each sharing `overlap` with the one before, for all frames."""
+    """First frames of windows of `window` frames that cover `n_frames`; neighbours share `overlap` frames."""
     more = max(0, -(-(n_frames - window) // (window - overlap)))
     return [(window - overlap) * index for index in range(more + 1)]
 
 
 def load(job: dict[str, Any]) -> Any:
-    """The pipeline on its device, from local files alone."""
+    """The pipeline on its device, loaded from local files only."""
     import torch
     from diffusers import CogvideoXBranchModel, CogVideoXDPMScheduler, CogVideoXI2VDualInpaintAnyLPipeline
 
@@ -80,7 +80,10 @@ def load(job: dict[str, Any]) -> Any:
 def paint(
     pipe: Any, job: dict[str, Any], frames: list[np.ndarray], masks: list[np.ndarray], first: np.ndarray
 ) -> np.ndarray:
-    """One window: uint8 (window, h, w, 3), painted where `masks` are 255; its first frame is `first`."""
+    """Generate one window: uint8 (window, h, w, 3), RGB, changed where `masks` are 255.
+
+    `frames`, `masks` and `first` (the complete first frame) are uint8 (h, w, 3).
+    """
     import torch
 
     pairs = zip(frames, masks, strict=True)
@@ -112,11 +115,12 @@ def paint(
         raise SystemExit(f"the pipeline gave {len(result)} frames, not {job['window']}")
     if not np.isfinite(result).all():
         raise SystemExit("the pipeline gave values that are no numbers")
-    return np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
+    images: np.ndarray = np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
+    return images
 
 
 def faded_in(painted: dict[int, np.ndarray], start: int, window: np.ndarray) -> None:
-    """Put a window's frames into `painted`, by number, faded over what it holds there already."""
+    """Add a window's frames to `painted`, keyed by frame number; frames that exist already are cross-faded."""
     shared = sum(start + index in painted for index in range(len(window)))
     for index, image in enumerate(window):
         weight = index / shared if index < shared else 1.0

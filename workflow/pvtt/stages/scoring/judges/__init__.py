@@ -1,1 +1,1 @@
-"""Vision-language judges: one file each, class `Backend`, chosen by `scoring.judge`."""
+"""Vision-language judges: one module per judge with a class `Backend`, chosen by `scoring.judge`."""

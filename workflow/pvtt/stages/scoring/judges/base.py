@@ -1,4 +1,4 @@
-"""What every judge offers: one answer to one question about pictures, with the probabilities of its first token."""
+"""Interface of a judge: it answers one question about images, with the log-probabilities of the first token."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any, Protocol
 
 from pvtt.backends.base import AnyBackend
 
-TOP = 20  # alternatives of the first token; the most that servers give unless told otherwise
+TOP = 20  # alternatives of the first token; the most that servers return by default
 
 
 class JudgeError(RuntimeError):
-    """The judge gave no usable answer and will give none to the pair's other questions; the message says why."""
+    """No usable answer; the pair's other questions would fail too. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One request: `system` text, then `parts` in order, each a text (str) or a picture (bytes of a JPEG file).
+    """One request.
 
-    `schema`: JSON schema of the answer, or None for one token.
+    `system` is the system prompt; `parts` follow in order, each a text (str) or an image (bytes of a JPEG file);
+    `schema` is the JSON schema of the answer, None for an answer of one token; `max_tokens` limits the answer.
     """
 
     system: str
@@ -30,7 +31,7 @@ class Question:
     max_tokens: int = 1
 
     def digest(self, model: str) -> str:
-        """Hex BLAKE2b-128 of everything that `model` is asked, pictures by their own digests."""
+        """BLAKE2b-128 (hex) of the model's name and everything in the request; images enter by their own digests."""
         parts = [
             p if isinstance(p, str) else {"jpeg": hashlib.blake2b(p, digest_size=16).hexdigest()} for p in self.parts
         ]
@@ -40,7 +41,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: text, the first token's alternatives with natural log-probabilities, facts of the call."""
+    """An answer: its text, the first token's alternatives with natural log-probabilities, and facts of the call."""
 
     text: str
     top: tuple[tuple[str, float], ...] = ()
@@ -48,11 +49,11 @@ class Answer:
 
 
 class JudgeBackend(AnyBackend, Protocol):
-    """A judge: class `Backend` in `pvtt/scoring/judges/<name>.py`."""
+    """A judge: class `Backend` in `pvtt/stages/scoring/judges/<name>.py`."""
 
     @property
     def asked_model(self) -> str:
-        """The model by the name that makes two requests the same or not."""
+        """Name of the model, as it enters the digest of a request."""
 
     def ask(self, question: Question) -> Answer:
-        """Answer at temperature 0; JudgeError when there is none."""
+        """Answer at temperature 0. Raises JudgeError without a usable answer."""

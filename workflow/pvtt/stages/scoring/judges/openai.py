@@ -1,7 +1,7 @@
-"""A judge behind an OpenAI-compatible endpoint, such as vLLM's: pictures as data URLs, log-probabilities back.
+"""A judge behind an OpenAI-compatible endpoint, such as vLLM's. Images are sent as data URLs.
 
-Only the standard library is needed. The address stands in the settings or in PVTT_JUDGE_URL; a key stands only in the
-environment variable that the settings name, and is neither stored nor sent on to another address.
+The address is in the settings or in PVTT_JUDGE_URL. A key is read from the environment variable that the settings
+name; it is never stored, and never sent to another address (redirects are refused).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Any
 from pvtt.backends.base import Embedded
 from pvtt.stages.scoring.judges.base import TOP, Answer, JudgeError, Question
 
-_LARGEST_ANSWER = 4 << 20
-_LONGEST_WAIT_S = 60.0
-_PASSING = {408, 409, 425, 429}
+_MAX_ANSWER_BYTES = 4 << 20  # bytes of a response
+_MAX_WAIT_S = 60.0  # seconds between two attempts
+_RETRIED = {408, 409, 425, 429}  # HTTP status codes that another attempt may not have; so have those from 500
 _log = logging.getLogger(__name__)
 
 
-class _Passing(Exception):
-    """A failure that another attempt may not have; `wait_s` is what the server asked for, or None."""
+class _TemporaryError(Exception):
+    """A temporary failure; `wait_s` is the delay in seconds that the server asked for, or None."""
 
     def __init__(self, message: str, wait_s: float | None = None) -> None:
         super().__init__(message)
@@ -37,14 +37,14 @@ class _Passing(Exception):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an error: the key would go with it."""
+    """Treats a redirect as an error, since the key would be sent along."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
 class Backend(Embedded):
-    """An endpoint; see the module."""
+    """An OpenAI-compatible endpoint; see the module."""
 
     name = "openai"
     version = "1"
@@ -57,26 +57,26 @@ class Backend(Embedded):
     @property
     def asked_model(self) -> str:
         """The name under which the endpoint serves the model."""
-        return self.own["model"]
+        return str(self.own["model"])
 
     @property
     def url(self) -> str:
-        """Address of the endpoint without a slash at its end; empty when none is set."""
-        return (self.own["base_url"] or os.environ.get("PVTT_JUDGE_URL", "")).rstrip("/")
+        """Address of the endpoint without a trailing slash; empty when none is set."""
+        return str(self.own["base_url"] or os.environ.get("PVTT_JUDGE_URL", "")).rstrip("/")
 
     def load(self, device: str = "cpu") -> None:
-        """Check what can be known without asking; RuntimeError says what is missing."""
+        """Check the settings without a request; RuntimeError names what is missing."""
         if found := self._unset():
             raise RuntimeError("; ".join(found))
 
     def problems(self) -> list[str]:
-        """What is not set, or does not answer, a sentence each; asks the endpoint once for its models."""
+        """Problems, one sentence each: unset settings, or an endpoint that does not serve the model (one request)."""
         if found := self._unset():
             return found
         hint = "serve it as docs/judge.md says, or set scoring.judge to none"
         try:
             served = [str(entry["id"]) for entry in self._once("models", None, 5.0)["data"]]
-        except (JudgeError, _Passing, KeyError, TypeError) as error:
+        except (JudgeError, _TemporaryError, KeyError, TypeError) as error:
             return [f"scoring.openai: no list of models from {self.url} ({error}); {hint}"]
         if self.asked_model not in served:
             names = ", ".join(served) or "none"
@@ -84,18 +84,18 @@ class Backend(Embedded):
         return []
 
     def ask(self, question: Question) -> Answer:
-        """One answer; tried again, with growing waits, after what may pass."""
+        """See `JudgeBackend.ask`; temporary failures are retried with exponential backoff."""
         body, wait_s = self._body(question), float(self.own["backoff_s"])
         attempts = 1 + self.own["retries"]
         for attempt in range(1, attempts + 1):
             started = time.perf_counter()
             try:
                 return self._answer(self._once("chat/completions", body, self.own["timeout_s"]), question, started)
-            except _Passing as error:
+            except _TemporaryError as error:
                 if attempt == attempts:
                     raise JudgeError(f"{error}; tried {attempts} times" if attempt > 1 else str(error)) from error
                 _log.warning("judge, attempt %d of %d: %s", attempt, attempts, error)
-                time.sleep(min(_LONGEST_WAIT_S, wait_s if error.wait_s is None else error.wait_s))
+                time.sleep(min(_MAX_WAIT_S, wait_s if error.wait_s is None else error.wait_s))
                 wait_s *= 2
         raise AssertionError("unreachable")
 
@@ -145,7 +145,7 @@ class Backend(Embedded):
                 pairs = ((str(entry["token"]), round(float(entry["logprob"]), 6)) for entry in listed)
                 top = tuple((token, logprob) for token, logprob in pairs if math.isfinite(logprob))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-            raise _Passing(f"the answer is no chat completion ({type(error).__name__}: {error})") from error
+            raise _TemporaryError(f"the answer is no chat completion ({type(error).__name__}: {error})") from error
         if question.schema is None and not top:
             raise JudgeError("the endpoint gives no log-probabilities; serve the model where top_logprobs works")
         usage = reply.get("usage")
@@ -173,26 +173,26 @@ class Backend(Embedded):
         except urllib.error.HTTPError as error:
             said = _hidden(error.read(2000).decode("utf-8", "replace"), key)
             message = f"HTTP {error.code}: {' '.join(said.split())[:200] or error.reason}"
-            if error.code in _PASSING or error.code >= 500:
-                raise _Passing(message, _seconds(error.headers.get("Retry-After"))) from None
+            if error.code in _RETRIED or error.code >= 500:
+                raise _TemporaryError(message, _seconds(error.headers.get("Retry-After"))) from None
             raise JudgeError(message) from None
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise _Passing(f"no answer from the endpoint ({type(reason).__name__}: {reason})") from None
+            raise _TemporaryError(f"no answer from the endpoint ({type(reason).__name__}: {reason})") from None
         try:
             return json.loads(text)
         except ValueError as error:
-            raise _Passing(f"the answer is no JSON ({error})") from None
+            raise _TemporaryError(f"the answer is no JSON ({error})") from None
 
 
 def _read(reply: Any, timeout_s: float) -> bytes:
-    """The body, of bounded size and time, whatever pace it comes at."""
+    """Read the body; its size and the total time are limited."""
     end, blocks, size = time.monotonic() + timeout_s, [], 0
     while block := reply.read1(1 << 16):
         blocks.append(block)
         size += len(block)
-        if size > _LARGEST_ANSWER:
-            raise JudgeError(f"the answer is longer than {_LARGEST_ANSWER >> 20} MiB")
+        if size > _MAX_ANSWER_BYTES:
+            raise JudgeError(f"the answer is longer than {_MAX_ANSWER_BYTES >> 20} MiB")
         if time.monotonic() > end:
             raise TimeoutError(f"not whole after {timeout_s:g} s")
     return b"".join(blocks)

@@ -1,8 +1,8 @@
-"""Qwen2.5-VL or Qwen3-VL in this process, asked as an endpoint would be.
+"""Qwen2.5-VL or Qwen3-VL in this process, with the same requests as an endpoint gets.
 
-The prompt is written in the models' own chat format (ChatML), user's text apart from its marks, so that a text cannot
-spell a mark. Pictures go through the published image processor in its Pillow form; the whole processor would ask for
-torchvision, because of its video half.
+The prompt is written in the models' chat format (ChatML). Text is tokenised apart from the format's special tokens, so
+that a title cannot inject one. Images go through the published image processor in its Pillow form, since the combined
+processor needs torchvision for its video part.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pvtt.stages.scoring.judges.base import TOP, Answer, JudgeError, Question
 
 
 class Backend(ModelBackend):
-    """Qwen-VL in process; see the module."""
+    """Qwen-VL in this process; see the module."""
 
     name = "qwen"
     version = "1"
@@ -37,16 +37,16 @@ class Backend(ModelBackend):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The model of these settings."""
+        """Name of the model in models.yaml."""
         return (self.own["model"],)
 
     @property
     def asked_model(self) -> str:
-        """The model's id and commit."""
+        """Name and commit of the model."""
         return f"{self.own['model']}@{registry.model(self.own['model']).commit}"
 
     def load(self, device: str = "cpu") -> None:
-        """Read the model's folder; bfloat16 on a GPU, float32 on the CPU."""
+        """Load the weights: bfloat16 on a GPU, float32 on the CPU."""
         import torch
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
         from transformers.utils import logging
@@ -70,7 +70,7 @@ class Backend(ModelBackend):
         self._network = self._tokenizer = self._processor = None
 
     def ask(self, question: Question) -> Answer:
-        """The most probable answer, and the alternatives of its first token."""
+        """See `JudgeBackend.ask`."""
         import torch
 
         started = time.perf_counter()
@@ -89,7 +89,7 @@ class Backend(ModelBackend):
         return Answer(texts[0], top, _facts(inputs, started))
 
     def _inputs(self, question: Question) -> dict[str, Any]:
-        """Tokens and patches; each picture's place is widened to as many tokens as it has merged patches."""
+        """Inputs of the network: tokens, with one placeholder per merged patch of each image, and the patches."""
         import torch
 
         pictures = [_decoded(part) for part in question.parts if isinstance(part, bytes)]
@@ -97,17 +97,17 @@ class Backend(ModelBackend):
         merged = self._processor.merge_size**2
         lengths = iter((seen["image_grid_thw"].prod(1) // merged).tolist())
         place = self._network.config.image_token_id
-        tokens = self._marks("<|im_start|>system\n") + self._text(question.system)
-        tokens += self._marks("<|im_end|>\n<|im_start|>user\n")
+        tokens = self._special("<|im_start|>system\n") + self._text(question.system)
+        tokens += self._special("<|im_end|>\n<|im_start|>user\n")
         for part in question.parts:
             if isinstance(part, str):
                 tokens += self._text(part)
             else:
-                tokens += self._marks("<|vision_start|>") + [place] * next(lengths) + self._marks("<|vision_end|>")
-        tokens += self._marks("<|im_end|>\n<|im_start|>assistant\n")
+                tokens += self._special("<|vision_start|>") + [place] * next(lengths) + self._special("<|vision_end|>")
+        tokens += self._special("<|im_end|>\n<|im_start|>assistant\n")
         ids = torch.tensor([tokens])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        # Without it Qwen2.5-VL places pictures as if they were text, and says nothing.
+        # Without it Qwen2.5-VL positions image tokens as text, without a warning.
         inputs["mm_token_type_ids"] = (ids == place).int()
         inputs |= {
             "pixel_values": seen["pixel_values"].to(self._network.dtype),
@@ -115,20 +115,26 @@ class Backend(ModelBackend):
         }
         return {name: value.to(self._device) for name, value in inputs.items()}
 
-    def _marks(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False)
+    def _special(self, text: str) -> list[int]:
+        """Tokens of a text of ours, with special tokens of the chat format."""
+        tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return tokens
 
     def _text(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        """Tokens of a text from outside; special tokens in it are tokenised as plain text."""
+        tokens: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return tokens
 
     def _generated(self, inputs: Mapping[str, Any], max_tokens: int) -> str:
         out = self._network.generate(**inputs, max_new_tokens=max_tokens, do_sample=False)
-        return self._tokenizer.decode(out[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        answer = out[0, inputs["input_ids"].shape[1] :]
+        return str(self._tokenizer.decode(answer, skip_special_tokens=True))
 
 
 def _decoded(jpeg: bytes) -> np.ndarray:
-    """uint8 (h, w, 3) RGB."""
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    """Decode a JPEG file to uint8 (h, w, 3), RGB."""
+    image: np.ndarray = cv2.cvtColor(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return image
 
 
 def _facts(inputs: Mapping[str, Any], started: float) -> dict[str, Any]:
