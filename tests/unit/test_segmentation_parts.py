@@ -18,7 +18,12 @@ from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.instances import split_instances
 from pvtt.stages.segmentation.classical.overlay import detect_overlays
-from pvtt.stages.segmentation.classical.propagation import stability_score, unmix_contour
+from pvtt.stages.segmentation.classical.propagation import (
+    ColorModels,
+    MaskPropagator,
+    stability_score,
+    unmix_contour,
+)
 from pvtt.stages.segmentation.classical.saliency import estimate_saliency
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
@@ -308,3 +313,33 @@ def test_points_move_with_the_product():
     track = build_track(frames, masks)
     assert track["frames"][2]["box"] == [46, 40, 86, 80]
     assert track["objects"] == [{"id": 1, "visible_frames": 5, "mean_area": round(1600 / 19200, 6)}]
+
+
+@pytest.mark.parametrize(
+    ("height", "depth", "median", "filled"),
+    [(10, 6, 0.98, True), (40, 20, 0.8, False)],
+    ids=["less than 3 % of the hull above the photos", "20 % of the hull above the photos"],
+)
+def test_a_concavity_is_filled_only_up_to_the_solidity_of_the_photos_and_three_percent(height, depth, median, filled):
+    image = np.full((100, 100, 3), 128, np.uint8)
+    mask = square((100, 100), 20, 20, 60)
+    mask[30 : 30 + height, 80 - depth : 80] = False
+    prior = HullPrior(np.array([median]), np.ones(color_histograms.BINS**3))
+    found = fill_concavities(mask, image, prior)
+    assert found[31 : 29 + height, 80 - depth : 79].all() if filled else (found == mask).all()
+
+
+def test_the_foreground_model_takes_eight_percent_of_each_frame():
+    frame = np.full((120, 160, 3), (90, 120, 90), np.uint8)
+    mask = square((120, 160), 40, 60, 40)
+    frame[mask] = (200, 30, 40)
+    red, blue, scene = (
+        color_histograms.histogram(color_histograms.bin_indices(np.full((9, 9, 3), colour, np.uint8)), np.ones((9, 9)))
+        for colour in ((200, 30, 40), (30, 40, 200), (90, 120, 90))
+    )
+    foreground = (red + blue) / 2
+    propagator = MaskPropagator(frame, mask, ColorModels(foreground, foreground, scene))
+    found, confidence = propagator.step(frame, np.zeros((120, 160), bool))
+    assert (found ^ mask).sum() < 20 and confidence > 0.9
+    is_blue = np.flatnonzero(blue[: color_histograms.BINS**3] > 1e-9)
+    assert propagator.models.recent[is_blue].sum() == pytest.approx(0.5 * 0.92, abs=0.005)

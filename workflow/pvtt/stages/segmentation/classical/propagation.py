@@ -103,7 +103,7 @@ class MaskPropagator:
     def __init__(self, frame: Array, mask: Array, models: ColorModels) -> None:
         """`frame` uint8 (h, w, 3) RGB, `mask` bool (h, w); the models' colours start anew from the key frame's."""
         self._flow = Flow()
-        self._models = replace(models, recent=models.foreground)
+        self.models = replace(models, recent=models.foreground)
         self.frame, self.mask = frame, mask
 
     def step(self, frame: Array, overlay_mask: Array) -> tuple[Array, float]:
@@ -119,7 +119,7 @@ class MaskPropagator:
         Mask, bool (h, w), and its stability score, 0 to 1.
         """
         warped = warp(self.mask.astype(np.float32), self._flow(frame, self.frame))
-        self.mask, confidence = _propagate_step(frame, warped, self._models, overlay_mask)
+        self.mask, confidence = _propagate_step(frame, warped, self.models, overlay_mask)
         self.frame = frame
         return self.mask, confidence
 
