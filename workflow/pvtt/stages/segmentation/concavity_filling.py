@@ -1,8 +1,8 @@
-"""What is a product's own though its colours speak against it: parts that it encloses.
+"""Fill concavities of a mask whose colours also occur in the product photos.
 
-A white label on a white ground, or the pale body of a mug, is bitten out of a mask by any colour model. The photos tell
-how much of its convex hull a product fills, and which colours it has: bites that its photos explain are filled until
-the mask is as solid as the product is in them.
+Any colour model leaves a white label on a white background, or the pale body of a mug, out of the mask. The photos
+tell how much of its convex hull the product fills (its solidity) and which colours it has. Concavities with these
+colours are filled until the mask is as solid as the product is in its photos.
 """
 
 from __future__ import annotations
@@ -30,29 +30,32 @@ _SOLIDITY_SLACK = 0.03  # solidity by which a filled mask may exceed the median 
 
 @dataclass(frozen=True)
 class HullPrior:
-    """What photos tell of a product: the shares of its convex hull that it fills in them, 0 to 1, sorted, and its
-    colours' likeness per bin."""
+    """Shape and colours of a product in its photos.
+
+    solidities: area over convex hull area in each photo, float64 (photos,) in [0, 1], sorted. color_likelihood: float64
+    (32768,) per colour bin, see `color_histograms.color_likelihood`.
+    """
 
     solidities: Array
     color_likelihood: Array
 
     @property
     def median_solidity(self) -> float:
-        """The usual share."""
+        """Median solidity of the photos."""
         return float(np.median(self.solidities))
 
     @property
     def is_solid(self) -> bool:
-        """Whether it has no large openings."""
+        """Whether the product has no large openings."""
         return self.median_solidity > MIN_SOLIDITY
 
     def gap(self, median_solidity: float) -> float:
-        """How far a mask's share is from those of the photos, 0 between them."""
+        """Distance of a mask's solidity to the range of the photos' solidities, 0 inside it."""
         return float(max(self.solidities[0] - median_solidity, median_solidity - self.solidities[-1], 0.0))
 
 
 def estimate_hull_prior(references: Sequence[Array]) -> HullPrior | None:
-    """Solidity of RGBA cut-outs (uint8 (h, w, 4)); None without any that shows colours."""
+    """Hull prior of cut-outs, uint8 (h, w, 4) RGBA; None if none of them has enough opaque pixels."""
     reference = color_histograms.reference_histogram(references)
     if reference is None:
         return None
@@ -61,9 +64,19 @@ def estimate_hull_prior(references: Sequence[Array]) -> HullPrior | None:
 
 
 def fill_concavities(mask: Array, image: Array, hull_prior: HullPrior | None) -> Array:
-    """The mask, bool (h, w), with its bites filled that the product explains; `image` uint8 (h, w, 3) RGB.
+    """Fill concavities whose colours the photos show.
 
-    A product that the frame cuts has another hull than in its photos: its mask stays as it is.
+    A mask that the frame border truncates stays as it is, as its hull cannot be compared with the photos.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    image : uint8 (h, w, 3) RGB
+    hull_prior : HullPrior or None
+
+    Returns
+    -------
+    bool (h, w), a superset of `mask`.
     """
     if hull_prior is None or not hull_prior.is_solid or not mask.any() or _is_truncated(mask):
         return mask
@@ -101,6 +114,6 @@ def _is_truncated(mask: Array) -> bool:
 
 
 def _contact_share(concavity: Array, mask: Array) -> float:
-    """Share of a bite's contour that lies on the mask, 0 to 1."""
+    """Share of a concavity's outline that lies on the mask, 0 to 1."""
     outline = (cv2.dilate(concavity.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~concavity
     return float((outline & mask).sum() / max(1, outline.sum()))

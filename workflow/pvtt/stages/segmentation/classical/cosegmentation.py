@@ -1,9 +1,9 @@
-"""Find the product: co-segmentation of a few frames of a clip, then choice of the object.
+"""Find the product by co-segmentation of a few frames.
 
-Frames spread over the clip are labelled together with one colour model of product and ground (co-segmentation, Rother
-et al., CVPR 2006), started from saliency (`saliency.py`) and, when there are product photos, from their colours and
-their place (`place.py`). Skin that comes in over the frame's border is ground. Of the regions found, the product's are
-chosen (`regions.py`) and labelled once more.
+Frames spread over the clip are labelled jointly with one colour model of product and background (Rother et al.,
+"Cosegmentation of image pairs by histogram matching", CVPR 2006). The start is saliency (`saliency.py`) and, with
+product photos, their colours and their matched location (`feature_matching.py`). Skin that enters over the frame
+border is background. The product's regions are selected (`frame_features.py`) and labelled once more.
 """
 
 from __future__ import annotations
@@ -51,7 +51,13 @@ _MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry n
 
 @dataclass(frozen=True)
 class InitialDetections:
-    """The product as found in the sampled frames."""
+    """The product as detected in the sampled frames.
+
+    numbers: frame numbers. masks: bool (h, w) per sampled frame. scores: how well each frame shows the product.
+    foreground, background: histograms, float64 (32784,). ambiguity: score of the best rival over the product's.
+    likeness: colour similarity to the photos, None without photos. skin_share: of the masks. n_matched: frames in which
+    a photo was matched. bins_per_frame: `bin_indices` of each frame.
+    """
 
     numbers: list[int]
     masks: list[Array]
@@ -67,7 +73,8 @@ class InitialDetections:
     hull_prior: HullPrior | None  # of the product in its photos
 
     def color_contrast(self, k: int, mask: Array) -> float:
-        """How much more a mask, bool (h, w), of the k-th sampled frame has the product's colours than its surroundings.
+        """Colour similarity of a mask, bool (h, w), to the product minus that of its surroundings, in the k-th sampled
+        frame.
 
         -1 to 1; -1 for an empty mask.
         """
@@ -80,14 +87,24 @@ class InitialDetections:
 
     @property
     def best(self) -> int:
-        """Place in `numbers` of the frame where the product is seen best."""
+        """Index in `numbers` of the frame that shows the product best."""
         return int(np.argmax(self.scores))
 
 
 def extract_features(
     number: int, frame: Array, matcher: PhotoMatcher | None, overlay_mask: Array, hull_prior: HullPrior | None
 ) -> FrameFeatures:
-    """Evidence of one frame (uint8 (h, w, 3) RGB); `overlay_masks`: where an overlay lies, bool at the reduced size."""
+    """Features of one frame at a short side of `SHORT_SIDE` px.
+
+    Parameters
+    ----------
+    number : int
+        Frame number.
+    frame : uint8 (h, w, 3) RGB
+    matcher : PhotoMatcher or None
+    overlay_mask : bool (h, w), at the reduced size
+    hull_prior : HullPrior or None
+    """
     image = reduced(frame, SHORT_SIDE)
     saliency, background = estimate_saliency(image)
     corners = None
@@ -118,10 +135,10 @@ def _outer_tenth(shape: tuple[int, ...]) -> Array:
 
 
 def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array:
-    """Connected parts of what is closed off that stand out, bool (h, w).
+    """Components of closed regions that stand out, bool (h, w).
 
-    The veins of a marble or a horizon close off parts of the ground: these are large, or little salient and of the
-    colours (`bins` from `color_histograms.bin_indices`) of the rest.
+    The veins of marble or a horizon also close off parts of the background. Such parts are large, or of low saliency
+    and of the colours (`bins` from `color_histograms.bin_indices`) of the rest.
     """
     parts = components(closed_regions, 4)
     labels, areas = parts.labels, parts.areas
@@ -138,7 +155,9 @@ def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array
 
 
 def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
-    """Log-odds of place: nought inside the quadrilateral grown by a tenth, falling to -4 outside."""
+    """Log-odds of the location: 1 inside the quadrilateral enlarged by a tenth, falling to -4 outside; float32 (h,
+    w).
+    """
     centre = corners.mean(0)
     grown = centre + 1.1 * (corners - centre)
     inside = np.zeros(shape, np.uint8)
@@ -148,12 +167,21 @@ def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
 
 
 def foreign_skin(image: Array, color_likelihood: Array | None) -> Array:
-    """Skin-coloured regions that are not the product's, bool (h, w).
+    """Skin-coloured regions that are not the product's.
 
-    Those connected to the frame's border, as hands and arms come in from outside, and with photos also those whose
-    colours these do not show, and those that touch something unlike the photos which comes in from outside: a sleeve.
-    What fills much of the frame is a ground of wood, of which the product may be a part. `color_likelihood` is
-    `color_histograms.color_likelihood`, None without photos.
+    These are regions that touch the frame border, as hands and arms do. With photos, also regions whose colours the
+    photos do not show, and regions that touch a sleeve: something unlike the photos that enters over the border. A
+    region that fills much of the frame is a wooden background, of which the product may be a part.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    color_likelihood : float64 (32768,) or None
+        Of the photos' colours, see `color_histograms.color_likelihood`; None without photos.
+
+    Returns
+    -------
+    bool (h, w)
     """
     skin = cv2.blur(color_histograms.skin_probability(image), (3, 3)) > 0.5
     parts = components(skin, 4)
@@ -172,7 +200,7 @@ def foreign_skin(image: Array, color_likelihood: Array | None) -> Array:
 
 
 def _sleeve_mask(image: Array, likelihood: Array, skin: Array) -> Array:
-    """What edges close off from the ground, is unlike the photos and touches the border, uint8 (h, w)."""
+    """Closed regions that are unlike the photos and touch the frame border, uint8 (h, w)."""
     closed_regions, _ = closed_contours(image, _outer_tenth(skin.shape))
     unlike_photos = closed_regions & (cv2.blur(likelihood, (3, 3)) < _MIN_REFERENCE_SHARE) & ~skin
     parts = components(unlike_photos, 4)
@@ -180,7 +208,7 @@ def _sleeve_mask(image: Array, likelihood: Array, skin: Array) -> Array:
 
 
 def _at_border(parts: Components) -> Array:
-    """Which of `count` labelled components touch the frame's border with at least 4 px, bool (count,)."""
+    """Which components touch the frame border with at least 4 px, bool (count,)."""
     labels = parts.labels
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.bincount(edge, minlength=len(parts)) >= 4
@@ -222,7 +250,7 @@ def cosegment(
 
 
 def joint_labeling(features: Sequence[FrameFeatures], reference: Array | None, rounds: int) -> None:
-    """Fill `probability` (probability of the product) of all views, estimating one colour model for all of them."""
+    """Fill `probability` of all frames with one colour model, estimated from all of them in `rounds` iterations."""
     priors = [_prior(frame, reference) for frame in features]
     weights = [_first_weights(frame, reference) for frame in features]
     for _ in range(rounds):
@@ -276,7 +304,9 @@ def _models(
     reference: Array | None,
     likelihood: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Colours of product and ground over all views; views whose product is unlike `likelihood` count less."""
+    """Foreground and background histograms over all frames; frames unlike `likelihood` (a histogram) have lower
+    weights.
+    """
     histograms = [color_histograms.histogram(v.bins, w) for v, w in zip(features, weights, strict=True)]
     weights_by_frame = (
         None
@@ -297,7 +327,7 @@ def _refine(
     reference: Array | None,
     hull_prior: HullPrior | None,
 ) -> InitialDetections:
-    """Label again with models of the chosen regions alone; everything else has become ground."""
+    """Label again with models of the selected regions alone; everything else has become background."""
     weights = []
     for frame, regions in zip(features, selected, strict=True):
         mask = np.any([region.mask for region in regions], axis=0) if regions else np.zeros(frame.saliency.shape, bool)

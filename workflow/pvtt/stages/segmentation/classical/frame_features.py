@@ -1,7 +1,7 @@
-"""Regions of sampled frames as candidates for the product, and the choice among them.
+"""Features of sampled frames, and the selection of the product among their regions.
 
-A candidate is salient, lasts over the frames, is not cut by the border, lies in the middle, and is like the photos.
-What belongs to the chosen one: parts of its colours, and close by those of other colours that the photos show.
+A good candidate is salient, persists over the frames, is not cut by the frame border, lies in the middle, and is
+similar to the photos. Parts of its colours belong to it, and nearby parts of other colours that the photos show.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ _MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry n
 
 @dataclass
 class FrameFeatures:
-    """One sampled frame at reduced size and what is known of it; maps are (h, w)."""
+    """Features of one sampled frame at reduced size; maps are (h, w).
+
+    number: frame number. image: uint8 RGB. bins: `color_histograms.bin_indices`. saliency, background: float32 in [0,
+    1]. location_prior: log-odds of the matched photo's location. probability: of the product, filled by
+    co-segmentation.
+    """
 
     number: int
     image: Array
@@ -43,7 +48,7 @@ class FrameFeatures:
 
 @dataclass
 class Region:
-    """A connected region of one view: a candidate for the product."""
+    """A connected region of one frame: a candidate for the product. `colours` is its histogram."""
 
     frame: int
     mask: Array
@@ -53,7 +58,7 @@ class Region:
 
 
 def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
-    """Connected regions of what was found in a view (the `number`-th), large ones first; at most twelve."""
+    """Connected regions of the labelled product in the `number`-th sampled frame, largest first, at most twelve."""
     mask = frame.probability > 0.5
     parts = components(mask, 8)
     labels = parts.labels
@@ -63,7 +68,7 @@ def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
 
 
 def score_regions(regions: Sequence[Region], features: Sequence[FrameFeatures], reference: Array | None) -> None:
-    """Fill the scores of regions; `reference` are the photos' colours."""
+    """Set the regions' scores; `reference` is the histogram of the photos, None without photos."""
     for region in regions:
         frame = features[region.frame]
         height, width = region.mask.shape
@@ -84,7 +89,7 @@ def score_regions(regions: Sequence[Region], features: Sequence[FrameFeatures], 
 
 
 def _persistence(region: Region, regions: Sequence[Region], count: int) -> float:
-    """Mean over the views of the best agreement in colour and area with one of their regions."""
+    """Mean over the frames of the best agreement in colour and area with one of their regions."""
     best = np.zeros(count)
     area = region.mask.sum()
     for other in regions:
@@ -95,11 +100,15 @@ def _persistence(region: Region, regions: Sequence[Region], count: int) -> float
 
 
 def select_regions(regions: Sequence[Region], count: int, single: bool) -> tuple[list[list[Region]], float]:
-    """Regions of the product per view, and the best rival's score relative to the product's.
+    """Select the product's regions in `count` frames.
 
-    A view's best region of the product's colours is taken and, of the others, those close to it or, unless the photos
-    show a `single` object, nearly as good; a single object may be cut in two by what is before it. What is close and
-    has other colours that the photos show is taken, too.
+    In each frame, the best region with the product's colours is taken. Other regions with these colours are added if
+    they are close to it or, unless the photos show a `single` object, of nearly the same score; a single object may be
+    split by what is in front of it. Nearby regions of other colours that the photos show are added, too.
+
+    Returns
+    -------
+    The regions per frame, and the best rival's score relative to the product's.
     """
     if not regions:
         return [], 0.0
@@ -130,7 +139,7 @@ def _fits_extent(mask: Array, whole: Array) -> bool:
 
 
 def _is_near(mask: Array, best: Array, reach: float) -> bool:
-    """Whether a region lies within `reach` of the best one, as a share of that one's extent."""
+    """Whether a region lies within `reach` of the best one, relative to that one's extent."""
     rows, columns = np.flatnonzero(best.any(1)), np.flatnonzero(best.any(0))
     extent = max(np.ptp(rows), np.ptp(columns)) + 1
     distance = cv2.distanceTransform(1 - best.astype(np.uint8), cv2.DIST_L2, 5)

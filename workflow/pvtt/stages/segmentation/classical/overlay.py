@@ -1,7 +1,7 @@
-"""Titles, subtitles and other graphics laid over the video: they are not the product and may cover it.
+"""Detect titles, subtitles and other graphics laid over the video: they are not the product and may cover it.
 
-An overlay appears or disappears within one frame over a wide area while the picture before and after changes little;
-it belongs to the side on which the area moves less, as an overlay stays fixed on the screen while the scene moves.
+An overlay appears or disappears within one frame over a wide area, while the picture before and after changes little.
+It belongs to the side on which the area moves less, as an overlay stays fixed on the screen while the scene moves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ _WINDOW = 8  # frames before and after the change that are compared
 
 
 def detect_overlays(frames: Sequence[Array]) -> Array:
-    """Where overlays lie, bool (n, h, w), in frames uint8 (h, w, 3) RGB of about 240 px on the short side."""
+    """Where graphic overlays lie.
+
+    Parameters
+    ----------
+    frames : uint8 (h, w, 3) RGB, about 240 px on the short side
+
+    Returns
+    -------
+    bool (n, h, w)
+    """
     found = np.zeros((len(frames), *frames[0].shape[:2]), bool)
     steps = [_difference(a, b) for a, b in pairwise(frames)]
     extent = [_wide_regions(step > _MIN_CHANGE).mean() for step in steps]
@@ -49,7 +58,7 @@ def _difference(first: Array, second: Array) -> Array:
 
 
 def _wide_regions(change: Array) -> Array:
-    """Changed areas of some width, closed over the gaps between letters."""
+    """Changed regions of some width, closed over the gaps between letters."""
     kernel = np.ones((_MIN_WIDTH_PX, _MIN_WIDTH_PX), np.uint8)
     opened = cv2.morphologyEx(change.astype(np.uint8), cv2.MORPH_OPEN, kernel)
     return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0)
