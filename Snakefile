@@ -17,12 +17,14 @@ include: "workflow/rules/products.smk"
 include: "workflow/rules/pairs.smk"
 include: "workflow/rules/insertion.smk"
 include: "workflow/rules/scoring.smk"
+include: "workflow/rules/verdicts.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/report.smk"
 
 
 localrules:
     all,
+    judge_masks,
     plan,
     dataset,
     report,

@@ -18,6 +18,7 @@ from pvtt.io import video as media
 from pvtt.io.files import link_or_copy, read_json, write_json
 from pvtt.stages.segmentation.track import build_track
 from pvtt.stages.shots import cut_clip
+from pvtt.stages.verdicts import judge_mask
 from truth import Clip, World
 
 Array = np.ndarray
@@ -81,6 +82,12 @@ def guarded(stage: str, item: str, measure: Callable[[], Iterable[Outcome]]) -> 
 def clip_folder(options: Options, clip: Clip, name: str) -> Path:
     """Folder `name` of a clip's working files."""
     return options.out / "work" / "clips" / clip.clip_id / name
+
+
+def mask_verdict(folder: Path) -> dict[str, Any]:
+    """Status, reason and score of the masks in a clip's folder, by the default limits."""
+    verdict = judge_mask(read_json(folder / "mask_measures.json"), stage_defaults("verdicts")["masks"])
+    return {key: verdict[key] for key in ("status", "reason", "score")}
 
 
 def pair_folder(options: Options, clip: Clip, target: str, name: str) -> Path:

@@ -22,7 +22,7 @@ from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.segmentation import segment_clip
 from pvtt.stages.shots import cut_clip
 from stages import shots
-from stages.common import Options, Outcome, backend_name, guarded, track_record
+from stages.common import Options, Outcome, backend_name, guarded, mask_verdict, track_record
 
 Array = np.ndarray
 Still = tuple[int, Array]
@@ -93,17 +93,17 @@ def _masks(
     options: Options, feed: Path, row: Mapping[str, str], stills: list[Still], results: Path | None
 ) -> Iterator[Outcome]:
     for folder in _clips(options, feed, row, stills, results):
-        clip, qa = read_json(folder / "clip.json"), read_json(folder / "qa.json")
+        clip, record = read_json(folder / "clip.json"), read_json(folder / "mask_measures.json")
         inside = _inside(clip["source"], stills)
         if not inside:
             continue
         masks = media.read_masks(folder / "masks.mkv").any(0)
         start = clip["source"]["start_frame"]
         ious = [mask_iou(masks[frame - start], _in_clip(still, clip)) for frame, still in inside]
-        facts = {key: qa[key] for key in ("status", "reason", "score")} | {"empty": False, "folder": str(folder)}
+        facts = mask_verdict(folder) | {"empty": False, "folder": str(folder)}
         facts |= {"mean_area": float(np.mean([still.mean() for _, still in inside])), "frames": len(inside)}
-        figures = {"j": float(np.mean(ious)), "s_per_frame": qa["provenance"]["seconds"] / len(masks)}
-        name = qa["provenance"]["backend"]
+        figures = {"j": float(np.mean(ious)), "s_per_frame": record["provenance"]["seconds"] / len(masks)}
+        name = record["provenance"]["backend"]
         yield Outcome("segmentation", name, "feed", clip["clip_id"], figures, facts)
 
 
@@ -114,7 +114,7 @@ def _clips(
     product, settings = row["id"], options.settings("segmentation")[0]
     if results is not None:
         listed = sorted((results / "clips").glob(f"{product}_s*"))
-        yield from (folder for folder in listed if (folder / "qa.json").is_file())
+        yield from (folder for folder in listed if (folder / "mask_measures.json").is_file())
         return
     work = options.out / "work" / "feed"
     path = work / "shots" / backend_name("shots", options.settings("shots")[0]) / f"{product}.json"

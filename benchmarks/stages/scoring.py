@@ -17,7 +17,7 @@ from pvtt.config.settings import stage_defaults
 from pvtt.io.files import read_json
 from pvtt.metrics import auroc, precision_recall, spearman
 from pvtt.stages.scoring import score_pair
-from pvtt.stages.scoring.filter import failed_rules
+from pvtt.stages.verdicts import judge_pair
 from stages.common import Options, Outcome, backend_name, cutout_paths
 
 SMALL_ERROR = 0.65
@@ -31,14 +31,14 @@ def measure_pair(options: Options, clip_dir: Path, pair_dir: Path, insertion: Ou
     source = insertion.facts["clip_id"].rsplit("_s", 1)[0]
     score_pair(clip_dir, pair_dir, cutout_paths(options, target), cutout_paths(options, source), settings)
     record = read_json(pair_dir / "score.json")
-    reasons = failed_rules(record, stage_defaults("filter"))
+    verdict = judge_pair(record, stage_defaults("verdicts")["pairs"])
     similarity = insertion.figures["ssim_coarse"]
-    facts: dict[str, Any] = {"insertion": insertion.backend, "status": record["status"], "reasons": reasons}
-    facts |= {"kept": not reasons, "true_error": None if similarity is None else 1 - similarity}
-    facts["scores"] = {"quality_score": record["quality_score"]} | record["scores"] | record["measures"]
+    facts: dict[str, Any] = {"insertion": insertion.backend, "status": record["status"], "reasons": verdict.reasons}
+    facts |= {"kept": verdict.kept, "true_error": None if similarity is None else 1 - similarity}
+    facts["scores"] = {"quality_score": verdict.quality_score} | record["scores"] | record["measures"]
     figures: dict[str, float | None] = {"s_per_pair": record["provenance"]["seconds"]}
     if insertion.backend not in CONTROLS:
-        figures["kept"] = float(not reasons)
+        figures["kept"] = float(verdict.kept)
     name, mode = backend_name("scoring", settings), insertion.mode
     return Outcome("scoring", name, mode, f"{insertion.item}/{insertion.backend}", figures, facts)
 

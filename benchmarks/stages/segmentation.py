@@ -16,7 +16,7 @@ from pvtt.io import video
 from pvtt.io.files import read_json
 from pvtt.metrics import auroc, boundary_f, mask_iou, presence_accuracy, selective
 from pvtt.stages.segmentation import segment_clip
-from stages.common import Options, Outcome, backend_name, clip_folder, cutout_paths, take
+from stages.common import Options, Outcome, backend_name, clip_folder, cutout_paths, mask_verdict, take
 from truth import Clip
 
 Array = np.ndarray
@@ -34,12 +34,12 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
         references = cutout_paths(options, clip.product_id)[: settings["references"]]
         title = options.world.rows[clip.product_id]["title"]
         segment_clip(folder, references, title, settings)
-        qa = read_json(folder / "qa.json")
+        record = read_json(folder / "mask_measures.json")
         masks = video.read_masks(folder / "masks.mkv").any(0)
-        facts = {key: qa[key] for key in ("status", "reason", "score")} | {"empty": not clip.has_product}
+        facts = mask_verdict(folder) | {"empty": not clip.has_product}
         facts |= {"mean_area": clip.record["mean_area"], "tags": clip.record.get("tags", [])}
         figures = mask_figures(masks, truth) if clip.has_product else {}
-        figures["s_per_frame"] = qa["provenance"]["seconds"] / len(truth)
+        figures["s_per_frame"] = record["provenance"]["seconds"] / len(truth)
         yield Outcome("segmentation", name, "isolated", clip.clip_id, figures, facts)
 
 

@@ -244,9 +244,8 @@ def scored(pair, settings, tmp_path, title=""):
 def test_a_pair_is_scored_by_dinov2_clip_siglip_and_the_judge(pair, url, tmp_path):
     settings = settings_of(url) | {"backend": "dinov2", "also": ["clip", "siglip"]}
     record = scored(pair, settings, tmp_path)
-    assert record["status"] == "scored" and record["basis"] == ["identity", "temporal", "lighting", "overall"]
-    scores, measures, weights = record["scores"], record["measures"], settings["weights"]
-    assert record["quality_score"] == pytest.approx(sum(weights[n] * scores[n] for n in weights), abs=1e-5)
+    assert record["status"] == "scored" and None not in record["scores"].values()
+    scores, measures = record["scores"], record["measures"]
     assert scores["identity"] == measures["identity_median"] >= measures["identity_p10"]
     assert scores["lighting"] == pytest.approx((record["judge"]["dimensions"]["lighting"]["score"] - 1) / 4, abs=1e-5)
     floor = settings["clip"]["floor"]
@@ -261,14 +260,13 @@ def test_a_pair_is_scored_by_dinov2_clip_siglip_and_the_judge(pair, url, tmp_pat
     assert provenance["models"][0]["repository"] == "tiny/dinov2-base"
     assert provenance["measured_by"] == version(settings)
     assert KEY not in json.dumps(record)
-    again = scored(pair, settings | {"weights": weights | {"overall": 0.1}}, tmp_path)
+    again = scored(pair, settings | {"grow_px": 20}, tmp_path)
     assert again["judge"]["asked"] == 0 and again["judge"]["dimensions"] == record["judge"]["dimensions"]
-    assert again["quality_score"] != record["quality_score"]
 
 
 def test_a_dead_judge_leaves_null_and_the_rest(pair, tmp_path):
     record = scored(pair, settings_of("http://127.0.0.1:9/v1", retries=0), tmp_path)
-    assert record["status"] == "scored" and record["basis"] == ["identity", "temporal"]
+    assert record["status"] == "scored" and record["scores"]["temporal"] is not None
     assert record["scores"]["lighting"] is None and record["scores"]["overall"] is None
     assert record["judge"]["status"] == "failed" and "no answer" in record["judge"]["reason"]
     assert record["measures"]["judge_overall"] is None

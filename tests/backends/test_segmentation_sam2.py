@@ -23,6 +23,7 @@ from pvtt.stages.segmentation import segment_clip
 from pvtt.stages.segmentation.sam2 import Backend, load_predictor
 from pvtt.stages.segmentation.sam2.box_selection import Candidate
 from pvtt.stages.segmentation.sam2.cropped_video import CroppedVideo
+from pvtt.stages.verdicts import judge_mask
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make models)")
 pytest.importorskip("transformers", reason="transformers is not installed (make models)")
@@ -33,6 +34,7 @@ from backends.tiny import sam2 as tiny_sam
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 HEIGHT, WIDTH = 120, 160
+LIMITS = stage_defaults("verdicts")["masks"]
 RED = (200, 40, 30)
 SAM, DETECTOR = "sam2.1-hiera-tiny", "grounding-dino-tiny"
 
@@ -254,10 +256,10 @@ def test_the_stage_accepts_good_masks(tmp_path, monkeypatch):
     clip(tmp_path, frames)
     monkeypatch.setattr(Backend, "load", lambda self, device: self.__dict__.update(_detector=Near(), _model=Reddish()))
     segment_clip(tmp_path, [], "Red Disc", settings(), category="toys", subcategory="disc")
-    qa = json.loads((tmp_path / "qa.json").read_text())
-    assert (qa["status"], qa["reason"]) == ("accepted", "")
-    assert qa["measures"]["agreement"] > 0.95
-    assert (qa["provenance"]["backend"], qa["provenance"]["settings"]["sam2"]["model"]) == ("sam2", SAM)
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
+    assert judge_mask(record, LIMITS)["status"] == "accepted"
+    assert record["measures"]["agreement"] > 0.95
+    assert (record["provenance"]["backend"], record["provenance"]["settings"]["sam2"]["model"]) == ("sam2", SAM)
 
 
 class Reddish(Colour):
@@ -451,13 +453,13 @@ def test_the_stage_follows_the_mug_of_the_demo_with_a_model_that_was_taught_it(t
     monkeypatch.setenv("PVTT_MODELS", str(tmp_path))
     clip(tmp_path, frames[:20])
     segment_clip(tmp_path, [], "Stoneware Mug", settings(max_objects=1), category="kitchen", subcategory="mug")
-    qa = json.loads((tmp_path / "qa.json").read_text())
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
     masks = video.read_masks(tmp_path / "masks.mkv")
-    assert (qa["status"], qa["reason"]) == ("accepted", "")
+    assert judge_mask(record, LIMITS)["status"] == "accepted"
     assert masks.shape == (1, *frames[:20].shape[:3])
     shared = [(a & b).sum() / (a | b).sum() for a, b in zip(masks[0], truth, strict=False)]
     assert min(shared) > 0.8
     assert track["n_frames"] == 20 and all(frame["visible"] for frame in track["frames"])
-    assert {"box_score", "predicted_iou", "confidence", "agreement", "round_trip"} <= set(qa["measures"])
-    assert qa["provenance"]["backend"] == "sam2"
+    assert {"box_score", "predicted_iou", "confidence", "agreement", "round_trip"} <= set(record["measures"])
+    assert record["provenance"]["backend"] == "sam2"

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pvtt.config.settings import stage_defaults
 from pvtt.records.ids import clip_id
+from pvtt.records.results_format import mark_results
 from pvtt.stages.pairs import plan_pairs
 from pvtt.stages.pairs.packs import assign_packs, read_ledger, write_ledger
 from pvtt.stages.pairs.taxonomy import Taxonomy
@@ -61,6 +62,7 @@ class Run:
     def finish_shots(self, *products: str) -> None:
         """As if everything up to the table of clips had run for these products."""
         self.write(*(f"results/catalogue/{product}.json" for product in products))
+        mark_results(self.results)
         self.write("results/catalogue.tsv")
         self.write(*(f"results/shots/{product}.json" for product in products if self.clips[product]))
         rows = [f"{clip_id(product, k + 1)}\taccepted" for product, number in self.clips.items() for k in range(number)]
@@ -72,8 +74,9 @@ class Run:
         cutouts = [f"results/products/{product}/{k + 1}" for product in products for k in range(self.photos[product])]
         self.write(*(f"{cutout}{suffix}" for cutout in cutouts for suffix in (".png", ".json")))
         self.write(*(f"results/clips/{clip}/{name}" for clip in clips for name in ("video.mp4", "clip.json")))
-        names = ("masks.mkv", "track.json", "qa.json")
+        names = ("masks.mkv", "track.json", "mask_measures.json")
         self.write(*(f"results/clips/{clip}/{name}" for clip in clips for name in names))
+        self.write("results/mask_verdicts.tsv")
         plan = self.plan(**settings)
         self.write("results/pairs.parquet")
         plan.to_parquet(self.results / "pairs.parquet")

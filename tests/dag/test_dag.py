@@ -1,5 +1,6 @@
 """The DAG without running it: job counts of whole feeds, of presets and of what changes in a finished run."""
 
+import json
 import os
 import re
 
@@ -8,7 +9,7 @@ import pytest
 from conftest import ROOT, Workflow
 from fabricate import Run
 
-AGGREGATES = {"filter_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
+AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
 
 
 def dry_run(run, *arguments):
@@ -60,7 +61,7 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     assert first.pop("all", 1) == 1
     assert first == {
         "probe_product": 1, "build_catalogue": 1, "detect_shots": 1, "list_clips": 1, "cut_out_product": 1,
-        "plan_pairs": 1, **dict.fromkeys(("filter_pairs", "publish_dataset", "write_report"), 1),
+        "judge_masks": 1, "plan_pairs": 1, **dict.fromkeys(("judge_pairs", "publish_dataset", "write_report"), 1),
     }  # fmt: skip
     finished.finish_shots("N")
     second = dry_run(finished)
@@ -153,6 +154,25 @@ class Backend(Composite):
     assert dry_run(finished, "--nolock", pair, *chosen) == {}
     os.utime(lora)
     assert dry_run(finished, "--nolock", pair, *chosen) == {"insert_product": 1}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "rules"),
+    [
+        ({"masks": {"min_score": 0.7}}, {"judge_masks": 1, "plan_pairs": 1}),
+        ({"pairs": {"weights": {"overall": 0.1}}}, {}),
+    ],
+)
+def test_a_new_limit_or_weight_schedules_judging_planning_dataset_and_report_only(finished, verdicts, rules):
+    # Snakemake notes the parameters of what it touches.
+    Workflow(finished.folder).snakemake("--touch", "--forceall", "--cores", "1", "--quiet", "all")
+    assert dry_run(finished, "--config", f"verdicts={json.dumps(verdicts)}") == AGGREGATES | rules
+
+
+def test_results_of_an_earlier_version_are_refused(finished):
+    (finished.results / "format.json").unlink()
+    done = Workflow(finished.folder).snakemake("-n", check=False)
+    assert done.returncode != 0 and "holds results of format 1" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("preset", "pairs"), [("poc", 3_600), ("small", 20_800)])

@@ -13,7 +13,7 @@ from pvtt.config.settings import load_schema
 from pvtt.io import video as media
 
 pytestmark = pytest.mark.xdist_group("run")
-AGGREGATES = {"filter_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
+AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
 
 
 def pairs_json(workflow):
@@ -124,7 +124,7 @@ def test_a_new_product_runs_its_own_clips_and_the_new_pairs(own_run):
 
 
 def test_a_new_threshold_runs_the_filter_alone(own_run):
-    jobs = own_run.run("--config", 'filter={"min_quality": 0.99}')
+    jobs = own_run.run("--config", 'verdicts={"pairs": {"min_quality": 0.99}}')
     assert jobs == Counter(AGGREGATES)
     assert pairs_json(own_run)["total_pairs"] == 0
 

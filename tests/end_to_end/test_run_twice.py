@@ -96,7 +96,7 @@ def test_another_results_folder_takes_them_and_leaves_the_first_as_it_is(finishe
     other = Workflow(own_run.folder)
     other.results = own_run.folder / "other"
     clip = next((own_run.results / "pairs").iterdir()).name
-    targets = [f"other/clips/{clip}/background.mp4", f"other/clips/{clip}/qa.json"]
+    targets = [f"other/clips/{clip}/background.mp4", f"other/clips/{clip}/mask_measures.json"]
     jobs = other.run(*targets, "--config", "results=other", "store=results/store")
     assert jobs["segment_clip"] == jobs["remove_product"] == 1 == taken(other, "segment_clip")
     assert entries(own_run) == kept and outputs(own_run) == before

@@ -50,16 +50,18 @@ CONFIG = {
         "openai": {"model": "tiny-vlm"},
     },
     # What random weights paint is no product; the dataset is to be published all the same.
-    "filter": {
-        "min_quality": 0,
-        "min_swap": -1,
-        "min_changed": 0,
-        "min_background_psnr_db": 0,
-        "min_motion_ratio": 0,
-        "max_motion_ratio": 1e9,
-        "max_box_drift": 1e9,
-        "min_temporal": 0,
-        "min_identity": 0,
+    "verdicts": {
+        "pairs": {
+            "min_quality": 0,
+            "min_swap": -1,
+            "min_changed": 0,
+            "min_background_psnr_db": 0,
+            "min_motion_ratio": 0,
+            "max_motion_ratio": 1e9,
+            "max_box_drift": 1e9,
+            "min_temporal": 0,
+            "min_identity": 0,
+        }
     },
 }
 
@@ -103,7 +105,7 @@ def records(workflow, name):
 
 def test_every_pair_of_the_clip_is_inserted(models_run):
     clip = models_run.results / "clips" / CLIP
-    qa = json.loads((clip / "qa.json").read_text())
+    qa = json.loads((clip / "mask_verdict.json").read_text())
     assert (qa["status"], qa["reason"]) == ("accepted", "")
     pairs = pd.read_parquet(models_run.results / "pairs.parquet")
     planned = pairs[pairs.status == "planned"]
@@ -123,11 +125,12 @@ def test_every_score_is_measured(models_run):
     found = records(models_run, "score.json")
     for record in found:
         jsonschema.validate(record, load_schema("score"))
-        assert record["status"] == "scored" and record["basis"] == ["identity", "temporal", "lighting", "overall"]
+        assert record["status"] == "scored"
         assert None not in record["scores"].values()
         assert record["judge"]["status"] == "done" and record["judge"]["model"] == "tiny-vlm"
         assert "identity_median_clip" in record["measures"]
-    assert len({record["quality_score"] for record in found}) > 1
+    verdicts = pd.read_parquet(models_run.results / "filtered.parquet")
+    assert set(verdicts.basis) == {"identity;temporal;lighting;overall"} and verdicts.quality_score.nunique() > 1
 
 
 def test_records_name_the_models_their_commits_and_licences(models_run):
@@ -139,7 +142,7 @@ def test_records_name_the_models_their_commits_and_licences(models_run):
         return {model["id"]: model["licence"] for model in used[0]}
 
     apache = "Apache-2.0"
-    assert models("clips/*/qa.json") == {"grounding-dino-tiny": apache, "sam2.1-hiera-tiny": apache}
+    assert models("clips/*/mask_measures.json") == {"grounding-dino-tiny": apache, "sam2.1-hiera-tiny": apache}
     assert models("products/*/*.json") == {"rembg-birefnet-general": "MIT"}
     assert models(f"clips/{CLIP}/background.json") == {"wan2.1-vace-1.3b": apache}
     assert models("pairs/*/*/insert.json") == {"wan2.1-vace-1.3b": apache}

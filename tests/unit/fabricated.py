@@ -19,6 +19,8 @@ import pandas as pd
 from pvtt.io import video
 from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.records import ids
+from pvtt.records.mask_verdicts import write_mask_verdicts
+from pvtt.records.results_format import mark_results
 from synthetic import make_feed
 from synthetic.feed import products
 from synthetic.sprites import draw_sprite
@@ -47,6 +49,7 @@ def tiny_run() -> SimpleNamespace:
 
 def fabricate(feed: Path, results: Path) -> SimpleNamespace:
     """Write results below `results`; return results, catalogue, clips, pairs and filtered, as the stages take them."""
+    mark_results(results)
     with open(feed / "products.csv", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     shots = read_json(feed / "truth" / "shots.json")
@@ -56,6 +59,9 @@ def fabricate(feed: Path, results: Path) -> SimpleNamespace:
     for shot in shots:
         if shot["end_frame"] - shot["start_frame"] >= 50:
             _write_clip(feed, results / "clips" / shot["clip_id"], shot)
+    write_mask_verdicts(
+        results, [_mask_verdict(shot) for shot in shots if shot["end_frame"] - shot["start_frame"] >= 50]
+    )
     for row in rows:
         for index, photo in enumerate(filter(None, row["images"].split(";")), 1):
             _write_cutout(results, row["id"], index, Path(photo).name, sprites[row["id"]])
@@ -124,9 +130,15 @@ def _write_clip(feed: Path, folder: Path, shot: dict) -> None:
     objects = [{"id": 1, "visible_frames": n_frames, "mean_area": float(np.mean(areas))}]
     write_json(folder / "track.json", name | size | {"frames": entries, "objects": objects, "points": []})
     found = bool(shot["masks"])
+    measured = {"status": "measured" if found else "failed", "reason": "" if found else "no product was found"}
+    record = name | measured | {"measures": {"empty": False}, "provenance": PROVENANCE}
+    write_json(folder / "mask_measures.json", record)
+
+
+def _mask_verdict(shot: dict) -> dict[str, object]:
+    found = bool(shot["masks"])
     verdict = {"status": "accepted" if found else "rejected", "reason": "" if found else "no product was found"}
-    score = {"score": 0.93 if found else 0.11, "measures": {"empty": False}, "provenance": PROVENANCE}
-    write_json(folder / "qa.json", name | verdict | score)
+    return {"clip_id": shot["clip_id"], **verdict, "score": 0.93 if found else 0.11}
 
 
 def _write_cutout(results: Path, product: str, index: int, image: str, sprite: str) -> None:
@@ -160,7 +172,10 @@ def _write_pairs(
             quality = _write_pair(results, pair, len(pairs))
             pairs.append(pair | {"status": "planned", "reason": ""})
             reason = "" if quality and quality >= 0.7 else f"quality {quality} is under 0.7" if quality else "failed"
-            filtered.append({"pair_id": pair_id, "kept": not reason, "reasons": reason, "quality_score": quality})
+            basis = "identity;temporal" if quality else ""
+            filtered.append(
+                {"pair_id": pair_id, "kept": not reason, "reasons": reason, "quality_score": quality, "basis": basis}
+            )
     return pd.DataFrame(pairs), pd.DataFrame(filtered)
 
 
@@ -177,9 +192,8 @@ def _write_pair(results: Path, pair: dict, number: int) -> float | None:
     write_json(folder / "insert.json", record)
     quality = None if failed else round(0.55 + 0.4 * ((number * 37 + 95) % 100) / 100, 3)
     scores = {"identity": quality and quality - 0.05, "temporal": quality and 0.5 + quality / 2}
-    scored = {"status": "failed" if failed else "scored", "reason": verdict["reason"], "quality_score": quality}
-    basis = [] if failed else ["identity", "temporal"]
-    rest = {"scores": scores | {"lighting": None, "overall": None}, "basis": basis, "measures": {}}
+    scored = {"status": "failed" if failed else "scored", "reason": verdict["reason"]}
+    rest = {"scores": scores | {"lighting": None, "overall": None}, "measures": {}}
     write_json(folder / "score.json", {"pair_id": pair["pair_id"], **scored, **rest, "provenance": PROVENANCE})
     if failed:
         write_empty(folder / "insert.mp4")

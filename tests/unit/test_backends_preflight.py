@@ -187,7 +187,7 @@ class TestSettingsOfOthers:
             settings.resolve({"insertion": {"magic": {"steps": "many"}}})
 
     def test_settings_that_are_no_backends_stay(self):
-        assert settings.resolve({})["scoring"]["weights"]["identity"] == 0.3
+        assert settings.resolve({})["verdicts"]["pairs"]["weights"]["identity"] == 0.3
 
 
 class TestProvenance:

@@ -15,6 +15,8 @@ from pvtt.cli import main
 from pvtt.io import video
 from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import write_table
+from pvtt.records.mask_verdicts import write_mask_verdicts
+from pvtt.records.results_format import mark_results
 from pvtt.reporting.compare import compare
 from pvtt.reporting.compare.figures import interval
 from pvtt.reporting.compare.page import write_comparison
@@ -55,11 +57,20 @@ def make_run(
     digests = {"video": "v", "masks": "m", "background": "b", "cutout": "c"} | (inputs or {})
     names = {"category": "x", "subcategory": "y", "title": title, "video": "v.mp4", "images": "a.jpg"}
     verdict = {"status": "accepted", "reason": "", "roles": "source;target"}
+    mark_results(folder)
     write_table(folder / "catalogue.tsv", pd.DataFrame([{"product_id": name} | names | verdict for name in PRODUCTS]))
     head = {"status": "accepted", "reason": "", "n_frames": FRAMES, "fps": "25/1", "width": 32, "height": 16}
     write_table(folder / "clips.tsv", pd.DataFrame([{"clip_id": c, "product_id": c[:6]} | head for c in CLIPS]))
-    for clip, score in zip(CLIPS, mask_scores, strict=True):
-        _write_clip(folder / "clips" / clip, score, ways, digests, settings)
+    for clip in CLIPS:
+        _write_clip(folder / "clips" / clip, ways, digests, settings)
+    write_mask_verdicts(
+        folder,
+        [
+            {"clip_id": clip, "score": score}
+            | ({"status": "accepted", "reason": ""} if score > 0.5 else {"status": "rejected", "reason": "ragged"})
+            for clip, score in zip(CLIPS, mask_scores, strict=True)
+        ],
+    )
     for name in PRODUCTS:
         record = {"product_id": name, "image_index": 1, "status": "accepted", "reason": "", "main": True}
         made = provenance(ways["products"], 0.5, {"photo": "p"})
@@ -73,13 +84,14 @@ def make_run(
     return folder
 
 
-def _write_clip(place: Path, score: float, ways: dict, digests: dict, settings: dict | None) -> None:
+def _write_clip(place: Path, ways: dict, digests: dict, settings: dict | None) -> None:
     name = {"clip_id": place.name}
     write_json(place / "clip.json", name | {"provenance": provenance("cutter", 1.0, {"video": "f"})})
-    verdict = {"status": "accepted", "reason": ""} if score > 0.5 else {"status": "rejected", "reason": "ragged"}
     inputs = {"video": digests["video"], "reference_1": digests["cutout"]}
     made = provenance(ways["segmentation"], 2.0, inputs, settings)
-    write_json(place / "qa.json", name | verdict | {"score": score, "measures": {}, "provenance": made})
+    write_json(
+        place / "mask_measures.json", name | {"status": "measured", "reason": "", "measures": {}, "provenance": made}
+    )
     made = provenance(ways["background"], 3.0, {"video": digests["video"], "masks": digests["masks"]})
     record = {"status": "done", "reason": "", "measures": {"seam": 2.0, "flicker": 3.0, "flicker_beside": 2.5}}
     write_json(place / "background.json", name | record | {"provenance": made})
@@ -99,7 +111,13 @@ def _write_pair(
     reason = "" if scored and value >= 0.7 else f"quality_score {value} < min_quality 0.7" if scored else "failed"
     rows = (
         pair | {"difficulty": "easy", "status": "planned", "reason": ""},
-        {"pair_id": name, "kept": not reason, "reasons": reason},
+        {
+            "pair_id": name,
+            "kept": not reason,
+            "reasons": reason,
+            "quality_score": value if scored else None,
+            "basis": "identity;temporal" if scored else "",
+        },
     )
     if value == "unmade":
         return rows
@@ -114,8 +132,6 @@ def _write_pair(
     record = {"pair_id": name, "status": "scored" if scored else value or "failed", "reason": ""}
     record |= {
         "scores": {"identity": value, "temporal": 0.5} if scored else {},
-        "quality_score": value if scored else None,
-        "basis": ["identity", "temporal"] if scored else [],
         "measures": {"swap": 0.1} if scored else {},
         "provenance": made | {"measured_by": "1"},
     }
@@ -269,8 +285,9 @@ def test_scores_of_other_scorers_are_not_subtracted(tmp_path: Path) -> None:
 def test_qualities_that_rest_on_other_scores_are_not_subtracted(tmp_path: Path) -> None:
     one = make_run(tmp_path / "one", QUALITY)
     two = make_run(tmp_path / "two", QUALITY, {"insertion": "fancy"})
-    path = two / "pairs/AAA001_s01/BBB001_i1/score.json"
-    write_json(path, read_json(path) | {"basis": ["identity"]})
+    verdicts = pd.read_parquet(two / "filtered.parquet")
+    verdicts.loc[verdicts.pair_id == "AAA001_s01__BBB001_i1", "basis"] = "identity"
+    verdicts.to_parquet(two / "filtered.parquet")
     [section] = compare([one, two]).sections
     assert (difference(section, "quality")["count"], difference(section, "quality")["unmeasured"]) == (3, 1)
     assert difference(section, "identity")["count"] == 4

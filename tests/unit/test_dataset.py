@@ -243,7 +243,8 @@ def test_a_record_that_does_not_fit_is_refused_with_its_place(dataset: Path) -> 
     [
         ("clip", "clips/MUGS001_s01/clip.json"),
         ("track", "clips/MUGS001_s01/track.json"),
-        ("qa", "clips/MUGS001_s01/qa.json"),
+        ("mask_measures", "clips/MUGS001_s01/mask_measures.json"),
+        ("mask_verdict", "clips/MUGS001_s01/mask_verdict.json"),
         ("background", "clips/MUGS001_s01/background.json"),
         ("product_image", "products/RING001/1.json"),
         ("insert", "pairs/MUGS001_s01/RING001_i1/insert.json"),
@@ -257,7 +258,7 @@ def test_schemas_take_whole_records_and_refuse_maimed_ones(schema: str, file: st
         with pytest.raises(ValueError, match=key):
             check_record({name: value for name, value in record.items() if name != key}, schema)
     if "status" in record:
-        bad = {"qa": "rejected", "product_image": "rejected"}.get(schema, "failed")
+        bad = {"mask_verdict": "rejected", "product_image": "rejected"}.get(schema, "failed")
         with pytest.raises(ValueError, match="reason"):
             check_record(record | {"status": bad, "reason": ""}, schema)
 

@@ -17,6 +17,7 @@ from pvtt.io.files import write_json
 from pvtt.io.tables import write_table
 from pvtt.models import registry as models
 from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.records.results_format import mark_results
 from pvtt.reporting import estimate
 from pvtt.reporting.estimate import Asked, Nodes, estimate_feed, estimate_preset, presets, text, unit_costs
 from pvtt.reporting.estimate.existing_results import ways
@@ -72,6 +73,7 @@ def run_to_the_plan(feed: Path, config: dict) -> Path:
         | {"roles": "source;target" if video else "target"}
         for name, c, s, video in PRODUCTS
     ]
+    mark_results(results)
     write_table(results / "catalogue.tsv", pd.DataFrame(rows))
     shots = [{"clip_id": clip, "product_id": clip[0], "n_frames": 60, "status": "accepted"} for clip in CLIPS]
     write_table(results / "clips.tsv", pd.DataFrame(shots))
@@ -82,8 +84,9 @@ def run_to_the_plan(feed: Path, config: dict) -> Path:
         put(folder, "clip.json", {"provenance": origin("shots", config, 2.0)}, video__mp4=1000)
         track = {"clip_id": clip, "n_frames": 60, "width": 10, "height": 10}
         write_json(folder / "track.json", track | {"frames": [{"visible": True, "box": [0, 0, 3, 3]}]})
-        verdict = {"clip_id": clip, "status": "accepted" if accepted else "rejected", "measures": {}}
-        put(folder, "qa.json", verdict | {"provenance": origin("segmentation", config, 30.0)}, masks__mkv=100)
+        found = {"status": "measured", "measures": {"confidence": 1.0}}
+        masks = {"clip_id": clip, "reason": "none"} | (found if accepted else {"status": "failed", "measures": {}})
+        put(folder, "mask_measures.json", masks | {"provenance": origin("segmentation", config, 30.0)}, masks__mkv=100)
     for name, *_ in PRODUCTS:
         for index in (1, 2):
             record = {"product_id": name, "image_index": index, "provenance": origin("products", config, 0.5)}
@@ -216,7 +219,7 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
         ({"insertion": {"control": "ends"}}, {"insertion": 1, "scoring": 1}),
         ({"background": {"grow_px": 3}}, {"background": 1, "insertion": 1, "scoring": 1}),
         ({"products": {"min_side_px": 3}}, {"products": 6, "insertion": 1, "scoring": 1}),
-        ({"filter": {"min_quality": 0.1}}, {}),
+        ({"verdicts": {"pairs": {"min_quality": 0.1}}}, {}),
     ],
 )
 def test_other_settings_make_a_stage_and_what_follows_again(feed, changed, again):

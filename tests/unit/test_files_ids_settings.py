@@ -144,7 +144,13 @@ class TestBackends:
 
 
 def test_numbers_given_as_text_on_the_command_line_are_numbers():
-    found = settings.resolve({"filter": {"min_quality": "0.99"}, "max_pairs": "7", "shots": {"threshold": "null"}})
-    assert found["filter"]["min_quality"] == 0.99 and found["max_pairs"] == 7 and found["shots"]["threshold"] is None
+    found = settings.resolve(
+        {"verdicts": {"pairs": {"min_quality": "0.99"}}, "max_pairs": "7", "shots": {"threshold": "null"}}
+    )
+    assert (
+        found["verdicts"]["pairs"]["min_quality"] == 0.99
+        and found["max_pairs"] == 7
+        and found["shots"]["threshold"] is None
+    )
     with pytest.raises(settings.SettingsError, match="min_quality"):
-        settings.resolve({"filter": {"min_quality": "much"}})
+        settings.resolve({"verdicts": {"pairs": {"min_quality": "much"}}})

@@ -11,8 +11,8 @@ from pvtt.records.layout import Layout, require_run, stage_of
 def test_every_name_stands_where_users_look_for_it():
     files = Layout("r")
     clip, pair, cutout = files.clip("A_s01"), files.pair("A_s01", "B", 2), files.cutout("B", 2)
-    assert [str(path) for path in (clip.video, clip.record, clip.masks, clip.track, clip.qa)] == [
-        f"r/clips/A_s01/{name}" for name in ("video.mp4", "clip.json", "masks.mkv", "track.json", "qa.json")
+    assert [str(path) for path in (clip.video, clip.record, clip.masks, clip.track, clip.mask_measures)] == [
+        f"r/clips/A_s01/{name}" for name in ("video.mp4", "clip.json", "masks.mkv", "track.json", "mask_measures.json")
     ]
     assert [path.name for path in (clip.background, clip.background_record)] == ["background.mp4", "background.json"]
     assert [str(path) for path in (pair.video, pair.mask, pair.record, pair.score, pair.judge)] == [
@@ -34,7 +34,9 @@ def test_every_name_stands_where_users_look_for_it():
         ("catalogue.tsv", "catalogue"),
         ("shots/A.json", "shots"),
         ("clips/A_s01/video.mp4", "cutting"),
-        ("clips/A_s01/qa.json", "segmentation"),
+        ("clips/A_s01/mask_measures.json", "segmentation"),
+        ("clips/A_s01/mask_verdict.json", "mask_verdicts"),
+        ("mask_verdicts.tsv", "mask_verdicts"),
         ("clips/A_s01/background.json", "background"),
         ("clips/A_s01/region.mkv", "background"),
         ("products/B/2.png", "products"),
@@ -61,7 +63,7 @@ def test_stages_stand_in_the_order_in_which_they_work():
     names = [stage.name for stage in stages.TABLE]
     for place, stage in enumerate(stages.TABLE):
         assert set(stage.after) <= set(names[:place]), stage.name
-    assert stages.dependents("background") == ("background", "insertion", "scoring", "filter", "dataset", "report")
+    assert stages.dependents("background") == ("background", "insertion", "scoring", "verdicts", "dataset", "report")
     assert "segmentation" in stages.dependents("products")
     assert stages.WITH_BACKENDS == ("shots", "products", "segmentation", "background", "insertion", "scoring")
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from fabricated import tiny_run
 
-from pvtt.io.files import read_json, write_json
+from pvtt.records.mask_verdicts import read_mask_verdicts, write_mask_verdicts
 from pvtt.records.run_summary import Stage, distribution, funnel, main_photo, read_run, reason_list, score_values
 
 
@@ -46,10 +46,9 @@ def test_each_rejected_item_has_its_reason(run) -> None:
 def test_each_failed_check_of_a_mask_is_a_reason_of_its_own(tmp_path: Path) -> None:
     made = tiny_run()
     shutil.copytree(made.results, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "clips/MUGS001_s01/qa.json"
-    write_json(
-        path, read_json(path) | {"status": "rejected", "reason": "area jumps 0.4 (at most 0.2); touches the border"}
-    )
+    verdicts = read_mask_verdicts(tmp_path)
+    rejected = {"status": "rejected", "reason": "area jumps 0.4 (at most 0.2); touches the border"}
+    write_mask_verdicts(tmp_path, list((verdicts | {"MUGS001_s01": verdicts["MUGS001_s01"] | rejected}).values()))
     masks = funnel(read_run(tmp_path, made.catalogue, made.clips, made.pairs, made.filtered))[3]
     assert masks.rejected == {"MUGS001_s01": ["area jumps 0.4 (at most 0.2)", "touches the border"]}
     assert list(masks.reasons()) == ["area jumps # (at most #)", "touches the border"]

@@ -19,7 +19,7 @@ from pvtt.config import settings
 from pvtt.execution import job
 from pvtt.execution.task import Named, Task
 from pvtt.models import registry as models
-from pvtt.stages.scoring.filter import FailureRateError, check_failure_rate
+from pvtt.stages.verdicts import FailureRateError, check_failure_rate
 
 
 def pins(name):

@@ -96,7 +96,7 @@ def test_what_was_not_measured_is_called_so(report: tuple[Path, str]) -> None:
     card = page[page.index('id="MUGS001_s01__RING001_i1"') :]
     assert re.search(r'<dt>lighting</dt><dd class="none">not measured</dd>', card)
     assert page.count('<p class="absent">not measured</p>') == 2
-    quality = read_json(tiny_run().results / "pairs/MUGS001_s01/RING001_i1/score.json")["quality_score"]
+    quality = tiny_run().filtered.set_index("pair_id").quality_score["MUGS001_s01__RING001_i1"]
     assert f'<dt>quality</dt><dd class="">{quality:.3f}</dd>' in card
     assert 'class="limit"' not in page
 
@@ -112,11 +112,13 @@ def test_a_failed_pair_and_an_empty_file_are_shown_as_missing(tmp_path: Path) ->
     folder = results / "pairs/MUGS001_s01/RING001_i1"
     (folder / "insert.mp4").write_bytes(b"")
     score = read_json(folder / "score.json")
-    unmeasured = {"status": "failed", "reason": "no room", "quality_score": None, "scores": {}, "basis": []}
+    unmeasured = {"status": "failed", "reason": "no room", "scores": {}}
     write_json(folder / "score.json", score | unmeasured)
     (results / "clips/WATC001_s01/background.mp4").unlink()
     (results / "clips/WATC001_s01/masks.mkv").write_bytes(b"not a video")
-    page = report_to(tmp_path / "report", results=results)
+    filtered = tiny_run().filtered.copy()
+    filtered.loc[filtered.pair_id == "MUGS001_s01__RING001_i1", "quality_score"] = None
+    page = report_to(tmp_path / "report", results=results, filtered=filtered)
     card = page[page.index('id="MUGS001_s01__RING001_i1"') :]
     assert '<p class="absent">no result</p>' in card
     assert 'data-quality=""' in card[:900]

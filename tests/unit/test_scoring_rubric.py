@@ -225,7 +225,6 @@ def test_version_names_everything_that_measures():
     assert plain == "classical 1, reading 1, temporal 1"
     judged = version(SETTINGS | {"backend": "dinov2", "also": ["clip", "dinov2"], "judge": "openai"})
     assert judged == f"dinov2 1, clip 1, reading 1, temporal 1, judge openai 1, rubric {rubric()['version']}"
-    assert version(SETTINGS | {"weights": {}}) == plain
 
 
 def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):

@@ -4,7 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.imaging.morphology import border_contact, ring
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import (
+    border_contact,
+    largest_components,
+    remove_small_objects_and_holes,
+    ring,
+    signed_distance,
+)
 from pvtt.stages.segmentation import color_histograms, motion
 from pvtt.stages.segmentation.classical import pixel_labeling
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
@@ -181,7 +188,7 @@ def test_a_contour_moves_to_where_a_pixel_is_half_product():
 
 def test_the_guided_filter_keeps_constants_and_its_own_guide():
     image = texture()
-    guided = pixel_labeling.GuidedFilter(image, smoothing=0.001)
+    guided = GuidedFilter(image, smoothing=0.001)
     assert guided(np.full(image.shape[:2], 0.7, np.float32)) == pytest.approx(0.7, abs=1e-3)
     plane = image[..., 1].astype(np.float32) / 255
     assert np.abs(guided(plane) - plane).max() < 0.02
@@ -192,29 +199,29 @@ def test_labels_follow_the_edges_of_the_image():
     truth = square()
     image[truth] = (200, 60, 60)
     weak = np.where(np.roll(truth, 2, 1), 1.0, -1.0).astype(np.float32)
-    found = pixel_labeling.mean_field(weak, pixel_labeling.GuidedFilter(image), coupling=6) > 0.5
+    found = pixel_labeling.mean_field(weak, GuidedFilter(image), coupling=6) > 0.5
     assert (found ^ truth).sum() < (np.roll(truth, 2, 1) ^ truth).sum()
 
 
 def test_signed_distance_of_a_square():
-    distance = pixel_labeling.signed_distance(square())
+    distance = signed_distance(square())
     assert distance[30, 40] == pytest.approx(9.5, abs=0.6)
     assert distance[20, 40] == pytest.approx(0.5, abs=0.1) and distance[19, 40] == pytest.approx(-0.5, abs=0.1)
     assert distance[9, 40] == pytest.approx(-10.5, abs=0.5)
-    assert (pixel_labeling.signed_distance(np.zeros((5, 5), bool)) == -1000).all()
+    assert (signed_distance(np.zeros((5, 5), bool)) == -1000).all()
 
 
 def test_specks_and_pinholes_go_and_the_rest_stays():
     mask = square()
     mask[5, 5] = True
     mask[30, 40] = False
-    assert (pixel_labeling.remove_small_objects(mask, 4) == square()).all()
+    assert (remove_small_objects_and_holes(mask, 4) == square()).all()
 
 
 def test_main_parts_keeps_what_is_near_or_of_like_size():
     mask = square((100, 200), 40, 20, 20)
     near, alike, far = square((100, 200), 44, 41, 3), square((100, 200), 40, 150, 15), square((100, 200), 5, 100, 3)
-    assert (pixel_labeling.largest_components(mask | near | alike | far) == (mask | near | alike)).all()
+    assert (largest_components(mask | near | alike | far) == (mask | near | alike)).all()
 
 
 def test_stability_is_the_share_of_the_sure_part():

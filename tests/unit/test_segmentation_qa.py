@@ -1,14 +1,16 @@
-"""Mask QA: each measure has a known answer on drawn masks, and each limit can reject."""
+"""Mask measures: each has a known answer on drawn masks."""
 
 import numpy as np
 import pytest
 
+from pvtt.config.settings import stage_defaults
 from pvtt.stages.segmentation import qa
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.photo_evidence import missing_colour
+from pvtt.stages.verdicts import judge_mask
 
 HEIGHT, WIDTH = 120, 160
-GOOD = {name: limit.good for name, limit in qa.LIMITS.items()}
+LIMITS = stage_defaults("verdicts")["masks"]
 
 
 def scene(tops, side=40, colour=(200, 30, 30)):
@@ -23,37 +25,27 @@ def scene(tops, side=40, colour=(200, 30, 30)):
     return frames, masks
 
 
+def judged(frames, masks):
+    """The record of masks with a sure backend, and the verdict on it."""
+    found = qa.measure_masks(frames, Segmentation(masks[None], np.ones(len(masks)), {"agreement": 0.95}))
+    record = {"clip_id": "A_s01", "status": found.status, "reason": found.reason, "measures": found.measures}
+    return record["measures"], judge_mask(record, LIMITS | {"min_score": 0.3})
+
+
 def test_right_masks_are_accepted_with_a_high_score():
-    frames, masks = scene([30, 31, 32, 33])
-    verdict = qa.judge(frames, Segmentation(masks[None], np.ones(4), {"agreement": 0.95}), 0.3)
-    assert (verdict.status, verdict.reason) == ("accepted", "")
-    assert verdict.score > 0.9
-    assert verdict.measures["mean_area"] == pytest.approx(1600 / (HEIGHT * WIDTH), abs=1e-4)
-    assert verdict.measures["agreement"] == 0.95
+    measures, verdict = judged(*scene([30, 31, 32, 33]))
+    assert (verdict["status"], verdict["reason"]) == ("accepted", "")
+    assert verdict["score"] > 0.9
+    assert measures["mean_area"] == pytest.approx(1600 / (HEIGHT * WIDTH), abs=1e-4)
+    assert measures["agreement"] == 0.95
 
 
-def test_no_mask_is_rejected_with_the_backends_words():
+def test_no_mask_fails_with_the_backends_words():
     frames, masks = scene([None, None])
-    verdict = qa.judge(frames, Segmentation(masks[None][:0], np.zeros(2), note="all is grey"))
-    assert verdict == qa.Verdict("rejected", "no product found: all is grey", 0.0, {})
-    assert qa.judge(frames, Segmentation(masks[None], np.zeros(2))).reason == "no product found: all masks are empty"
-
-
-@pytest.mark.parametrize("name", list(qa.LIMITS))
-def test_every_limit_rejects_alone_and_says_so(name):
-    limit = qa.LIMITS[name]
-    beyond = limit.reject + 0.1 * (limit.reject - limit.good)
-    verdict = qa.verdict(GOOD | {name: beyond})
-    assert verdict.status == "rejected"
-    assert limit.words in verdict.reason and f"{limit.reject:g}" in verdict.reason and f"{beyond:.3g}" in verdict.reason
-    assert qa.verdict(GOOD).status == "accepted" and qa.verdict(GOOD).score == 1
-
-
-def test_a_low_score_rejects_and_names_the_weakest_measure():
-    middle = {name: (limit.reject + limit.good) / 2 for name, limit in qa.LIMITS.items()}
-    verdict = qa.verdict(middle | {"flicker": 0.11}, 0.6)
-    assert verdict.status == "rejected" and "score" in verdict.reason and "flicker" in verdict.reason
-    assert qa.verdict(middle, 0.4).score == pytest.approx(0.5)
+    found = qa.measure_masks(frames, Segmentation(masks[None][:0], np.zeros(2), note="all is grey"))
+    assert found == qa.MaskMeasures("failed", "no product found: all is grey", {})
+    empty = qa.measure_masks(frames, Segmentation(masks[None], np.zeros(2)))
+    assert empty.reason == "no product found: all masks are empty"
 
 
 def test_area_jumps_and_visibility_are_shares_of_steps_and_frames():
@@ -103,7 +95,7 @@ def test_thinness_is_the_contour_over_the_area():
 def test_frames_without_the_product_do_not_count_in_the_confidence():
     frames, masks = scene([None, 30, 31, 32])
     confidence = np.array([0.0, 0.9, 1.0, 0.8])
-    assert qa.judge(frames, Segmentation(masks[None], confidence)).measures["confidence"] == pytest.approx(0.9)
+    assert qa.measure_masks(frames, Segmentation(masks[None], confidence)).measures["confidence"] == pytest.approx(0.9)
 
 
 def test_the_reduced_mask_keeps_what_is_half_covered():
@@ -117,9 +109,9 @@ def test_a_band_from_side_to_side_is_no_product():
     frames, masks = scene([30, 31, 32, 33])
     masks[:, 50:70, :] = True
     frames[masks] = (200, 30, 30)
-    verdict = qa.judge(frames, Segmentation(masks[None], np.ones(4), {"agreement": 0.95}), 0.3)
-    assert verdict.status == "rejected" and verdict.measures["side_to_side"] == 1.0
-    assert "from left to right" in verdict.reason
+    measures, verdict = judged(frames, masks)
+    assert verdict["status"] == "rejected" and measures["side_to_side"] == 1.0
+    assert "from left to right" in verdict["reason"]
 
 
 def test_a_mask_that_leaves_out_a_part_of_the_photo_is_told():
@@ -131,4 +123,3 @@ def test_a_mask_that_leaves_out_a_part_of_the_photo_is_told():
     assert missing_colour([(frame, whole)], [photo]) == pytest.approx(0, abs=0.02)
     assert missing_colour([(frame, half)], [photo]) == pytest.approx(0.5, abs=0.03)
     assert missing_colour([(frame, half)], []) is None
-    assert qa.LIMITS["missing_colour"].mark(0.5) < 0

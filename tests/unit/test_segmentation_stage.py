@@ -12,8 +12,10 @@ from pvtt.io import video
 from pvtt.stages.segmentation import color_histograms, segment_clip
 from pvtt.stages.segmentation.classical import Backend
 from pvtt.stages.segmentation.photo_evidence import sample_numbers
+from pvtt.stages.verdicts import judge_mask
 
 HEIGHT, WIDTH = 192, 256
+LIMITS = stage_defaults("verdicts")["masks"]
 
 
 def ground(height=HEIGHT, width=WIDTH, seed=0):
@@ -69,13 +71,14 @@ def test_a_moving_disc_with_a_shadow_is_found_in_every_frame_and_accepted(tmp_pa
     make_clip(tmp_path, frames)
     segment_clip(tmp_path, [], "a red disc", settings())
     masks = video.read_masks(tmp_path / "masks.mkv")
-    qa = json.loads((tmp_path / "qa.json").read_text())
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
     assert masks.shape == (1, 6, HEIGHT, WIDTH)
     assert min(iou(a, b) for a, b in zip(masks[0], truth, strict=True)) > 0.93
-    assert (qa["status"], qa["reason"]) == ("accepted", "")
-    assert 0.5 < qa["score"] <= 1
-    assert qa["provenance"]["backend"] == "classical" and "video" in qa["provenance"]["inputs"]
+    assert (record["status"], record["reason"]) == ("measured", "")
+    verdict = judge_mask(record, LIMITS)
+    assert (verdict["status"], verdict["reason"]) == ("accepted", "") and 0.5 < verdict["score"] <= 1
+    assert record["provenance"]["backend"] == "classical" and "video" in record["provenance"]["inputs"]
     boxes = np.array([frame["box"] for frame in track["frames"]])
     expected = np.array([[50 + 8 * t, 60 + 2 * t, 111 + 8 * t, 121 + 2 * t] for t in range(6)])
     assert np.abs(boxes - expected).max() <= 3
@@ -152,8 +155,8 @@ def test_a_portrait_clip_keeps_its_size():
 def test_frames_without_anything_are_rejected_with_a_reason(tmp_path, level):
     make_clip(tmp_path, np.full((3, 96, 128, 3), level, np.uint8))
     segment_clip(tmp_path, [], "", settings())
-    qa = json.loads((tmp_path / "qa.json").read_text())
-    assert qa["status"] == "rejected" and "no product found" in qa["reason"]
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
+    assert record["status"] == "failed" and "no product found" in record["reason"]
     assert not video.read_masks(tmp_path / "masks.mkv").any()
     assert json.loads((tmp_path / "track.json").read_text())["frames"][0] == {
         "visible": False,
@@ -166,8 +169,8 @@ def test_an_unreadable_clip_is_a_rejected_record(tmp_path):
     make_clip(tmp_path, ground()[None])
     (tmp_path / "video.mp4").write_bytes(b"no video")
     segment_clip(tmp_path, [], "", settings())
-    qa = json.loads((tmp_path / "qa.json").read_text())
-    assert qa["status"] == "rejected" and "cannot be read" in qa["reason"]
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
+    assert record["status"] == "failed" and "cannot be read" in record["reason"]
     assert (tmp_path / "masks.mkv").stat().st_size == 0 and (tmp_path / "track.json").stat().st_size == 0
 
 
@@ -179,9 +182,9 @@ def test_unusable_references_are_skipped(tmp_path):
     video.write_png(tmp_path / "3.png", np.zeros((8, 8, 4), np.uint8))
     paths = [tmp_path / f"{k}.png" for k in (1, 2, 3, 4)]
     segment_clip(tmp_path, paths, "", settings())
-    qa = json.loads((tmp_path / "qa.json").read_text())
-    assert qa["status"] == "accepted" and "likeness" not in qa["measures"]
-    assert list(qa["provenance"]["inputs"]) == ["video"]
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
+    assert judge_mask(record, LIMITS)["status"] == "accepted" and "likeness" not in record["measures"]
+    assert list(record["provenance"]["inputs"]) == ["video"]
 
 
 def test_an_empty_scene_gets_a_place_that_moves_with_the_camera(tmp_path):
@@ -190,9 +193,9 @@ def test_an_empty_scene_gets_a_place_that_moves_with_the_camera(tmp_path):
     frames = np.stack([wide[40 : 40 + HEIGHT, 60 - 3 * t : 60 - 3 * t + WIDTH] for t in range(8)])
     make_clip(tmp_path, frames, empty=True)
     segment_clip(tmp_path, [], "", settings())
-    qa = json.loads((tmp_path / "qa.json").read_text())
+    record = json.loads((tmp_path / "mask_measures.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
-    assert (qa["status"], qa["measures"]) == ("accepted", {"empty": True})
+    assert (record["status"], record["measures"]) == ("empty", {"empty": True})
     assert not video.read_masks(tmp_path / "masks.mkv").any()
     boxes = np.array([frame["box"] for frame in track["frames"]])
     side = np.sqrt(0.06 * HEIGHT * WIDTH)

@@ -18,6 +18,7 @@ from pvtt.io.project_files import project_or_own_file
 from pvtt.models import devices
 from pvtt.models import registry as models
 from pvtt.records import ids
+from pvtt.records.results_format import check_results
 from pvtt.stages import scoring
 from pvtt.stages.catalogue import CatalogueError, read_catalogue
 from pvtt.stages.shots import Cutter
@@ -26,6 +27,7 @@ share_library()
 
 try:
     SETTINGS = settings.resolve(config)
+    check_results(Path(SETTINGS["results"]))
     ALL_ROWS = read_catalogue(SETTINGS["catalogue"])
     ROWS = {row.product_id: row for row in ALL_ROWS if row.status == "accepted"}
     if SETTINGS["models"]:
@@ -219,6 +221,11 @@ def accepted_clips():
     return list(clips.clip_id[clips.status == "accepted"])
 
 
+def measures_of_clips(wildcards):
+    """Mask measures of every accepted shot."""
+    return [f"<results>/clips/{clip}/mask_measures.json" for clip in accepted_clips()]
+
+
 def planned_pairs():
     """Rows of the planned pairs."""
     path = checkpoints.plan_pairs.get().output[0]
@@ -305,7 +312,7 @@ def results_of_clips(wildcards):
     return [
         f"<results>/clips/{clip}/{name}"
         for clip in accepted_clips()
-        for name in ("video.mp4", "masks.mkv", "track.json", "qa.json")
+        for name in ("video.mp4", "masks.mkv", "track.json", "mask_measures.json")
     ]
 
 

@@ -2,9 +2,8 @@ checkpoint plan_pairs:
     input:
         catalogue="<results>/catalogue.tsv",
         clips="<results>/clips.tsv",
-        qa=lambda wildcards: [
-            f"<results>/clips/{clip}/qa.json" for clip in accepted_clips()
-        ],
+        verdicts="<results>/mask_verdicts.tsv",
+        measures=measures_of_clips,
         tracks=lambda wildcards: [
             f"<results>/clips/{clip}/track.json" for clip in accepted_clips()
         ],

@@ -12,7 +12,7 @@ rule write_report:
         "../../envs/core.yaml"
     params:
         settings=SETTINGS["report"],
-        thresholds=SETTINGS["filter"],
+        thresholds=SETTINGS["verdicts"]["pairs"],
     message:
         "Writing the report"
     script:

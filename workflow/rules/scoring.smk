@@ -52,23 +52,3 @@ rule gather_pack:
         "Summing up pack {wildcards.pack}"
     script:
         "../scripts/gather_pack.py"
-
-
-rule filter_pairs:
-    input:
-        pairs="<results>/pairs.parquet",
-        scores=scores_of_pairs,
-        packs=records_of_packs,
-    output:
-        "<results>/filtered.parquet",
-    log:
-        "<logs>/filter_pairs.log",
-    conda:
-        "../../envs/core.yaml"
-    params:
-        settings=SETTINGS["filter"],
-        max_failure_rate=SETTINGS["max_failure_rate"],
-    message:
-        "Filtering the pairs by their scores"
-    script:
-        "../scripts/filter_pairs.py"

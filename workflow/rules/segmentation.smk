@@ -6,7 +6,7 @@ rule segment_clip:
     output:
         masks="<results>/clips/{clip}/masks.mkv",
         track="<results>/clips/{clip}/track.json",
-        qa="<results>/clips/{clip}/qa.json",
+        measures="<results>/clips/{clip}/mask_measures.json",
     log:
         "<logs>/segment_clip/{clip}.log",
     conda:

@@ -8,17 +8,20 @@ from pvtt.execution.job import job
 @job(snakemake)
 def run():
     from pvtt.io.files import atomic_path, read_json
+    from pvtt.records.mask_verdicts import read_mask_verdicts
     from pvtt.stages.catalogue import read_table
     from pvtt.stages.pairs import plan_feed
     from pvtt.stages.pairs.packs import assign_packs, read_ledger, write_ledger
     from pvtt.stages.pairs.taxonomy import Taxonomy
 
+    verdicts = read_mask_verdicts(Path(snakemake.input.verdicts).parent)
+    masks = [read_json(path) for path in snakemake.input.measures]
     plan = plan_feed(
         read_table(snakemake.input.catalogue),
         Taxonomy(snakemake.params.taxonomy),
         [
-            read_json(qa) | read_json(track)
-            for qa, track in zip(snakemake.input.qa, snakemake.input.tracks, strict=True)
+            measures | verdicts[measures["clip_id"]] | read_json(track)
+            for measures, track in zip(masks, snakemake.input.tracks, strict=True)
         ],
         [read_json(path) for path in snakemake.input.photos],
         snakemake.params.settings,

@@ -10,7 +10,7 @@ def run():
     from pvtt.stages.segmentation import segment_clip
 
     segment_clip(
-        Path(snakemake.output.qa).parent,
+        Path(snakemake.output.measures).parent,
         [Path(path) for path in snakemake.input.references],
         settings=snakemake.params.settings,
         **snakemake.params.words,

@@ -47,12 +47,13 @@ TABLE = (
     Stage("products", "photo", ("cut_out_product",), backends=True, package="cutouts"),
     Stage("segmentation", "clip", ("segment_clip",), ("cutting", "products"), backends=True),
     Stage("background", "clip", ("remove_product",), ("cutting", "segmentation"), backends=True),
-    Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "products")),
+    Stage("mask_verdicts", "run", ("judge_masks",), ("segmentation",), key=None, package="verdicts"),
+    Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "mask_verdicts", "products")),
     Stage("insertion", "pair", ("insert_product",), ("background", "products", "pairs"), backends=True),
     Stage("scoring", "pair", ("score_pair", "gather_pack"), ("insertion", "products"), backends=True),
-    Stage("filter", "run", ("filter_pairs",), ("pairs", "scoring"), package="scoring"),
-    Stage("dataset", "run", ("publish_dataset",), ("filter",)),
-    Stage("report", "run", ("write_report",), ("filter",)),
+    Stage("verdicts", "run", ("judge_pairs",), ("pairs", "scoring")),
+    Stage("dataset", "run", ("publish_dataset",), ("mask_verdicts", "verdicts")),
+    Stage("report", "run", ("write_report",), ("mask_verdicts", "verdicts")),
 )
 BY_NAME = {stage.name: stage for stage in TABLE}
 WITH_BACKENDS = tuple(stage.name for stage in TABLE if stage.backends)

@@ -19,11 +19,12 @@ _COLOURS = {
     "cutting": "#e0f2fe",
     "products": "#fae8ff",
     "segmentation": "#dcfce7",
+    "mask_verdicts": "#dcfce7",
     "background": "#fef9c3",
     "pairs": "#ffedd5",
     "insertion": "#fee2e2",
     "scoring": "#ede9fe",
-    "filter": "#ede9fe",
+    "verdicts": "#ede9fe",
 }
 _OTHERS = "#e5e7eb"  # colour of the stages that everything ends in, and of the target
 # A checkpoint says which of these jobs there are, without being their input.

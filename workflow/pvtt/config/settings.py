@@ -24,6 +24,12 @@ SCHEMAS = project_file("workflow/schemas")
 # Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
 STAGES = {stage.key or stage.name: stage.name for stage in stages.TABLE if stage.key is not None}
 STAGES |= {"serving": "serving"}
+# Keys of earlier versions -> where their settings stand now.
+MOVED = {
+    "filter": "verdicts.pairs",
+    "segmentation.min_score": "verdicts.masks.min_score",
+    "scoring.weights": "verdicts.pairs.weights",
+}
 
 
 class SettingsError(ValueError):
@@ -78,10 +84,15 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     The settings of backends that are not chosen are checked and left out: a change of theirs must not redo anything.
     """
     schema = config_schema()
+    if moved := _moved(config):
+        raise SettingsError("configuration:\n" + "\n".join(f"  {old} is now {new}" for old, new in moved))
     filled = _filled(config, schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
     if errors:
         raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(error)}" for error in errors))
+    for name, limit in filled["verdicts"]["masks"].items():
+        if isinstance(limit, Mapping) and limit["reject"] == limit["good"]:
+            raise SettingsError(f"configuration:\n  verdicts.masks.{name}: reject and good are both {limit['good']:g}")
     return filled | {stage: _of_chosen(stage, filled[stage]) for stage in registry.STAGES}
 
 
@@ -91,6 +102,20 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = _merged(result[key], value) if both else value
     return result
+
+
+def _moved(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Keys of earlier versions in a configuration, each with its new key; keys below a moved one are named singly."""
+    found = []
+    for old, new in MOVED.items():
+        value: Any = config
+        for key in old.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping) and value:
+            found += [(f"{old}.{key}", f"{new}.{key}") for key in value]
+        elif value is not None:
+            found.append((old, new))
+    return found
 
 
 def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,9 +40,14 @@ class ClipFiles:
         return self.folder / "track.json"
 
     @property
-    def qa(self) -> Path:
-        """Measures of the masks and the verdict on them."""
-        return self.folder / "qa.json"
+    def mask_measures(self) -> Path:
+        """Measures of the masks."""
+        return self.folder / "mask_measures.json"
+
+    @property
+    def mask_verdict(self) -> Path:
+        """The verdict on the masks."""
+        return self.folder / "mask_verdict.json"
 
     @property
     def background(self) -> Path:
@@ -141,6 +146,16 @@ class Layout:
         return self.results / "clips.tsv"
 
     @property
+    def mask_verdicts(self) -> Path:
+        """Table of the verdicts on the masks of all clips."""
+        return self.results / "mask_verdicts.tsv"
+
+    @property
+    def format(self) -> Path:
+        """Which format the records have."""
+        return self.results / "format.json"
+
+    @property
     def pairs(self) -> Path:
         """Table of all candidate pairs, planned or not."""
         return self.results / "pairs.parquet"
@@ -230,12 +245,13 @@ def _patterns() -> dict[str, tuple[str, ...]]:
         "shots": (files.shots("*"), files.clips),
         "cutting": (clip.video, clip.record),
         "products": (cutout.image, cutout.record),
-        "segmentation": (clip.masks, clip.track, clip.qa),
+        "segmentation": (clip.masks, clip.track, clip.mask_measures),
         "background": (clip.background, clip.region, clip.background_record),
+        "mask_verdicts": (clip.mask_verdict, files.mask_verdicts),
         "pairs": (files.pairs,),
         "scoring": (pair.score, pair.judge, files.pack("*")),
         "insertion": (pair.folder / "*",),
-        "filter": (files.filtered,),
+        "verdicts": (files.filtered,),
         "dataset": (files.dataset.folder / "*",),
         "report": (files.report / "*",),
     }

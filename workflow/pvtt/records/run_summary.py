@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pvtt.io.files import read_json
+from pvtt.records.mask_verdicts import read_mask_verdicts
 
 Record = dict[str, Any]
 SCORES = ("identity", "temporal", "lighting", "overall")
@@ -46,9 +47,10 @@ class Stage:
 class Run:
     """Everything that a run has made, as plain records.
 
-    products: rows of the catalogue. shots: rows of the clip table, accepted ones with `clip`, `qa` and `background`
-    (their JSON records, {} where there is none). photos: records of the cut-outs. pairs: rows of the plan with
-    `insert`, `score` (records), `kept` (bool) and `reasons` (list of str).
+    products: rows of the catalogue. shots: rows of the clip table, accepted ones with `clip`, `qa` (mask measures
+    and verdict) and `background` (their JSON records, {} where there is none). photos: records of the cut-outs. pairs:
+    rows of the plan with `insert`, `score` (records) and the verdict: `kept` (bool), `reasons` (list of str),
+    `quality_score` (None where not measured) and `basis` (list of str).
     """
 
     products: list[Record]
@@ -61,7 +63,7 @@ class Run:
         return [pair for pair in self.pairs if pair["status"] == "planned"]
 
     def kept(self) -> list[Record]:
-        """Pairs that passed the filter."""
+        """Pairs that were accepted."""
         return [pair for pair in self.pairs if pair["kept"]]
 
 
@@ -70,10 +72,14 @@ def read_run(
 ) -> Run:
     """Join the tables of a run with the records below `results`."""
     products, shots = _rows(catalogue), _rows(clips)
+    mask_verdicts = read_mask_verdicts(results)
     for shot in shots:
         folder = results / "clips" / shot["clip_id"]
-        for name in ("clip", "qa", "background"):
+        for name in ("clip", "background"):
             shot[name] = _record(folder / f"{name}.json") if shot["status"] == "accepted" else {}
+        shot["qa"] = _record(folder / "mask_measures.json") if shot["status"] == "accepted" else {}
+        if shot["qa"]:
+            shot["qa"] |= mask_verdicts.get(shot["clip_id"], {"status": "", "reason": "not judged yet", "score": None})
     photos = [
         _record(path)
         for product in products
@@ -90,6 +96,9 @@ def read_run(
             pair["insert"], pair["score"] = _record(folder / "insert.json"), _record(folder / "score.json")
         pair["kept"] = bool(verdict.get("kept", False))
         pair["reasons"] = reason_list(verdict.get("reasons"))
+        quality = verdict.get("quality_score", "")
+        pair["quality_score"] = None if quality in ("", None) else float(quality)
+        pair["basis"] = reason_list(verdict.get("basis"))
     return Run(products, shots, photos, planned)
 
 
@@ -160,10 +169,10 @@ def distribution(values: Iterable[float | None]) -> Record | None:
 
 def score_values(run: Run, name: str) -> list[float | None]:
     """One score of every scored pair; `quality` is the weighted one. None where it was not measured."""
-    scored = [pair["score"] for pair in run.planned() if pair["score"].get("status") == "scored"]
+    scored = [pair for pair in run.planned() if pair["score"].get("status") == "scored"]
     if name == "quality":
-        return [score["quality_score"] for score in scored]
-    return [score["scores"].get(name) for score in scored]
+        return [pair["quality_score"] for pair in scored]
+    return [pair["score"]["scores"].get(name) for pair in scored]
 
 
 def provenances(run: Run) -> list[tuple[str, Record]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pvtt.backends import stages
 from pvtt.io.files import link_or_copy
 from pvtt.records import layout
+from pvtt.records.results_format import check_results
 
 _FILES = layout.Layout("")
 
@@ -24,9 +25,10 @@ def share(results: Path, out: Path, stage: str) -> int:
 
     Its store is left out: two stores that hold each other's files could never be pruned. Runs can use the same one.
 
-    ValueError when `results` is no results folder or `out` holds anything.
+    ValueError when `results` is no results folder, or one of another format, or `out` holds anything.
     """
     layout.require_run(results)
+    check_results(results)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out}: not empty; name a new folder")
     if out.resolve().is_relative_to(results.resolve()):

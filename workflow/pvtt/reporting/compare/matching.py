@@ -172,8 +172,8 @@ def _clip_outcome(clip: Record, names: Sequence[str]) -> Outcome:
 def _pair_outcome(pair: Record) -> Outcome:
     insert, score = pair["insert"], pair["score"]
     status = "done" if score["status"] == "scored" else str(score["status"])
-    figures = {"quality": score["quality_score"]} | {name: score["scores"].get(name) for name in _SCORES}
+    figures = {"quality": pair["quality_score"]} | {name: score["scores"].get(name) for name in _SCORES}
     figures |= {name: (score.get("measures") or {}).get(name) for name in ("swap", "background_psnr")}
     seconds = float(insert["provenance"]["seconds"])
     reasons = pair["reasons"] or ([] if pair["kept"] else ["no verdict"])
-    return Outcome(status, pair["kept"], reasons, figures, seconds, int(insert["n_frames"]), list(score["basis"]))
+    return Outcome(status, pair["kept"], reasons, figures, seconds, int(insert["n_frames"]), pair["basis"])

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pvtt.records.layout import Layout, require_run
+from pvtt.records.results_format import check_results
 from pvtt.records.run_summary import Record, Run, provenances, read_run
 from pvtt.reporting.compare.forking import STAGES
 from pvtt.stages.catalogue import read_table
@@ -46,7 +47,7 @@ class Results:
 
 
 def read_results(folders: Sequence[Path]) -> list[Results]:
-    """Read every folder; ValueError for one that holds no clip table."""
+    """Read every folder; ValueError for one without a clip table or of another format."""
     return [_read(folder, name) for folder, name in zip(folders, _names(folders), strict=True)]
 
 
@@ -92,6 +93,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 def _read(folder: Path, name: str) -> Results:
     require_run(folder)
+    check_results(folder)
     files = Layout(folder)
     filtered = files.filtered.is_file()
     pairs = pd.read_parquet(files.pairs) if filtered else pd.DataFrame()
@@ -99,9 +101,12 @@ def _read(folder: Path, name: str) -> Results:
     tables = (read_table(files.catalogue), read_table(files.clips))
     run = read_run(folder, *tables, pairs, verdicts)
     variants: dict[str, dict[str, Record]] = {stage: {} for stage in STAGES}
+    weights = {"weights": verdicts.attrs["weights"]} if "weights" in verdicts.attrs else {}
     for stage, made in provenances(run):
         if stage in variants:
-            variants[stage].setdefault(_key(made), made)
+            # The weights are part of how the quality was made.
+            way = made | {"settings": made["settings"] | weights} if stage == "scoring" else made
+            variants[stage].setdefault(_key(way), way)
     return Results(name, folder, run, filtered, variants)
 
 

@@ -18,6 +18,7 @@ from pvtt.backends import registry
 from pvtt.io.files import read_json
 from pvtt.io.project_files import project_or_own_file
 from pvtt.records.ids import clip_id
+from pvtt.records.results_format import check_results
 from pvtt.records.run_summary import pair_folder
 from pvtt.reporting.estimate.existing_results import Made, Way, read_made, ways
 from pvtt.reporting.estimate.load_times import read_loads
@@ -27,6 +28,7 @@ from pvtt.stages.catalogue import Row, read_catalogue, read_table
 from pvtt.stages.pairs import plan_feed
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
 from pvtt.stages.pairs.taxonomy import Taxonomy
+from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
 
@@ -96,6 +98,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     clips_per_video: for videos whose shots nobody has found; None takes the mean of those found, or the plan's.
     """
     results = Path(config["results"])
+    check_results(results)
     rows = [row for row in read_catalogue(config["catalogue"]) if row.status == "accepted"]
     catalogue = _catalogue(rows, _table(results / "catalogue.tsv"))
     found = _table(results / "clips.tsv")
@@ -110,7 +113,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     plan = plan_feed(
         catalogue,
         Taxonomy.read(project_or_own_file(config["pairs"]["taxonomy"])),
-        [_masks(results / "clips" / clip["clip_id"], clip) for clip in clips],
+        [_masks(results / "clips" / clip["clip_id"], clip, config["verdicts"]["masks"]) for clip in clips],
         [
             record or {"product_id": product, "image_index": int(index), "status": "accepted"}
             for (product, index), record in cutouts.items()
@@ -194,11 +197,11 @@ def _clips(catalogue: pd.DataFrame, found: pd.DataFrame | None, per_video: float
     return [clip | {"empty": bool(empty[clip["product_id"]])} for clip in clips]
 
 
-def _masks(folder: Path, clip: Mapping[str, Any]) -> dict[str, Any]:
-    """qa.json and track.json of a clip, or what a good clip would have there."""
-    verdict, track = _record(folder / "qa.json"), _record(folder / "track.json")
-    if verdict and track:
-        return verdict | track
+def _masks(folder: Path, clip: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Mask measures, verdict by these limits and track of a clip, or what a good clip would have."""
+    measures, track = _record(folder / "mask_measures.json"), _record(folder / "track.json")
+    if measures and track:
+        return measures | judge_mask(measures, limits) | track
     seen = {"width": 1, "height": 1, "frames": [{"visible": True, "box": [0, 0, 0, 0]}]}
     head = {"clip_id": clip["clip_id"], "status": "accepted", "n_frames": clip["n_frames"]}
     return head | {"measures": {"empty": clip["empty"]}} | seen
@@ -233,7 +236,9 @@ def _work(
         return Work(found)
 
     work["cutting"] = of_clips("cutting", list(product), "shots", "clip.json", "video.mp4")
-    work["segmentation"] = of_clips("segmentation", list(product), "cutting", "qa.json", "masks.mkv", "track.json")
+    work["segmentation"] = of_clips(
+        "segmentation", list(product), "cutting", "mask_measures.json", "masks.mkv", "track.json"
+    )
     media = ("background.mp4", "region.mkv")
     work["background"] = of_clips("background", list(used), "segmentation", "background.json", *media)
     work |= _pair_work(results, way, planned, work)

@@ -23,7 +23,7 @@ from pvtt.reporting.costs import spread
 from pvtt.reporting.report.charts import histogram_chart
 from pvtt.reporting.report.previews import Previews, rate_value
 
-# Score -> the filter's setting that is its threshold.
+# Score -> the setting in `verdicts.pairs` that is its threshold.
 _LIMITS = {"quality": "min_quality", "identity": "min_identity", "temporal": "min_temporal"}
 
 
@@ -86,7 +86,7 @@ def clip_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
                 "product": product,
                 "strip": previews.strip(f"{shot['clip_id']}_strip", folder / "video.mp4", folder / "masks.mkv", places),
                 "status": shot["qa"].get("status", "missing"),
-                "reason": shot["qa"].get("reason") or ("" if shot["qa"] else "no mask QA record"),
+                "reason": shot["qa"].get("reason") or ("" if shot["qa"] else "no mask measures"),
                 "score": shot["qa"].get("score"),
                 "measures": _plain_measures(shot["qa"]),
                 "clip": shot["clip"],
@@ -116,8 +116,8 @@ def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
                 "difficulty": pair["difficulty"],
                 "kept": pair["kept"],
                 "reasons": pair["reasons"] or ([] if pair["kept"] else ["no verdict"]),
-                "quality": score.get("quality_score"),
-                "basis": score.get("basis", []),
+                "quality": pair["quality_score"],
+                "basis": pair["basis"],
                 "scores": score.get("scores", {}),
                 "measures": _plain_measures(score),
                 "judge": (score.get("judge") or {}).get("reason", ""),

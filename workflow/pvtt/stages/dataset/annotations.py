@@ -72,8 +72,8 @@ def scores_record(run: Run, settings: Mapping[str, Any]) -> Record:
                 "status": score.get("status", "missing"),
                 "reasons": pair["reasons"],
                 "difficulty": pair["difficulty"],
-                "quality_score": score.get("quality_score"),
-                "basis": score.get("basis", []),
+                "quality_score": pair["quality_score"],
+                "basis": pair["basis"],
                 "scores": score.get("scores", dict.fromkeys(SCORES)),
                 "measures": score.get("measures", {}),
             }
@@ -133,8 +133,8 @@ def _metadata(
     made = [shot["qa"], shot["background"], pair["insert"], score]
     return {
         "difficulty": pair["difficulty"],
-        "quality_score": score.get("quality_score"),
-        "basis": score.get("basis", []),
+        "quality_score": pair["quality_score"],
+        "basis": pair["basis"],
         "scores": score.get("scores", dict.fromkeys(SCORES)),
         "frame_count": int(clip["n_frames"]),
         "resolution": [int(clip["width"]), int(clip["height"])],

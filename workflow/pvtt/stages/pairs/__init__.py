@@ -46,8 +46,8 @@ def plan_feed(
 ) -> pd.DataFrame:
     """Plan the pairs of a feed from its records on disk; see `plan_pairs` for the result.
 
-    catalogue: the table of all products. clips: qa.json and track.json of each clip, merged. cutouts: the records of
-    all photos. Clips that mask QA rejected and photos that were rejected take no part.
+    catalogue: the table of all products. clips: mask measures, mask verdict and track of each clip, merged. cutouts:
+    the records of all photos. Clips whose masks were rejected and photos that were rejected take no part.
     """
     accepted = catalogue[catalogue.status == "accepted"].set_index("product_id", drop=False)
     targets = set(accepted.index[accepted.roles.str.split(";").map(lambda roles: "target" in roles)])

@@ -1,8 +1,8 @@
 """Scoring: what can be measured of a pair, and a score only over what was measured.
 
 Identity and swap (`identity.py`), steadiness in time (`temporal.py`), fidelity of the background. `lighting` and
-`overall` are a vision-language judge's (`judging.py`); without one, or where it gave no answer, they are null, and
-`quality_score` is the mean over the rest with the weights scaled up, its names in `basis`.
+`overall` are a vision-language judge's (`judging.py`); without one, or where it gave no answer, they are null.
+`pvtt.stages.verdicts` weights the scores and judges the pair.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from pvtt.stages.scoring.temporal import box_drift, temporal_measures, temporal_
 __all__ = [
     "SCORES",
     "InvalidPairError",
-    "quality_score",
     "score_pair",
     "scoring_backends",
     "title_for_judge",
@@ -60,8 +59,6 @@ def score_pair(
         "status": "failed",
         "reason": insert.get("reason", ""),
         "scores": dict.fromkeys(SCORES),
-        "quality_score": None,
-        "basis": [],
         "measures": {},
     }
     if insert["status"] == "done":
@@ -75,15 +72,6 @@ def score_pair(
     needs = [model for part in scoring_backends(settings) for model in part.needs]
     origin = provenance(backends[0], settings, inputs, watch, further=needs) | {"measured_by": version(settings)}
     write_json(pair_dir / "score.json", record | {"provenance": origin})
-
-
-def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
-    """Weighted mean (0..1) over the scores that were measured, and their names; (None, []) when there are none."""
-    basis = [name for name in SCORES if scores.get(name) is not None and weights[name] > 0]
-    total = sum(weights[name] for name in basis)
-    if not basis:
-        return None, []
-    return round(sum(weights[name] * (scores[name] or 0.0) for name in basis) / total, 6), basis
 
 
 def _score(
@@ -116,7 +104,6 @@ def _score(
     if judged:
         scores |= judge_scores(judged)
         measures |= judge_measures(judged)
-    quality, basis = quality_score(scores, settings["weights"])
     # A judge that could not be reached is asked by a later run: the store does not keep what lacks its answers.
     answered = not judged or judged["asked"] + judged["found"] == len(judged["requests"])
     return (
@@ -126,8 +113,6 @@ def _score(
             "status": "scored",
             "reason": "",
             "scores": scores,
-            "quality_score": quality,
-            "basis": basis,
             "measures": measures,
         }
     )

@@ -1,4 +1,4 @@
-"""Segmentation of a clip: find the product, follow it, judge the masks, record the track."""
+"""Segmentation of a clip: find the product, follow it, measure the masks, record the track."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.prompts import prompt_text
 from pvtt.stages.segmentation.qa import VERSION as QA_VERSION
-from pvtt.stages.segmentation.qa import Verdict, judge
+from pvtt.stages.segmentation.qa import MaskMeasures, measure_masks
 from pvtt.stages.segmentation.track import build_track, empty_track
 
 Array = np.ndarray
@@ -33,12 +33,12 @@ def segment_clip(
     category: str = "",
     subcategory: str = "",
 ) -> None:
-    """Write masks.mkv, track.json and, last, qa.json into `clip_dir`, which holds video.mp4 and clip.json.
+    """Write masks.mkv, track.json and, last, mask_measures.json into `clip_dir`, which holds video.mp4 and clip.json.
 
     `references` are RGBA cut-outs of the same product's photos (unreadable and 0-byte ones are skipped); `title`,
     `category` and `subcategory` are the catalogue's, the prompt of backends that read one. A clip marked `empty` gets
     masks without a set pixel and a track that says where a product can be placed. A clip that cannot be read is a
-    rejected record, not an error.
+    failed record, not an error. Nothing here depends on a limit; `pvtt.stages.verdicts` judges the measures.
     """
     watch = Stopwatch()
     clip_dir = Path(clip_dir)
@@ -51,7 +51,7 @@ def segment_clip(
         frames = video.read_video(clip_dir / "video.mp4")
     except video.MediaError as error:
         _write_unreadable(clip_dir)
-        outcome = Verdict("rejected", f"the clip cannot be read: {error}", 0.0, {})
+        outcome = MaskMeasures("failed", f"the clip cannot be read: {error}", {})
     else:
         images = [image for _, image in readable]
         masks, track, outcome = _segment(
@@ -61,16 +61,18 @@ def segment_clip(
         header = {key: clip[key] for key in ("clip_id", "fps")}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
         write_json(clip_dir / "track.json", header | size | track)
-    record = {"clip_id": clip["clip_id"], "status": outcome.status, "reason": outcome.reason, "score": outcome.score}
-    record |= {
+    record = {
+        "clip_id": clip["clip_id"],
+        "status": outcome.status,
+        "reason": outcome.reason,
         "measures": outcome.measures,
         "provenance": provenance(backend, settings, inputs, watch) | {"measured_by": f"qa {QA_VERSION}"},
     }
-    write_json(clip_dir / "qa.json", record)
+    write_json(clip_dir / "mask_measures.json", record)
 
 
 def version(settings: Mapping[str, Any]) -> str:
-    """Versions of what makes the masks and of what judges them, such as `1, qa 1`."""
+    """Versions of what makes the masks and of what measures them, such as `1, qa 1`."""
     return f"{backend_class('segmentation', settings['backend']).version}, qa {QA_VERSION}"
 
 
@@ -82,17 +84,16 @@ def _segment(
     empty: bool,
     settings: Mapping[str, Any],
     device: str,
-) -> tuple[Array, dict[str, Any], Verdict]:
+) -> tuple[Array, dict[str, Any], MaskMeasures]:
     if empty:
-        outcome = Verdict("accepted", "", 1.0, {"empty": True})
+        outcome = MaskMeasures("empty", "", {"empty": True})
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
     try:
         with loaded(backend, device) as ready:
             result = ready.segment(frames, references, prompt)
     except WorkError as error:
         result = Segmentation.empty(frames, str(error))
-    outcome = judge(frames, result, settings["min_score"])
-    return result.masks, build_track(frames, result.masks), outcome
+    return result.masks, build_track(frames, result.masks), measure_masks(frames, result)
 
 
 def readable_references(paths: Sequence[Path]) -> list[tuple[Path, Array]]:

@@ -12,7 +12,7 @@ from pvtt.backends.base import AnyBackend
 
 Array = np.ndarray
 
-SHORT_SIDE = 240
+SHORT_SIDE = 240  # px at which co-segmentation and the evidence work; areas and lengths below are tuned for it
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Segmentation:
 
     masks: bool (k, n, h, w), one plane per object; a plane keeps its object over time; k = 0 when nothing was found.
     confidence: float (n,) in [0, 1] per frame.
-    evidence: clip-level measures of the backend, name to number, judged by `qa.judge` where it knows the name.
+    evidence: clip-level measures of the backend, name to number, judged where `verdicts.masks` has limits of that name.
     note: why nothing was found, empty otherwise.
     """
 

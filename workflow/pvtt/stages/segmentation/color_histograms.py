@@ -14,19 +14,21 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from pvtt.imaging.morphology import components, convex_hull
+
 Array = np.ndarray
 
-BINS = 32
-TEXTURES = 16
+BINS = 32  # per axis of the Lab histogram
+TEXTURES = 16  # bins of the texture histogram
 _COLOURS = BINS**3
 # Weight of a flat density mixed into a model: what was never seen argues weakly, and rather for the ground.
 _FLAT_SHARE_FOREGROUND, _FLAT_SHARE_BACKGROUND = 0.04, 0.08
-_SHADOW_SHARE = 0.2
-_REFERENCE_DENSITY = 2e-4  # of a photo's colours within two or three bins, from which a colour counts as known
+_SHADOW_SHARE = 0.2  # of the background that is assumed to lie in shadow
+_REFERENCE_DENSITY = 2e-4  # probability within 2 to 3 bins, from which a colour counts as one of the photos' colours
 _NON_REFERENCE_WEIGHT = 0.2  # weight of a colour that no photo shows
-_LIGHTNESS_STEP = 8 / 2.55  # of L (0-100) per bin
-SHALLOW, DEEP = 0.8, 0.5  # cube roots of the share of light that the deepest of usual and of deep shadows leave
-_TEXTURE_WEIGHT = 0.7
+_LIGHTNESS_STEP = 8 / 2.55  # L (0-100) per bin
+SHALLOW, DEEP = 0.8, 0.5  # cube root of the light that remains in the darkest shallow and deep shadow
+_TEXTURE_WEIGHT = 0.7  # weight of the texture's log-likelihood ratio beside the colour's
 
 
 def bin_indices(image: Array) -> Array:
@@ -68,7 +70,7 @@ def log_ratio(foreground: Array, background: Array) -> Array:
 
 def pixel_log_odds(ratio: Array, bins: Array) -> Array:
     """Log-odds of every pixel, float32 (h, w), from a table of `log_ratio` and bins of `bin_indices`."""
-    return ratio[bins[..., 0]] + ratio[bins[..., 1]]
+    return np.asarray(ratio[bins[..., 0]] + ratio[bins[..., 1]])
 
 
 def blend_reference(foreground: Array, reference: Array | None, share: float) -> Array:
@@ -132,27 +134,21 @@ def color_likelihood(reference: Array, greys: bool = False) -> Array:
     if greys:
         middle = slice(BINS // 2 - 2, BINS // 2 + 2)
         cube[:, middle, middle] = 1
-    return np.minimum(cube / _REFERENCE_DENSITY, 1).ravel()
+    return np.asarray(np.minimum(cube / _REFERENCE_DENSITY, 1).ravel())
 
 
 def is_single_part(references: Sequence[Array]) -> bool:
     """Whether each RGBA cut-out (uint8 (h, w, 4)) is nearly one connected part; False without any."""
     largest_shares = []
     for cutout in references:
-        opaque = (cutout[..., 3] > 127).astype(np.uint8)
-        areas = cv2.connectedComponentsWithStats(opaque, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        areas = components(cutout[..., 3] > 127, 8).areas[1:]
         largest_shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
     return bool(largest_shares) and min(largest_shares) > 0.95
 
 
 def solidity(mask: Array) -> float:
     """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
-    pixels = cv2.findNonZero(mask.astype(np.uint8))
-    if pixels is None:
-        return 0.0
-    hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
-    return float(mask.sum() / hull.sum())
+    return float(mask.sum() / convex_hull(mask).sum()) if mask.any() else 0.0
 
 
 def skin_probability(image: Array) -> Array:
@@ -165,4 +161,4 @@ def skin_probability(image: Array) -> Array:
     # Long axis along falling Cb with rising Cr.
     along, across = (red - blue) / np.sqrt(2), (red + blue) / np.sqrt(2)
     distance = (along / 16) ** 2 + (across / 9) ** 2
-    return np.exp(-0.5 * distance) * (ycc[..., 0] > 40)
+    return np.asarray(np.exp(-0.5 * distance) * (ycc[..., 0] > 40))

@@ -13,16 +13,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components, convex_hull
 from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-MIN_SOLIDITY = 0.65  # of its convex hull, from which a product is one without large openings
-_MIN_REFERENCE_SHARE = 0.6  # share of a bite's colours that the photos show
-_MIN_CONTACT = 0.55  # share of a bite's contour that lies on the mask
-_MAX_BORDER_LENGTH = 0.15  # of the square root of the area: length on one side of the frame, from which a mask is cut
-_MIN_AREA_SHARE = 0.004  # of the hull, for a bite
-_SOLIDITY_SLACK = 0.03  # by which a mask may become more solid than most photos show
+MIN_SOLIDITY = 0.65  # area over convex hull area, above which a product has no large openings
+_MIN_REFERENCE_SHARE = 0.6  # of a concavity's pixels: colours that the photos show
+_MIN_CONTACT = 0.55  # of a concavity's outline: pixels on the mask
+_MAX_BORDER_LENGTH = (
+    0.15  # px of the mask along one frame side, over the square root of its area; above it is truncated
+)
+_MIN_AREA_SHARE = 0.004  # of the hull's area; smaller concavities are not filled
+_SOLIDITY_SLACK = 0.03  # solidity by which a filled mask may exceed the median of the photos
 
 
 @dataclass(frozen=True)
@@ -62,21 +65,19 @@ def fill_concavities(mask: Array, image: Array, hull_prior: HullPrior | None) ->
 
     A product that the frame cuts has another hull than in its photos: its mask stays as it is.
     """
-    pixels = cv2.findNonZero(mask.astype(np.uint8))
-    if hull_prior is None or not hull_prior.is_solid or pixels is None or _is_truncated(mask):
+    if hull_prior is None or not hull_prior.is_solid or not mask.any() or _is_truncated(mask):
         return mask
-    x, y, width, height = cv2.boundingRect(pixels)
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     window = np.s_[y : y + height, x : x + width]
     inside = mask[window]
-    hull = np.zeros(inside.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(pixels - (x, y)), 1)
+    hull = convex_hull(inside)
     missing_area = (hull_prior.median_solidity + _SOLIDITY_SLACK) * hull.sum() - inside.sum()
-    concavities = cv2.morphologyEx(hull & ~inside.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(concavities, connectivity=4)
+    concavities = cv2.morphologyEx((hull & ~inside).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    parts = components(concavities, 4)
     color_bins = color_histograms.bin_indices(np.ascontiguousarray(image[window]))[..., 0]
     grown = inside.copy()
-    for k in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA]):
-        area, concavity = int(stats[k, cv2.CC_STAT_AREA]), labels == k
+    for k in sorted(range(1, len(parts)), key=lambda k: -parts.areas[k]):
+        area, concavity = int(parts.areas[k]), parts.labels == k
         if not _MIN_AREA_SHARE * hull.sum() < area <= missing_area:
             continue
         if (

@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.resize import reduced
+
 Array = np.ndarray
 
 
@@ -23,23 +25,18 @@ class Flow:
         """Displacement (h, w, 2) float32 px (x, y): a point p of `image` lies at p + flow in `other` (uint8 RGB)."""
         height, width = image.shape[:2]
         scale = min(1.0, self._short_side / min(height, width))
-        planes = [_grey(picture, scale) for picture in (image, other)]
+        planes = [reduced(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), self._short_side) for picture in (image, other)]
         if min(planes[0].shape) < 16:  # smaller than the engine's patches
             return np.zeros((height, width, 2), np.float32)
         flow = self._engine.calc(planes[0], planes[1], None)
-        return cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) / np.float32(scale)
-
-
-def _grey(image: Array, scale: float) -> Array:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+        return np.asarray(cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) / np.float32(scale))
 
 
 def warp(values: Array, flow: Array) -> Array:
     """Bring a float32 (h, w) map of the other frame onto this one: result(p) = values(p + flow(p)), 0 outside."""
     height, width = values.shape
     grid_x, grid_y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(values, grid_x + flow[..., 0], grid_y + flow[..., 1], cv2.INTER_LINEAR)
+    return np.asarray(cv2.remap(values, grid_x + flow[..., 0], grid_y + flow[..., 1], cv2.INTER_LINEAR))
 
 
 def global_similarity(image: Array, next_image: Array, points: Array) -> Array:

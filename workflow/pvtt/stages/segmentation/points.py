@@ -14,20 +14,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.resize import reduced, resize_nearest
 
 Array = np.ndarray
 
-_SHORT_SIDE = 480
-_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = (
-    1.0,
-    0.7,
-)  # forward-backward error from frame to frame, and from a frame further away
-_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = (
-    0.15,
-    0.1,
-)  # of the product's size: how far neighbours count, how far from its guess a point is found
-_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's motion beside that of the neighbours, one neighbour being 1
+_SHORT_SIDE = 480  # px at which points are tracked; the px below are px at this size
+_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = 1.0, 0.7  # forward-backward error: to the next frame, to a far frame
+_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = 0.15, 0.1  # of the product's size: sigma of neighbours, px from the guess
+_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's global motion; a neighbour at distance 0 has weight 1
 
 
 def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array) -> Array:
@@ -38,7 +32,7 @@ def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array)
     """
     greys = [cv2.cvtColor(reduced(frame, _SHORT_SIDE), cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = greys[0].shape
-    masks_resized = [cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
+    masks_resized = [resize_nearest(mask, (height, width)).astype(np.uint8) for mask in masks]
     scale = np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
     queries = np.asarray(queries, np.float32).reshape(-1, 3)
     start, positions = queries[:, 0].astype(int), queries[:, 1:] / scale
@@ -141,7 +135,7 @@ def _shared_motion(previous: Array, moved: Array, reliable: Array, reach: float)
     motion_of_rest = ((weights @ motion) + _GLOBAL_MOTION_WEIGHT * global_motion) / (
         weights.sum(1) + _GLOBAL_MOTION_WEIGHT
     )[:, None]
-    return motion_of_rest.astype(np.float32)
+    return np.asarray(motion_of_rest.astype(np.float32))
 
 
 def on_mask(plane: Array, positions: Array, margin: int) -> Array:
@@ -150,4 +144,4 @@ def on_mask(plane: Array, positions: Array, margin: int) -> Array:
     columns, rows = np.rint(np.clip(positions, -1e6, 1e6)).astype(int).T
     inside = (columns >= 0) & (rows >= 0) & (columns < plane.shape[1]) & (rows < plane.shape[0])
     inside[inside] = near[rows[inside], columns[inside]] > 0
-    return inside
+    return np.asarray(inside)

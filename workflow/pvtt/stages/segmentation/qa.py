@@ -1,17 +1,14 @@
-"""Quality of masks without truth: measures, their limits, and a verdict in words.
+"""Quality of masks without truth: measures. `pvtt.stages.verdicts` judges them.
 
 Measures look at the masks and the frames alone, whatever backend made them: how much of the clip is covered, how the
 area jumps, how well a mask carried by optical flow meets its neighbour's (both directions), whether mask and
 surroundings differ in colour, whether the contour lies on edges, how far the mask is cut by the frame's border, how it
-flickers. Evidence of the backend (`Segmentation.evidence`) joins them by name. Each measure becomes a mark, 0 at its
-limit and 1 where it is good; one measure beyond its limit rejects the clip, the score is the marks' geometric mean.
-After the intrinsic measures of Erdem, Sankur and Tekalp, "Performance measures for video object segmentation and
-tracking", IEEE Trans. Image Processing 2004.
+flickers. Evidence of the backend (`Segmentation.evidence`) joins them by name. After the intrinsic measures of Erdem,
+Sankur and Tekalp, "Performance measures for video object segmentation and tracking", IEEE Trans. Image Processing 2004.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,85 +23,28 @@ from pvtt.stages.segmentation.motion import Flow, warp
 
 Array = np.ndarray
 
-VERSION = "1"  # raise it when a measure or a limit changes: clips are then masked and judged again
-_SHORT_SIDE = 240
-_LEAST_PIXELS = 12  # of the reduced frame, for the product to count as visible
+VERSION = "1"  # raise it when a measure changes: clips are then masked and measured again
+_SHORT_SIDE = 240  # px: frames and masks are reduced to it for all measures but `thinness`
+_LEAST_PIXELS = 12  # px of the reduced frame; with fewer the product does not count as visible
 
 
 @dataclass(frozen=True)
-class Limit:
-    """Where a measure becomes unacceptable (mark 0) and where it is good (mark 1)."""
-
-    words: str
-    reject: float
-    good: float
-
-    def mark(self, value: float) -> float:
-        """Mark in [0, 1]; negative beyond the limit."""
-        return min(1.0, (value - self.reject) / (self.good - self.reject))
-
-
-LIMITS: dict[str, Limit] = {
-    "visible_share": Limit("share of the frames that show the product", 0.5, 0.75),
-    "mean_area": Limit("mean area of the mask, share of the frame", 0.0008, 0.004),
-    "largest_area": Limit("largest area of the mask, share of the frame", 0.75, 0.6),
-    "area_jump_share": Limit("share of the steps that change the area by over 20 %", 0.10, 0.0),
-    "neighbour_iou": Limit("IoU of neighbouring masks carried by flow, 10th percentile", 0.6, 0.85),
-    "flicker": Limit("pixels that flicker, share of the area", 0.12, 0.02),
-    "border_contact": Limit("share of the contour on the frame's border", 0.35, 0.15),
-    "side_to_side": Limit("share of the frames that a part crosses from left to right, as a horizon does", 0.5, 0.1),
-    "separability": Limit("difference in colour from the surroundings", 0.4, 0.75),
-    "edge_support": Limit("strength of the edges under the contour", 0.35, 0.7),
-    "raggedness": Limit("contour length relative to that of the smoothed mask", 1.3, 1.1),
-    "thinness": Limit("contour length relative to the area (what one pixel of error costs)", 0.25, 0.1),
-    "confidence": Limit("mean confidence of the backend", 0.75, 0.92),
-    "agreement": Limit("IoU of independent detections with the carried masks, median", 0.6, 0.9),
-    "ambiguity": Limit("score of the best rival relative to the product's", 0.5, 0.1),
-    "ambiguity_unseen": Limit("score of the best rival relative to the product's, with no photo to tell", 0.25, 0.05),
-    "skin_share": Limit("share of the mask that is skin-coloured, with no photo to tell it from a hand", 0.4, 0.2),
-    "open_form_fill": Limit("share of its convex hull that a product of open form fills", 0.7, 0.55),
-    "missing_colour": Limit("share of the photos' colours that the mask does not show", 0.45, 0.25),
-    "shape_gap": Limit("share of its convex hull that it fills, compared with the photos: difference", 0.16, 0.05),
-    "likeness": Limit("likeness in colour to the product's photos", 0.4, 0.65),
-}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Outcome of the QA; `measures` are JSON-ready."""
+class MaskMeasures:
+    """Measures of a clip's masks, JSON-ready. `status`: measured; empty (an empty scene); failed, with its `reason`."""
 
     status: str
     reason: str
-    score: float
     measures: dict[str, Any]
 
 
-def judge(frames: Array, segmentation: Segmentation, least_score: float = 0.0) -> Verdict:
-    """Judge masks against frames, uint8 (n, h, w, 3) RGB. `least_score` in [0, 1] is asked of the whole."""
+def measure_masks(frames: Array, segmentation: Segmentation) -> MaskMeasures:
+    """Measure masks on frames, uint8 (n, h, w, 3) RGB; the backend's evidence joins the measures by name."""
     masks = segmentation.masks
     if masks.shape[0] == 0 or not masks.any():
-        return Verdict("rejected", f"no product found: {segmentation.note or 'all masks are empty'}", 0.0, {})
+        return MaskMeasures("failed", f"no product found: {segmentation.note or 'all masks are empty'}", {})
     measures = measure(frames, masks) | {k: float(v) for k, v in segmentation.evidence.items()}
     measures["confidence"] = float(segmentation.confidence[masks.any((0, 2, 3))].mean())
-    return verdict(measures, least_score)
-
-
-def verdict(measures: Mapping[str, float], least_score: float = 0.0) -> Verdict:
-    """Apply the limits to measures; names without a limit are recorded only."""
-    rounded = {name: round(float(value), 4) for name, value in measures.items()}
-    marks = {name: LIMITS[name].mark(value) for name, value in measures.items() if name in LIMITS}
-    broken = [_explain(name, measures[name]) for name, mark in marks.items() if mark < 0]
-    score = round(float(np.exp(np.mean([np.log(max(mark, 0.01)) for mark in marks.values()]))), 4)
-    if not broken and score < least_score:
-        weakest = min(marks, key=lambda name: marks[name])
-        broken = [f"score {score:.2f} (limit {least_score:.2f}), weakest: {_explain(weakest, measures[weakest])}"]
-    return Verdict("rejected" if broken else "accepted", "; ".join(broken), score, rounded)
-
-
-def _explain(name: str, value: float) -> str:
-    limit = LIMITS[name]
-    side = "least" if limit.good > limit.reject else "most"
-    return f"{limit.words} is {value:.3g} (at {side} {limit.reject:g})"
+    return MaskMeasures("measured", "", measures)
 
 
 def measure(frames: Array, masks: Array) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.resize import reduced, resize_nearest
 from pvtt.stages.segmentation.motion import global_similarity
 from pvtt.stages.segmentation.points import track_queries
 
@@ -20,9 +20,9 @@ __all__ = ["build_track", "camera_path", "empty_track", "track_points", "track_q
 
 Array = np.ndarray
 
-MAX_POINTS = 32
-_SHORT_SIDE = 480
-_PLACEMENT_AREA = 0.06  # of the frame: the box where a product can be placed in an empty scene
+MAX_POINTS = 32  # key points of a track
+_SHORT_SIDE = 480  # px at which corners are detected and the camera's motion is estimated
+_PLACEMENT_AREA = 0.06  # of the frame: box where a product can be placed in an empty scene
 
 
 def build_track(frames: Array, masks: Array) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def track_points(frames: Array, masks: Sequence[Array]) -> list[dict[str, Any]]:
     start = int(np.argmax([mask.sum() for mask in masks]))
     grey = cv2.cvtColor(reduced(frames[start], _SHORT_SIDE), cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
-    plane = cv2.resize(masks[start].astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    plane = resize_nearest(masks[start], (height, width)).astype(np.uint8)
     spacing = max(4.0, float(np.sqrt(plane.sum() / (2 * MAX_POINTS))))
     corners = cv2.goodFeaturesToTrack(grey, MAX_POINTS, 0.02, spacing, mask=plane)
     if corners is None:

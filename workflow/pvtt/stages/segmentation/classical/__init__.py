@@ -26,7 +26,7 @@ from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fi
 
 Array = np.ndarray
 
-_MAX_ENLARGEMENT = 1.75
+_MAX_ENLARGEMENT = 1.75  # factor by which small frames are enlarged at most
 
 
 class Backend(Embedded):
@@ -71,7 +71,7 @@ def resize_to_short_side(frame: Array, short_side: int) -> Array:
     scale = min(_MAX_ENLARGEMENT, short_side / min(frame.shape[:2]))
     if scale <= 1:
         return reduced(frame, short_side)
-    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
 
 
 def _evidence(detections: InitialDetections, masks: Sequence[Array], prompt: str) -> dict[str, float]:

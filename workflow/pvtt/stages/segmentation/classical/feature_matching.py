@@ -13,8 +13,8 @@ import numpy as np
 
 Array = np.ndarray
 
-_LONG_SIDE = 400
-_MIN_INLIERS = 10
+_LONG_SIDE = 400  # px of a photo when its features are computed
+_MIN_INLIERS = 10  # different matches of one similarity, from which a photo is found
 
 
 class PhotoMatcher:
@@ -69,4 +69,4 @@ def _ratio_test_matches(references: Array, found: Array, ratio: float = 0.75) ->
 def _corners(matrix: Array, size: tuple[int, int]) -> Array:
     width, height = size
     box = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    return (box @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    return np.asarray((box @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))

@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from pvtt.imaging.morphology import border_contact
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import border_contact, components
 from pvtt.stages.segmentation import color_histograms
-from pvtt.stages.segmentation.classical.pixel_labeling import GuidedFilter
 
 Array = np.ndarray
 
-_MAX_GAP, _MAX_GAP_REFERENCE = (
-    0.15,
-    0.8,
-)  # reach of parts of the product's colours, and of other colours that photos show
-_MIN_REFERENCE_SHARE = 0.7  # share of a neighbouring region's colours that photos show, for it to be a part
-_MIN_RELATIVE_SCORE = 0.4  # of the best region's, for a part that lies apart
-_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_MAX_GAP, _MAX_GAP_REFERENCE = 0.15, 0.8  # of the main region's extent: to parts of its colours, of photo colours
+_MIN_REFERENCE_SHARE = 0.7  # of a neighbouring region's colours: those that the photos show, for it to be a part
+_MIN_RELATIVE_SCORE = 0.4  # of the best region's score, for a part that lies apart
+_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass
@@ -58,9 +55,10 @@ class Region:
 def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
     """Connected regions of what was found in a view (the `number`-th), large ones first; at most twelve."""
     mask = frame.probability > 0.5
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _MIN_AREA * mask.size]
-    large = sorted(large, key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:12]
+    parts = components(mask, 8)
+    labels = parts.labels
+    large = [k for k in range(1, len(parts)) if parts.areas[k] >= _MIN_AREA * mask.size]
+    large = sorted(large, key=lambda k: -parts.areas[k])[:12]
     return [Region(number, labels == k, color_histograms.histogram(frame.bins, labels == k), 0.0) for k in large]
 
 

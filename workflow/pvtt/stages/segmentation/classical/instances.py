@@ -9,11 +9,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components
+
 Array = np.ndarray
 
-_MIN_AREA_SHARE = 0.15  # of the mask, for a part to be an object
-_MAX_TOUCHING_SHARE = 0.2  # share of the frames in which two objects may touch
-_MAX_OBJECTS = 4
+_MIN_AREA_SHARE = 0.15  # of the mask's area, for a part to be an object
+_MAX_TOUCHING_SHARE = 0.2  # of the frames, in which two objects may touch
+_MAX_OBJECTS = 4  # more parts than that are one object
 
 
 def split_instances(masks: Array, key: int) -> Array:
@@ -42,12 +44,12 @@ def split_instances(masks: Array, key: int) -> Array:
 
 def _label_parts(mask: Array) -> Array:
     """Labels from 1 of the large connected parts, from left to right; small ones join the nearest."""
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _MIN_AREA_SHARE * mask.sum()]
-    large.sort(key=lambda k: centres[k, 0])
+    parts = components(mask, 8)
+    large = [k for k in range(1, len(parts)) if parts.areas[k] >= _MIN_AREA_SHARE * mask.sum()]
+    large.sort(key=lambda k: parts.centroids[k, 0])
     seeds = np.zeros(mask.shape, np.uint8)
     for number, k in enumerate(large, 1):
-        seeds[labels == k] = number
+        seeds[parts.labels == k] = number
     return _nearest_label(mask, seeds) if large else seeds
 
 
@@ -62,9 +64,9 @@ def _nearest_label(mask: Array, labels: Array) -> Array:
 
 def _objects_touch(mask: Array, labels: Array) -> bool:
     """Whether one connected part holds much of two objects."""
-    count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    for part in range(1, count):
-        sizes = np.bincount(labels[parts == part], minlength=2)[1:]
+    parts = components(mask, 8)
+    for part in range(1, len(parts)):
+        sizes = np.bincount(labels[parts.labels == part], minlength=2)[1:]
         if (sizes > 0.2 * sizes.sum()).sum() > 1:
             return True
     return False

@@ -19,16 +19,12 @@ from pvtt.stages.segmentation.classical.propagation import ColorModels, MaskProp
 
 Array = np.ndarray
 
-_AGREEMENT_IOU = 0.6  # IoU from which detection and carried mask are the same thing
-_MEETING_IOU = 0.85  # IoU from which two carried masks are
-_MIN_CONTRAST, _MIN_CONTRAST_GROWN, _MAX_CONTRAST_LOST = (
-    0.85,
-    0.7,
-    0.5,
-)  # of the key frame's `InitialDetections.color_contrast`
-_REMNANT_AREA = 0.1  # of the key frame's area: so little of the product is as good as lost
-_MIN_CONTAINED, _MIN_GROWTH = 0.7, 1.5  # shares of the carried mask: of it in the detection, of the detection
-_MAX_AREA_GROWN, _MAX_AREA_RATIO = 1.3, 2.5  # of the key frame's area
+_AGREEMENT_IOU = 0.6  # IoU from which a detection and the propagated mask show the same object
+_MEETING_IOU = 0.85  # IoU from which two propagated masks have met
+_MIN_CONTRAST, _MIN_CONTRAST_GROWN, _MAX_CONTRAST_LOST = 0.85, 0.7, 0.5  # of the key frame's `color_contrast`
+_REMNANT_AREA = 0.1  # of the key frame's mask area; a smaller mask counts as lost
+_MIN_CONTAINED, _MIN_GROWTH = 0.7, 1.5  # share of the propagated mask inside the detection; area ratio to it
+_MAX_AREA_GROWN, _MAX_AREA_RATIO = 1.3, 2.5  # area relative to the key frame's mask
 
 
 @dataclass

@@ -13,29 +13,25 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import largest_components, remove_small_objects_and_holes, signed_distance
+from pvtt.imaging.resize import reduced, resize_nearest
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
-from pvtt.stages.segmentation.classical.pixel_labeling import (
-    GuidedFilter,
-    largest_components,
-    mean_field,
-    remove_small_objects,
-    signed_distance,
-)
+from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours, shadow_tolerant_log_odds
 from pvtt.stages.segmentation.concavity_filling import HullPrior, fill_concavities
 from pvtt.stages.segmentation.motion import Flow, warp
 
 Array = np.ndarray
 
-_CONTOUR_BAND_PX = 4.0  # px over which the warped contour is in doubt
-_ENCLOSED_LOG_ODDS = 4.0  # log-odds of the middle of what edges close off
+_CONTOUR_BAND_PX = 4.0  # px at the working size, per unit of log-odds across the warped contour
+_ENCLOSED_LOG_ODDS = 4.0  # upper limit of the location log-odds inside closed contours
 _SURROUNDINGS_PX = 40  # px around the mask whose colours are its surroundings
-_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls
-_SKIN_SHARE = 0.1
-_MIN_COLOR_SPAN = 12.0  # of Lab, between product and surroundings, for a mix of them to be told
-_ADAPTATION_RATE = 0.08
+_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls by a factor e
+_SKIN_SHARE = 0.1  # weight of skin in the histogram of the surroundings
+_MIN_COLOR_SPAN = 12.0  # CIE76 difference between product and surroundings from which a mixed pixel can be resolved
+_ADAPTATION_RATE = 0.08  # per frame: weight of the frame's colours in the recent foreground model
 
 
 @dataclass
@@ -98,7 +94,7 @@ def enclosed_mask(frame: Array, expected: Array) -> Array:
     small = reduced(frame, 240)
     inside = resize_nearest(expected, small.shape[:2])
     closed, _ = closed_contours(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
-    return resize_nearest(closed, frame.shape[:2]) & expected
+    return np.asarray(resize_nearest(closed, frame.shape[:2]) & expected)
 
 
 class MaskPropagator:
@@ -194,18 +190,13 @@ def _skin_distractors(bins: Array, skin: Array, expected: Array, models: ColorMo
     """Skin outside the expected mask, and inside it where the product, which may be skin-coloured, explains it less."""
     outside = skin & ~expected
     if outside.sum() < 20:
-        return outside
+        return np.asarray(outside)
     color_log_odds = color_histograms.log_ratio(models.foreground, color_histograms.histogram(bins, outside))
-    return skin & (outside | (color_log_odds[bins[..., 0]] < -2))
-
-
-def resize_nearest(mask: Array, shape: tuple[int, ...]) -> Array:
-    """Bool mask (h, w) brought to another size by nearest neighbour."""
-    return cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+    return np.asarray(skin & (outside | (color_log_odds[bins[..., 0]] < -2)))
 
 
 def _remove_specks(mask: Array) -> Array:
-    return remove_small_objects(mask, max(8.0, 0.01 * mask.sum()))
+    return remove_small_objects_and_holes(mask, max(8.0, 0.01 * mask.sum()))
 
 
 def refine(frame: Array, mask: Array, models: ColorModels) -> Array:
@@ -219,7 +210,7 @@ def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     if mask.shape == frame.shape[:2]:
         return mask
     if mask.shape[0] > frame.shape[0]:
-        return cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
+        return np.asarray(cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5)
     soft = cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     result = soft > 0.5
     window = _window(result)
@@ -229,7 +220,7 @@ def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     location_prior = np.clip(signed_distance(inside) / step, -6, 6)
     color_log_odds = models.log_odds(bins, image, color_histograms.histogram(bins, ~inside), inside)
     result[window] = mean_field(location_prior + 0.5 * color_log_odds, GuidedFilter(image)) > 0.5
-    return result
+    return np.asarray(result)
 
 
 def unmix_contour(frame: Array, mask: Array) -> Array:

@@ -1,0 +1,138 @@
+"""Pair verdicts: a pair is kept when it passes every limit, and each limit that it fails is named."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from pvtt.config.settings import stage_defaults
+from pvtt.stages.verdicts.pairs import COLUMNS, judge_pair, judge_pairs, quality_score
+
+SETTINGS = stage_defaults("verdicts")["pairs"]
+WEIGHTS = SETTINGS["weights"]
+
+
+def record(pair_id="A_s01__B_i1", **changed):
+    measures = {"identity_p10": 0.8, "swap": 0.4, "changed": 0.9, "background_psnr": 41.0, "motion_ratio": 1.0}
+    measures |= {"box_drift": 0.02, "jitter": 0.0, "source_likeness": 0.5}
+    known = {
+        "pair_id": pair_id,
+        "status": "scored",
+        "reason": "",
+        "scores": {"identity": 0.9, "temporal": 0.8, "lighting": None, "overall": None},
+        "measures": measures | changed.pop("measures", {}),
+    }
+    return known | changed
+
+
+def test_good_pair_is_kept():
+    row = judge_pairs([record()], SETTINGS).iloc[0]
+    assert bool(row.kept) and row.reasons == "" and row.basis == "identity;temporal" and row.status == "scored"
+    assert (row.quality_score, row.identity, row.swap) == (0.86, 0.9, 0.4)
+    assert math.isnan(row.lighting) and math.isnan(row.overall) and math.isnan(row.flicker_inside)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"scores": {"identity": 0.69, "temporal": 0.69}}, "quality_score 0.69 < min_quality 0.7"),
+        (
+            {"measures": {"swap": -0.2}},
+            "not swapped: likeness to the target less likeness to the source -0.2 < min_swap",
+        ),
+        ({"measures": {"changed": 0.0}}, "changed share of the product's pixels 0 < min_changed 0.25"),
+        ({"measures": {"background_psnr": 21.5}}, "PSNR in dB 21.5 < min_background_psnr_db 30"),
+        ({"measures": {"motion_ratio": 0.1}}, "stands still: motion ratio 0.1 < min_motion_ratio 0.3"),
+        ({"measures": {"motion_ratio": 4.2}}, "jitters: motion ratio 4.2 > max_motion_ratio 3"),
+        ({"measures": {"box_drift": 0.5}}, "drift 0.5 > max_box_drift 0.25"),
+        ({"scores": {"identity": 0.49, "temporal": 0.8, "overall": 1.0}}, "identity 0.49 < min_identity 0.5"),
+        ({"scores": {"identity": 1.0, "temporal": 0.39}}, "temporal score 0.39 < min_temporal 0.4"),
+        ({"scores": {"identity": None, "temporal": None}}, "quality_score was not measured"),
+    ],
+)
+def test_each_rule_rejects_alone_with_value_and_limit(changed, words):
+    reasons = judge_pair(record(**changed), SETTINGS).reasons
+    assert len(reasons) == 1 and words in reasons[0]
+
+
+def test_every_failed_rule_is_named():
+    bad = record(scores={"identity": 0.6, "temporal": 0.6}, measures={"swap": -0.5, "motion_ratio": 0.0})
+    row = judge_pairs([bad], SETTINGS).iloc[0]
+    assert not row.kept and len(row.reasons.split(";")) == 3
+
+
+def test_limits_themselves_pass():
+    at = record(scores={"identity": 0.7, "temporal": 0.7}, measures={"swap": 0.05, "motion_ratio": 3.0})
+    assert judge_pair(at, SETTINGS).reasons == []
+
+
+def test_gate_that_was_not_measured_is_passed_over():
+    assert judge_pair(record(measures={"swap": None, "motion_ratio": None, "box_drift": None}), SETTINGS).kept
+
+
+@pytest.mark.parametrize("status", ["failed", "invalid"])
+def test_unscored_pair_keeps_its_reason(status):
+    bad = record(status=status, reason="frames differ; 15 and 16", scores={}, measures={})
+    bad["measures"] = {}
+    row = judge_pairs([bad], SETTINGS).iloc[0]
+    assert not row.kept and row.reasons == f"{status}: frames differ, 15 and 16" and math.isnan(row.quality_score)
+
+
+def test_new_threshold_needs_only_the_records():
+    pairs = [record("a", scores={"identity": 0.75, "temporal": 0.75}), record("b")]
+    assert judge_pairs(pairs, SETTINGS).kept.tolist() == [True, True]
+    assert judge_pairs(pairs, SETTINGS | {"min_quality": 0.8}).kept.tolist() == [False, True]
+
+
+def test_table_is_sorted_typed_and_survives_parquet(tmp_path):
+    table = judge_pairs([record("b"), record("a")], SETTINGS)
+    assert table.pair_id.tolist() == ["a", "b"] and tuple(table.columns) == COLUMNS
+    assert table.kept.dtype == bool and table.lighting.dtype == "float64"
+    assert table.attrs["weights"] == {"identity": 0.3, "temporal": 0.2, "lighting": 0.2, "overall": 0.3}
+    table.to_parquet(tmp_path / "filtered.parquet")
+    assert pd.read_parquet(tmp_path / "filtered.parquet").attrs == table.attrs
+    empty = judge_pairs([], SETTINGS)
+    assert len(empty) == 0 and tuple(empty.columns) == COLUMNS and empty.kept.dtype == bool
+
+
+def test_two_scores_of_one_pair_are_an_error():
+    with pytest.raises(ValueError, match="several scores of one pair: a"):
+        judge_pairs([record("a"), record("a")], SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ({"identity": 1.0, "temporal": 0.5, "lighting": None, "overall": None}, (0.8, ["identity", "temporal"])),
+        ({"identity": 0.9, "temporal": 0.8, "lighting": 0.5, "overall": 0.6}, (0.71, list(WEIGHTS))),
+        ({"identity": 0.4, "temporal": None, "lighting": None, "overall": None}, (0.4, ["identity"])),
+        ({"identity": None, "temporal": None, "lighting": None, "overall": None}, (None, [])),
+    ],
+)
+def test_quality_is_over_what_was_measured(scores, expected):
+    assert quality_score(scores, WEIGHTS) == expected
+
+
+def test_a_score_of_weight_zero_is_no_basis():
+    assert quality_score({"identity": 0.5, "temporal": 1.0}, WEIGHTS | {"temporal": 0}) == (0.5, ["identity"])
+
+
+def test_new_weights_need_only_the_records():
+    uneven = record(scores={"identity": 1.0, "temporal": 0.5, "lighting": None, "overall": None})
+    assert judge_pair(uneven, SETTINGS).quality_score == 0.8
+    assert judge_pair(uneven, SETTINGS | {"weights": WEIGHTS | {"temporal": 0.9}}).quality_score == 0.625
+
+
+def test_the_limits_are_these():
+    assert SETTINGS == {
+        "min_quality": 0.7,
+        "min_swap": 0.05,
+        "min_changed": 0.25,
+        "min_background_psnr_db": 30,
+        "min_motion_ratio": 0.3,
+        "max_motion_ratio": 3.0,
+        "max_box_drift": 0.25,
+        "min_temporal": 0.4,
+        "min_identity": 0.5,
+        "weights": {"identity": 0.3, "temporal": 0.2, "lighting": 0.2, "overall": 0.3},
+    }

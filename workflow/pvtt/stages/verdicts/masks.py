@@ -1,0 +1,104 @@
+"""Verdicts on the masks of clips, from their measures and the settings `verdicts.masks`.
+
+Each measure with a limit gives a mark: 0 at `reject`, 1 at `good`, linear between. One measure beyond its `reject`
+rejects the clip. The score of a clip is the geometric mean of its marks; a score under `min_score` rejects it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# Measure -> what it is, in the words of a reason. Its limits are the settings of the same name.
+WORDS: dict[str, str] = {
+    "visible_share": "share of the frames that show the product",
+    "mean_area": "mean area of the mask, share of the frame",
+    "largest_area": "largest area of the mask, share of the frame",
+    "area_jump_share": "share of the steps that change the area by over 20 %",
+    "neighbour_iou": "IoU of neighbouring masks carried by flow, 10th percentile",
+    "flicker": "pixels that flicker, share of the area",
+    "border_contact": "share of the contour on the frame's border",
+    "side_to_side": "share of the frames that a part crosses from left to right, as a horizon does",
+    "separability": "difference in colour from the surroundings",
+    "edge_support": "strength of the edges under the contour",
+    "raggedness": "contour length relative to that of the smoothed mask",
+    "thinness": "contour length relative to the area (what one pixel of error costs)",
+    "confidence": "mean confidence of the backend",
+    "agreement": "IoU of independent detections with the carried masks, median",
+    "ambiguity": "score of the best rival relative to the product's",
+    "ambiguity_unseen": "score of the best rival relative to the product's, with no photo to tell",
+    "skin_share": "share of the mask that is skin-coloured, with no photo to tell it from a hand",
+    "open_form_fill": "share of its convex hull that a product of open form fills",
+    "missing_colour": "share of the photos' colours that the mask does not show",
+    "shape_gap": "share of its convex hull that it fills, compared with the photos: difference",
+    "likeness": "likeness in colour to the product's photos",
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Limits of one measure, in its unit: `reject` gives the mark 0, `good` the mark 1; the two differ."""
+
+    words: str
+    reject: float
+    good: float
+
+    def mark(self, value: float) -> float:
+        """Mark of a value: at most 1, negative beyond `reject`."""
+        return min(1.0, (value - self.reject) / (self.good - self.reject))
+
+    def explain(self, value: float) -> str:
+        """The measure with its value and its limit, in words."""
+        side = "least" if self.good > self.reject else "most"
+        return f"{self.words} is {value:.3g} (at {side} {self.reject:g})"
+
+
+def judge_masks(records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Judge clips by their records of mask_measures.json.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        Records of mask_measures.json.
+    settings : mapping
+        The settings `verdicts.masks`.
+
+    Returns
+    -------
+    list of dict
+        See `judge_mask`; in the order of the records.
+    """
+    return [judge_mask(record, settings) for record in records]
+
+
+def judge_mask(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Judge one clip by its record of mask_measures.json.
+
+    Returns
+    -------
+    dict
+        `clip_id`; `status`, accepted or rejected; `reason`, why it was rejected, else empty; `score`, 0 to 1.
+    """
+    if record["status"] == "measured":
+        status, reason, score = judge_measures(record["measures"], settings)
+    else:
+        empty = record["status"] == "empty"
+        status, reason, score = ("accepted", "", 1.0) if empty else ("rejected", str(record["reason"]), 0.0)
+    return {"clip_id": record["clip_id"], "status": status, "reason": reason, "score": score}
+
+
+def judge_measures(measures: Mapping[str, float], settings: Mapping[str, Any]) -> tuple[str, str, float]:
+    """Status, reason and score of measures; those without a limit do not count."""
+    limits = {name: Limit(WORDS[name], settings[name]["reject"], settings[name]["good"]) for name in WORDS}
+    marks = {name: limits[name].mark(value) for name, value in measures.items() if name in limits}
+    broken = [limits[name].explain(measures[name]) for name, mark in marks.items() if mark < 0]
+    logs = [np.log(max(mark, settings["min_mark"])) for mark in marks.values()]
+    score = round(float(np.exp(np.mean(logs))), 4)
+    least = settings["min_score"]
+    if not broken and score < least:
+        weakest = min(marks, key=lambda name: marks[name])
+        broken = [f"score {score:.2f} (limit {least:.2f}), weakest: {limits[weakest].explain(measures[weakest])}"]
+    return ("rejected" if broken else "accepted"), "; ".join(broken), score

@@ -1,0 +1,150 @@
+"""Verdicts on pairs, from their score records and the settings `verdicts.pairs`.
+
+The quality score is the mean of the scores that were measured, weighted by `weights`. A pair is kept when its quality
+score and every limit pass; a rejected pair names every limit that it failed, with the value. A limit whose figure was
+not measured (a clip without a source product has no swap) is passed over; a quality score that was not measured is a
+failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pvtt.records.run_summary import SCORES
+
+# (setting, whether it is a lower limit, figure, words)
+_RULES = (
+    ("min_quality", True, "quality_score", "quality_score"),
+    ("min_identity", True, "identity", "identity"),
+    ("min_temporal", True, "temporal", "temporal score"),
+    ("min_swap", True, "swap", "not swapped: likeness to the target less likeness to the source"),
+    ("min_changed", True, "changed", "not swapped: changed share of the product's pixels"),
+    ("min_background_psnr_db", True, "background_psnr", "background damaged: PSNR in dB"),
+    ("min_motion_ratio", True, "motion_ratio", "product stands still: motion ratio"),
+    ("max_motion_ratio", False, "motion_ratio", "product jitters: motion ratio"),
+    ("max_box_drift", False, "box_drift", "box leaves the source's track: drift"),
+)
+_MEASURES = (
+    "identity_p10",
+    "source_likeness",
+    "swap",
+    "changed",
+    "background_psnr",
+    "motion_ratio",
+    "motion_ratio_outside",
+    "warping_error_inside",
+    "warping_error_outside",
+    "flicker_inside",
+    "flicker_outside",
+    "jitter",
+    "box_drift",
+)
+COLUMNS = ("pair_id", "kept", "reasons", "quality_score", *SCORES, "basis", "status", *_MEASURES)
+
+
+class FailureRateError(RuntimeError):
+    """More pairs failed than the configuration allows."""
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """Verdict on a pair: `reasons` is empty when it is kept; `basis` names the scores in `quality_score`."""
+
+    kept: bool
+    reasons: list[str]
+    quality_score: float | None
+    basis: list[str]
+
+
+def judge_pairs(records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Judge every pair by its record of score.json.
+
+    Parameters
+    ----------
+    records : iterable of mapping
+        Records of score.json.
+    settings : mapping
+        The settings `verdicts.pairs`.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, one row per record, ordered by pair_id. `kept` is bool; `reasons` and `basis` are joined by ';';
+        figures are float, NaN where not measured. `attrs["weights"]` holds the weights.
+
+    Raises
+    ------
+    ValueError
+        When two records are of one pair.
+    """
+    rows = [_row(record, settings) for record in records]
+    names = [row["pair_id"] for row in rows]
+    if len(set(names)) != len(names):
+        double = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"several scores of one pair: {', '.join(double[:5])}; give each pair once")
+    table = pd.DataFrame(sorted(rows, key=lambda row: row["pair_id"]), columns=list(COLUMNS))
+    figures = ["quality_score", *SCORES, *_MEASURES]
+    table = table.astype(dict.fromkeys(figures, "float64") | {"kept": bool})
+    table.attrs["weights"] = dict(settings["weights"])
+    return table
+
+
+def judge_pair(record: Mapping[str, Any], settings: Mapping[str, Any]) -> PairVerdict:
+    """Judge one pair by its record of score.json; each reason holds the value and the limit."""
+    quality, basis = quality_score(record.get("scores") or {}, settings["weights"])
+    if record["status"] != "scored":
+        return PairVerdict(False, [f"{record['status']}: {record.get('reason') or 'no reason given'}"], quality, basis)
+    if quality is None:
+        return PairVerdict(False, ["quality_score was not measured"], None, basis)
+    figures = _figures(record, quality)
+    reasons = []
+    for setting, lower, name, words in _RULES:
+        value, limit = figures[name], settings[setting]
+        if value is not None and (value < limit if lower else value > limit):
+            reasons.append(f"{words} {value:.3g} {'<' if lower else '>'} {setting} {limit:g}")
+    return PairVerdict(not reasons, reasons, quality, basis)
+
+
+def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
+    """Weighted mean (0..1) over the scores that were measured, and their names; (None, []) when there are none."""
+    basis = [name for name in SCORES if scores.get(name) is not None and weights[name] > 0]
+    total = sum(weights[name] for name in basis)
+    if not basis:
+        return None, []
+    return round(sum(weights[name] * (scores[name] or 0.0) for name in basis) / total, 6), basis
+
+
+def check_failure_rate(table: pd.DataFrame, limit: float) -> None:
+    """Raise FailureRateError when more than `limit` (0 to 1) of the pairs failed or were invalid."""
+    bad = table[table.status != "scored"]
+    if len(table) and len(bad) / len(table) > limit:
+        common = bad.reasons.value_counts().index[0]
+        raise FailureRateError(
+            f"{len(bad)} of {len(table)} pairs failed or are invalid, more than max_failure_rate {limit:g} allows; "
+            f"most often: {common}. Mend the cause, or raise max_failure_rate to go on with the rest"
+        )
+
+
+def _figures(record: Mapping[str, Any], quality: float | None) -> dict[str, float | None]:
+    scores, measures = record.get("scores") or {}, record.get("measures") or {}
+    return {
+        "quality_score": quality,
+        **{name: scores.get(name) for name in SCORES},
+        **{name: measures.get(name) for name in _MEASURES},
+    }
+
+
+def _row(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = judge_pair(record, settings)
+    return {
+        "pair_id": record["pair_id"],
+        "kept": verdict.kept,
+        "reasons": ";".join(reason.replace(";", ",") for reason in verdict.reasons),
+        "basis": ";".join(verdict.basis),
+        "status": record["status"],
+        **_figures(record, verdict.quality_score),
+    }

@@ -1,0 +1,36 @@
+# Limits and weights, apart from what they judge: a changed one re-runs these rules and what reads the verdicts.
+rule judge_masks:
+    input:
+        measures_of_clips,
+    output:
+        "<results>/mask_verdicts.tsv",
+    log:
+        "<logs>/judge_masks.log",
+    conda:
+        "../../envs/core.yaml"
+    params:
+        settings=SETTINGS["verdicts"]["masks"],
+    message:
+        "Judging the masks of all clips"
+    script:
+        "../scripts/judge_masks.py"
+
+
+rule judge_pairs:
+    input:
+        pairs="<results>/pairs.parquet",
+        scores=scores_of_pairs,
+        packs=records_of_packs,
+    output:
+        "<results>/filtered.parquet",
+    log:
+        "<logs>/judge_pairs.log",
+    conda:
+        "../../envs/core.yaml"
+    params:
+        settings=SETTINGS["verdicts"]["pairs"],
+        max_failure_rate=SETTINGS["max_failure_rate"],
+    message:
+        "Judging the pairs by their scores"
+    script:
+        "../scripts/judge_pairs.py"
