@@ -1,4 +1,4 @@
-"""Products: from a seller's photo to an RGBA cut-out of the product, or a reason why there is none."""
+"""Cut-outs stage: from a seller's photo to an RGBA cut-out of the product, or a reason why there is none."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""Cut-out without weights: by the ground's colour where the photo has one, by GrabCut where it has not.
+"""Cut-out without weights: background colour model for uniform backgrounds, GrabCut for others.
 
-Uniform ground: hysteresis on the colour difference from the fitted ground (`ground.py`); soft shadows are ground of
-lower lightness and equal chromaticity that is reached from the ground without an edge; enclosed regions of exactly the
-ground's colour are holes and stay open; alpha by solving for it (`matting.py`).
+Uniform background: hysteresis thresholding of the colour difference to the fitted background (`background_model.py`).
+Soft shadows are background of lower lightness and equal chromaticity that is reached from the background without an
+edge. Enclosed regions of exactly the background's colour are holes and stay open. The alpha solves the compositing
+equation (`matting.py`).
 
-Otherwise: saliency from robust background detection (`saliency.py`) seeds GrabCut (Rother, Kolmogorov & Blake, SIGGRAPH
-2004), run from a strict and from a generous seed. The photo is refused when the two disagree, when the result
-leaves much salient area out, when its edge does not lie on edges of the photo, or when it reaches the photo's border.
+Otherwise: saliency (`saliency.py`) seeds GrabCut (Rother, Kolmogorov and Blake, "GrabCut: interactive foreground
+extraction using iterated graph cuts", SIGGRAPH 2004), from a strict and from a generous seed. The photo is rejected if
+the two results disagree, if much salient area is left out, if the contour does not lie on edges of the photo, or if it
+reaches the photo's border.
 """
 
 from __future__ import annotations
@@ -37,13 +39,13 @@ _GRABCUT_ITERATIONS = 4  # of GrabCut from each seed
 
 
 class Backend(Embedded):
-    """Classical cut-out; see the module."""
+    """Classical cut-out; see the module docstring."""
 
     name = "classical"
     version = "2"
 
     def cut_out(self, image: np.ndarray) -> np.ndarray:
-        """Alpha, uint8 (h, w), of an uint8 (h, w, 3) RGB photo; NoCutOutError when the ground is too cluttered."""
+        """See `base.CutOutBackend.cut_out`; NoCutOutError if the background is too cluttered."""
         background = fit_background(image)
         if (
             background.uniformity >= self.settings["min_ground_uniformity"]
@@ -76,7 +78,7 @@ class Backend(Embedded):
 
 
 def _cut_by_background(background: BackgroundFit, lab: np.ndarray) -> np.ndarray:
-    """Alpha, float32 0..1, of a photo (Lab, (h, w, 3)) on its fitted ground."""
+    """Alpha, float32 (h, w) in [0, 1], of a photo, CIE Lab float32 (h, w, 3), with its fitted background."""
     low, high = max(2.5, 2.5 * background.noise), max(9.0, 6 * background.noise)
     mask = flood(background.distance > low, background.distance > high, 8)
     exact_distance = max(1.2, 1.5 * background.noise)
@@ -94,10 +96,10 @@ def _cut_by_background(background: BackgroundFit, lab: np.ndarray) -> np.ndarray
 
 
 def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -> None:
-    """Refuse a photo whose product encloses much of what was taken for shadow: pale parts of it have been lost.
+    """Reject a photo whose product encloses much of the assumed shadow: pale parts of the product have been lost.
 
-    Lost parts leave some of their edges behind, away from the rest of the product, or lie wholly within it; a shadow
-    has no edges and goes on outside.
+    Lost parts leave edges behind, away from the rest of the product, or lie wholly within its hull. A shadow has no
+    edges and continues outside.
     """
     outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     if not outlines:
@@ -119,9 +121,9 @@ def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -
 
 
 def _soft_shadow(background: BackgroundFit, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
-    """Darker ground of the same chromaticity, reached from bare ground without crossing an edge.
+    """Darker background of the same chromaticity, reached from bare background without crossing an edge.
 
-    Bare ground is what the photo's border shows and the `openings`, ground that the product encloses.
+    Bare background is seen at the photo's border and in `openings`, background that the product encloses.
     """
     change = lab - background.lab
     darker = (change[..., 0] < 0) & (change[..., 0] > -_MAX_SHADOW_DEPTH)
@@ -136,13 +138,13 @@ def _soft_shadow(background: BackgroundFit, lab: np.ndarray, low: float, opening
 
 
 def _lightness_slope(lab: np.ndarray) -> np.ndarray:
-    """Slope of the lightness, L per pixel."""
+    """Slope of the lightness, float32 (h, w), L (0-100) per px."""
     smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
     return np.asarray(np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8)
 
 
 def _max_soft_slope(shape: tuple[int, ...]) -> float:
-    """Steepest slope of a soft shadow in a photo of this size; an edge is steeper."""
+    """Steepest slope of a soft shadow, L per px, in a photo of this size; an edge is steeper."""
     return 2.0 * max(1.0, 500 / min(shape[:2]))
 
 
@@ -159,7 +161,9 @@ def _holes(mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]
 
 
 def _close_false_holes(mask: np.ndarray, background: BackgroundFit, exact_distance: float) -> np.ndarray:
-    """Fill enclosed regions, but for those of exactly the ground's colour and not tiny: they are real openings."""
+    """Fill enclosed regions, except those of exactly the background's colour that are not tiny: these are real
+    openings.
+    """
     min_area = max(12.0, 0.0004 * float(mask.sum()))
     filled = mask.copy()
     for window, inside in _holes(mask):
@@ -171,9 +175,9 @@ def _close_false_holes(mask: np.ndarray, background: BackgroundFit, exact_distan
 
 
 def _open_true_holes(mask: np.ndarray, background: BackgroundFit, lab: np.ndarray, depth: float) -> np.ndarray:
-    """Open enclosed plain regions of the ground's colour in the product's own shade, at most `depth` darker.
+    """Open enclosed plain regions of the background's colour in the product's own shade, at most `depth` darker.
 
-    Plain is: as a plane of lightness, and with nothing inside; a white dial has hands and marks.
+    A plain region follows a plane of lightness and has nothing inside it. A white dial has hands and marks.
     """
     chroma_change = np.linalg.norm((lab - background.lab)[..., 1:], axis=2)
     plain = (
@@ -207,7 +211,7 @@ def _plane_residual(values: np.ndarray, where: np.ndarray) -> float:
 
 
 def _remove_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np.ndarray:
-    """`mask` without thin outer parts that differ from the ground by less than `high`: reflections and halos."""
+    """`mask` without thin outer parts that differ from the background by less than `high`: reflections and halos."""
     weak = mask & (distance < high)
     thin = max(2.0, 0.025 * float(np.sqrt(mask.sum())))
     depth = cv2.distanceTransform(weak.astype(np.uint8), cv2.DIST_L2, 5)
@@ -219,7 +223,7 @@ def _remove_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np.
 
 
 def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
-    """Fill enclosed regions (labels, highlights) whose colour is not found outside the product close by."""
+    """Fill enclosed regions (labels, highlights) whose colour does not occur outside the product nearby."""
     filled = mask.copy()
     outside_mask = ~mask
     for window, inside in _holes(mask):
@@ -238,7 +242,7 @@ def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
 
 
 def _main_components(mask: np.ndarray) -> np.ndarray:
-    """Large parts, and small ones close to them (a chain's links); distant specks and lettering are dropped."""
+    """Large components and small ones close to them (a chain's links), without distant specks and lettering."""
     parts = components(mask, 8)
     if len(parts) < 2:
         return mask
@@ -274,12 +278,12 @@ def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarra
 
 
 def _confidence_measures(image: np.ndarray, saliency: np.ndarray, masks: list[np.ndarray]) -> dict[str, float]:
-    """Figures in 0..1 that a good cut-out has near 1; their product is the confidence.
+    """Measures in [0, 1] that are near 1 for a good cut-out; their product is the confidence.
 
-    `stability`: agreement (IoU) of the masks from two seeds; `separation`: 1 - Bhattacharyya coefficient of the colours
-    inside and outside, near the product or in the whole photo, whichever is worse; `main_part`: share of the largest
-    part; `contrast`: mean saliency, full at 0.6; `edge_support`: share of the outline on edges of the photo;
-    `free_border`: 1 less ten times the share of the photo's border that is covered.
+    `stability`: IoU of the masks from both seeds; `separation`: 1 - Bhattacharyya coefficient of the colours inside and
+    outside, near the product or in the whole photo, whichever is lower; `main_part`: share of the largest component;
+    `contrast`: mean saliency, 1 from 0.6; `edge_support`: share of the contour on edges of the photo; `free_border`: 1
+    minus ten times the covered share of the photo's border.
     """
     intersection, union = masks[0] & masks[1], masks[0] | masks[1]
     if intersection.sum() < 16:
@@ -301,7 +305,7 @@ def _confidence_measures(image: np.ndarray, saliency: np.ndarray, masks: list[np
 
 
 def _check_no_card(mask: np.ndarray, lab: np.ndarray) -> None:
-    """Refuse a rectangle with a plain rim and something in its middle: the product lies on a card or in a box."""
+    """Reject a rectangle with a plain rim and content in its middle: the product lies on a card or in a box."""
     outline = max(cv2.findContours(mask.astype(np.uint8), 0, cv2.CHAIN_APPROX_SIMPLE)[0], key=cv2.contourArea)
     (_, (width, height), _) = cv2.minAreaRect(outline)
     fill = cv2.contourArea(outline) / max(1.0, width * height)

@@ -1,4 +1,4 @@
-"""Is there a product in a cut-out? Checks that hold for every backend, and the figures they rest on."""
+"""Checks whether a cut-out shows a product, for every backend, and the measures they use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _SMALL_PART = 0.01  # of the product's area; smaller parts are not counted
 
 
 def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
-    """Figures of an alpha, uint8 (h, w).
+    """Measures of an alpha, uint8 (h, w).
 
-    `area`: share of the photo; `border_contact`: share of the photo's border; `main_part`: the largest part's share of
-    the area; `parts`: parts of at least 1 % of the area; `softness`: share of half-transparent pixels among the
-    visible.
+    `area`: share of the photo; `border_contact`: share of the photo's border; `main_part`: share of the largest
+    component in the area; `parts`: components of at least 1 % of the area; `softness`: share of half-transparent pixels
+    among the visible ones.
     """
     mask = alpha >= 128
     rim = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
@@ -35,7 +35,7 @@ def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
 
 
 def reason_against(measures: Mapping[str, float], settings: Mapping[str, Any]) -> str:
-    """Why a cut-out with these measures is none, in words with the number and its limit; empty when it is one."""
+    """Why a cut-out with these measures is rejected, with the number and its limit; empty if it is accepted."""
     covers = f"the cut-out covers {measures['area']:.2%} of the photo"
     if measures["area"] < settings["min_area"]:
         return f"no product found: {covers} (min_area {settings['min_area']:.2%})"

@@ -1,9 +1,10 @@
 """From a hard mask to a soft alpha with clean colours at its edge.
 
-`known_background_alpha` solves the compositing equation C = aF + (1-a)B for a where the ground B is known, with F taken
-from the nearest pixel that is surely product (Smith & Blinn 1996, constant-ground case). `guided_alpha` refines a mask
-along the photo's edges where B is not known (He, Sun & Tang 2013; at reduced size, He & Sun 2015). `decontaminate`
-replaces the colours of half-transparent pixels by their nearest sure foreground, which removes the halo of the ground.
+`known_background_alpha` solves the compositing equation C = aF + (1-a)B for a where the background B is known, with F
+from the nearest pixel that is surely product (Smith and Blinn, "Blue screen matting", SIGGRAPH 1996). `guided_alpha`
+refines a mask along the photo's edges where B is unknown (He, Sun and Tang, "Guided image filtering", PAMI 2013).
+`decontaminate` replaces the colours of half-transparent pixels by their nearest opaque ones, which removes the halo of
+the background.
 """
 
 from __future__ import annotations
@@ -17,9 +18,21 @@ _GUIDE_EPSILON = 1e-3  # variance of the gray levels (0-1) below which the guide
 
 
 def known_background_alpha(lab: np.ndarray, background: np.ndarray, mask: np.ndarray, band_px: int) -> np.ndarray:
-    """Alpha, float32 (h, w) 0..1, from Lab colours, the ground's Lab colours and a bool mask (h, w).
+    """Alpha of a product on a known background.
 
-    Only a band of `band_px` to both sides of the mask's edge becomes soft.
+    Parameters
+    ----------
+    lab : float32 (h, w, 3)
+        The photo in CIE Lab.
+    background : float32 (h, w, 3)
+        The background in CIE Lab.
+    mask : bool (h, w)
+    band_px : int
+        Width of the band on both sides of the mask's edge that may become soft.
+
+    Returns
+    -------
+    float32 (h, w) in [0, 1]
     """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band_px + 1, 2 * band_px + 1))
     solid = mask.astype(np.uint8)
@@ -43,14 +56,28 @@ def known_background_alpha(lab: np.ndarray, background: np.ndarray, mask: np.nda
 
 
 def _keep_thin_parts(lab: np.ndarray, background: np.ndarray, mask: np.ndarray, eroded: np.ndarray) -> np.ndarray:
-    """`eroded`, and the pixels of thin parts that erosion lost: those most unlike the ground in their neighbourhood."""
+    """`eroded` with the pixels of thin parts that erosion removed: those most unlike the background in their
+    neighbourhood.
+    """
     distance = np.where(mask, np.linalg.norm(lab - background, axis=2), 0).astype(np.float32)
     peak = cv2.dilate(distance, np.ones((5, 5), np.uint8))
     return np.asarray(eroded | (mask & (distance >= 0.85 * peak)))
 
 
 def guided_alpha(image: np.ndarray, mask: np.ndarray, radius_px: int) -> np.ndarray:
-    """Alpha, float32 (h, w) 0..1, of a mask at any smaller size, refined along the edges of an uint8 RGB photo."""
+    """Alpha of a mask, refined along the edges of the photo.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    mask : bool, of the photo's size or smaller
+    radius_px : int
+        Radius of the filter, px at a long side of at most 1024 px.
+
+    Returns
+    -------
+    float32 (h, w) in [0, 1]
+    """
     height, width = image.shape[:2]
     scale = min(1.0, 1024 / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -67,9 +94,18 @@ def guided_alpha(image: np.ndarray, mask: np.ndarray, radius_px: int) -> np.ndar
 
 
 def decontaminate(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Photo, uint8 (h, w, 3) RGB, whose colours under alpha < 1 (uint8 (h, w)) are those of the nearest sure product.
+    """Photo whose colours under alpha < 255 are those of the nearest opaque product pixel.
 
-    Fully transparent pixels get the same colours, so that resampling the cut-out draws in no ground.
+    Fully transparent pixels get these colours, too, so that resampling the cut-out does not mix in background.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    alpha : uint8 (h, w)
+
+    Returns
+    -------
+    uint8 (h, w, 3) RGB
     """
     opaque = alpha >= 250
     if not opaque.any():
@@ -82,7 +118,7 @@ def decontaminate(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def nearest_values(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """`values` (h, w, c) where `valid` (bool, h, w), elsewhere those of the nearest known pixel."""
+    """`values`, (h, w, c), where `valid`, bool (h, w); elsewhere those of the nearest valid pixel."""
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

@@ -1,9 +1,10 @@
-"""Cut-outs by the networks that the package rembg runs with ONNX: BiRefNet (Zheng et al., CAAI AIR 2024) and IS-Net
-(Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022).
+"""Cut-outs by networks that the package rembg runs with ONNX.
 
-The package's own look-up of files, which downloads what it misses, is replaced by the models' folder, and only networks
-that are named here are run: others upload the photo or may not be used commercially. The package stretches each mask to
-the full range, so that a photo of nothing gets a confident one too; the network's own output is looked at before that.
+BiRefNet (Zheng et al., "Bilateral reference for high-resolution dichotomous image segmentation", CAAI AIR 2024) and
+IS-Net (Qin et al., "Highly accurate dichotomous image segmentation", ECCV 2022). The package downloads missing files;
+here it reads the models' folder instead. Only the networks named here are used: others upload the photo or forbid
+commercial use. The package stretches each mask to the full range, so that a photo without product also gets a confident
+mask; the network's raw output is checked before that.
 """
 
 from __future__ import annotations
