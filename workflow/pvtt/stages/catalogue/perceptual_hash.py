@@ -41,7 +41,7 @@ class Backend(Embedded):
         # The constant term is brightness; it takes no part in the median. Rounding steadies pictures of one colour.
         bits = np.round(low, 1) > np.median(np.round(low[1:], 1))
         colours = cv2.resize(image, (_THUMB_SIDE, _THUMB_SIDE), interpolation=cv2.INTER_AREA)
-        return np.packbits(bits).tobytes().hex() + colours.tobytes().hex()
+        return str(np.packbits(bits).tobytes().hex() + colours.tobytes().hex())
 
     def same(self, first: Sequence[str], second: Sequence[str]) -> bool:
         """Whether pictures differ by at most the limits, on average over both sequences; False for empty ones."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-_BORDER_SHARE = 0.03
-_INLIER_DELTA_E = 6.0
+from pvtt.imaging.colour import to_lab
+
+_BORDER_SHARE = 0.03  # of the short side: width of the border that shows the background
+_INLIER_DELTA_E = 6.0  # CIE76 difference up to which a border pixel follows the fitted surface
 
 
 @dataclass(frozen=True)
-class Ground:
+class BackgroundFit:
     """A fitted ground.
 
     `distance`: float32 (h, w), CIE76 colour difference of each pixel from the ground; `lab`: float32 (h, w, 3), the
@@ -31,11 +32,6 @@ class Ground:
     uniformity: float
 
 
-def to_lab(image: np.ndarray) -> np.ndarray:
-    """CIE Lab (L 0..100), float32 (h, w, 3), of an uint8 sRGB image (h, w, 3) RGB."""
-    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-
-
 def border_mask(height: int, width: int) -> np.ndarray:
     """Bool (h, w): the frame of the image, 3 % of the short side wide, at least 2 pixels."""
     depth = max(2, round(_BORDER_SHARE * min(height, width)))
@@ -44,7 +40,7 @@ def border_mask(height: int, width: int) -> np.ndarray:
     return mask
 
 
-def fit_ground(image: np.ndarray) -> Ground:
+def fit_background(image: np.ndarray) -> BackgroundFit:
     """Fit the ground of an uint8 (h, w, 3) RGB photo."""
     height, width = image.shape[:2]
     lab = to_lab(image)
@@ -62,7 +58,7 @@ def fit_ground(image: np.ndarray) -> Ground:
     residual = distance[border]
     inliers = residual < _INLIER_DELTA_E
     noise = float(np.sqrt(np.mean(residual[inliers] ** 2))) if inliers.any() else _INLIER_DELTA_E
-    return Ground(surface, distance, noise, float(inliers.mean()))
+    return BackgroundFit(surface, distance, noise, float(inliers.mean()))
 
 
 def _basis(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -92,4 +88,4 @@ def _mode(samples: np.ndarray) -> np.ndarray:
     cells = np.floor(samples / 8).astype(np.int64)
     keys, counts = np.unique(cells, axis=0, return_counts=True)
     near = (np.abs(cells - keys[counts.argmax()]) <= 1).all(axis=1)
-    return samples[near].mean(axis=0)
+    return np.asarray(samples[near].mean(axis=0))

@@ -22,7 +22,7 @@ from pvtt.stages.cutouts.base import NoCutOutError
 
 # Name of the network -> whether its output is a logit (else a probability).
 NETWORKS = {"birefnet-general": True, "isnet-general-use": False}
-_FLAT = 1e-3
+_FLAT = 1e-3  # range of probabilities below which the network's output is constant
 
 
 class Backend(ModelBackend):
@@ -44,7 +44,7 @@ class Backend(ModelBackend):
 
     @property
     def _network(self) -> str:
-        return self.settings["rembg"]["model"]
+        return str(self.settings["rembg"]["model"])
 
     def load(self, device: str = "cpu") -> None:
         """Open the network; RuntimeError when its file or the device's provider is not there."""
@@ -91,7 +91,7 @@ class Backend(ModelBackend):
                 measures,
             )
         if peak - low < _FLAT:
-            raise NoCutOutError(f"no ground found: {self._network} gives every pixel {peak:.2f}", measures)
+            raise NoCutOutError(f"no background found: {self._network} gives every pixel {peak:.2f}", measures)
 
 
 class _Watched:

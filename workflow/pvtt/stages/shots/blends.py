@@ -152,4 +152,4 @@ def _gradient(thumb: Array) -> Array:
 def _per_block(products: Array) -> Array:
     (width, height), blocks = _SIZE, _BLOCKS
     shape = (len(products), blocks, height // blocks, blocks, width // blocks, 3)
-    return products.reshape(shape).mean(axis=(2, 4, 5)).reshape(len(products), -1)
+    return np.asarray(products.reshape(shape).mean(axis=(2, 4, 5)).reshape(len(products), -1))

@@ -36,7 +36,7 @@ def thumbnail(frame: Array, long_side: int = THUMB_PX) -> Array:
     height, width = frame.shape[:2]
     scale = min(1.0, long_side / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
 
 
 # ---------------------------------------------------------------- overlays
@@ -64,7 +64,7 @@ def persistence(before: Array, after: Array, block: int = 6, search: int = 2) ->
 
 
 def _grey(image: Array) -> Array:
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) - 128.0
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) - 128.0)
 
 
 def _moments(image: Array, block: int) -> tuple[Array, Array]:
@@ -76,7 +76,7 @@ def _blocks(image: Array, block: int) -> Array:
     """Mean of every block of a float image; a rest at the right and bottom is left out."""
     rows, columns = image.shape[0] // block, image.shape[1] // block
     cut = image[: rows * block, : columns * block]
-    return cut.reshape(rows, block, columns, block).mean(axis=(1, 3))
+    return np.asarray(cut.reshape(rows, block, columns, block).mean(axis=(1, 3)))
 
 
 # ---------------------------------------------------------------- dissolves and fades
