@@ -128,11 +128,12 @@ format: $(VENV)/.dev ## apply formatters
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/rules
 
-dag: $(VENV)/.core ## draw the pipeline as docs/dag.svg
+dag: $(VENV)/.core ## draw the pipeline, the layers and the data flow as docs/*.svg
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	$(BIN)/python tests/dag/fabricate.py "$$scratch" && \
 	$(BIN)/snakemake --directory "$$scratch" --config catalogue=feed/products.csv --rulegraph dot --quiet all \
 	| $(BIN)/python -m pvtt.cli.draw_dag docs/dag.svg
+	@$(BIN)/python docs/draw_architecture.py
 
 clean: ## remove the demo's results, keep the environment
 	rm -rf $(RESULTS) .snakemake

@@ -260,11 +260,11 @@ class TestFingerprint:
         image = picture(1)
         print_of = backend.fingerprint(image)
         lighter = np.clip(image.astype(int) + 5, 0, 255).astype(np.uint8)
-        assert backend.same([print_of], [backend.fingerprint(cv2.resize(lighter, (200, 120)))])
-        assert not backend.same([print_of], [backend.fingerprint(picture(2))])
+        assert backend.is_duplicate([print_of], [backend.fingerprint(cv2.resize(lighter, (200, 120)))])
+        assert not backend.is_duplicate([print_of], [backend.fingerprint(picture(2))])
         recoloured = np.ascontiguousarray(image[..., ::-1])
-        assert not backend.same([print_of], [backend.fingerprint(recoloured)])
-        assert not backend.same([], [])
+        assert not backend.is_duplicate([print_of], [backend.fingerprint(recoloured)])
+        assert not backend.is_duplicate([], [])
 
 
 class TestTables:

@@ -7,7 +7,14 @@ import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.records.ids import pair_id, seed_of
-from pvtt.stages.pairs import choose_photos, clip_facts, infeasible, main_image, plan_feed, plan_pairs
+from pvtt.stages.pairs import (
+    clip_features,
+    infeasibility_reason,
+    main_image,
+    plan_from_records,
+    plan_pairs,
+    select_photos,
+)
 from pvtt.stages.pairs.packs import assign_packs, pack_record, read_ledger, write_ledger
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
 
@@ -85,8 +92,8 @@ def test_seed_and_id_are_stable():
 
 
 def test_sample_keeps_the_main_photo_and_grows_without_change():
-    few = choose_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=2))
-    more = choose_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=4))
+    few = select_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=2))
+    more = select_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=4))
     assert 1 in few and len(few) == 2 and len(more) == 4 and set(few) <= set(more)
 
 
@@ -115,12 +122,12 @@ def test_include_and_exclude():
     assert "P000_s01" not in set(plan.clip_id) and "P000_s02" in set(plan.clip_id) and "P003" not in set(plan.target_id)
 
 
-def test_clip_facts_are_exact():
+def test_clip_features_are_exact():
     boxes = [[0, 0, 50, 40], [0, 10, 50, 50], None]
     track = {"width": 100, "height": 80, "frames": [{"visible": box is not None, "box": box} for box in boxes]}
-    facts = clip_facts(track)
+    facts = clip_features(track)
     assert facts == {"box_coverage": 0.25, "box_y_std_px": 5.0, "visible_share": pytest.approx(2 / 3)}
-    assert clip_facts({"width": 1, "height": 1, "frames": [{"visible": False, "box": None}]})["visible_share"] == 0
+    assert clip_features({"width": 1, "height": 1, "frames": [{"visible": False, "box": None}]})["visible_share"] == 0
 
 
 @pytest.mark.parametrize(
@@ -135,7 +142,7 @@ def test_clip_facts_are_exact():
 )
 def test_infeasible_says_why(changes, words):
     limits = {"max_box_coverage": 0.5, "max_box_y_std_px": 30, "min_visible_share": 0.3, "max_frames": 100}
-    reason = infeasible(clip("A", **changes), limits)
+    reason = infeasibility_reason(clip("A", **changes), limits)
     assert words in reason and bool(reason) == bool(words)
 
 
@@ -160,7 +167,7 @@ def test_feed_leaves_out_what_was_rejected():
     cutouts = [photo | {"product_id": key} for key in "ABC"] + [
         {"product_id": "D", "image_index": 1, "status": "rejected"}
     ]
-    plan = plan_feed(catalogue, TAXONOMY, copy.deepcopy(clips), cutouts, settings())
+    plan = plan_from_records(catalogue, TAXONOMY, copy.deepcopy(clips), cutouts, settings())
     assert set(plan.pair_id) == {"A_s01__B_i1", "D_s01__A_i1", "D_s01__B_i1"}
     assert set(plan.difficulty[plan.clip_id == "D_s01"]) == {"easy"}
 
@@ -183,7 +190,7 @@ def test_a_product_is_not_inserted_in_place_of_itself_under_another_id():
     track = {"width": 100, "height": 100, "n_frames": 60, "frames": frames, "measures": {}, "status": "accepted"}
     cutouts = [{"product_id": key, "image_index": 1, "status": "accepted"} for key in "ABCDE"]
     catalogue = catalogue_of(dict.fromkeys("ABCDE", both), same_as)
-    plan = plan_feed(catalogue, TAXONOMY, [track | {"clip_id": "A_s01"}], cutouts, settings())
+    plan = plan_from_records(catalogue, TAXONOMY, [track | {"clip_id": "A_s01"}], cutouts, settings())
     assert list(plan.target_id[plan.status == "planned"]) == ["E"]
     assert set(plan.reason[plan.status == "skipped"]) == {
         "source and target are one product: they share photos or a video"

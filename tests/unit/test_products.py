@@ -11,11 +11,11 @@ from pvtt.config.settings import stage_defaults
 from pvtt.io.video import read_rgba, write_jpeg, write_png
 from pvtt.metrics import mask_iou
 from pvtt.stages.cutouts import cut_out_product
-from pvtt.stages.cutouts.background_model import fit_ground
+from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.classical import Backend
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
-from pvtt.stages.cutouts.matting import decontaminate, guided_alpha, known_ground_alpha, nearest_values
+from pvtt.stages.cutouts.matting import decontaminate, guided_alpha, known_background_alpha, nearest_values
 from pvtt.stages.cutouts.saliency import saliency_map
 
 SETTINGS = stage_defaults("products")
@@ -131,7 +131,7 @@ def scene(product_colour=(200, 40, 40)):
 
 def test_distinct_product_in_a_scene_is_cut_by_grabcut():
     image, product = scene()
-    assert fit_ground(image).uniformity < SETTINGS["min_ground_uniformity"]
+    assert fit_background(image).uniformity < SETTINGS["min_ground_uniformity"]
     assert mask_iou(alpha_of(image) > 127, product) > 0.95
 
 
@@ -257,7 +257,7 @@ def test_backend_limit_reduces_the_photo(tmp_path, monkeypatch):
 
 
 def test_ground_of_a_quadratic_sweep_is_recovered():
-    ground = fit_ground(sweep())
+    ground = fit_background(sweep())
     assert ground.uniformity == 1.0 and ground.noise < 0.6
     assert np.percentile(ground.distance, 99) < 1.5
 
@@ -265,7 +265,7 @@ def test_ground_of_a_quadratic_sweep_is_recovered():
 def test_object_at_the_border_does_not_bend_the_ground():
     image = sweep()
     image[60:110, :30] = (20, 20, 20)
-    clean = fit_ground(image).distance.copy()
+    clean = fit_background(image).distance.copy()
     clean[60:110, :30] = 0
     assert np.percentile(clean, 99) < 2.0
 
@@ -278,7 +278,7 @@ def test_alpha_of_a_known_mixture_is_exact():
     lab[:, 19] = mixed
     mask = np.zeros((20, 40), bool)
     mask[:, 19:] = True
-    alpha = known_ground_alpha(lab, ground, mask, 3)
+    alpha = known_background_alpha(lab, ground, mask, 3)
     assert np.allclose(alpha[:, 19], 0.3, atol=0.01)
     assert (alpha[:, 21:] == 1).all() and (alpha[:, :19] == 0).all()
 
@@ -318,7 +318,7 @@ def test_measures_and_their_reasons():
     assert "max_parts 1" in reason_against(measures, SETTINGS | {"max_parts": 1})
     assert "min_main_part 80%" in reason_against(measures, SETTINGS | {"min_main_part": 0.8})
     full = alpha_measures(np.full((9, 9), 255, np.uint8))
-    assert "no ground found: the cut-out covers 100.00%" in reason_against(full, SETTINGS)
+    assert "no background found: the cut-out covers 100.00%" in reason_against(full, SETTINGS)
 
 
 def test_a_shadow_inside_a_ring_is_not_part_of_it():

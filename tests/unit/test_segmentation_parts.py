@@ -4,14 +4,26 @@ import cv2
 import numpy as np
 import pytest
 
-from pvtt.imaging.morphology import border_contact, ring
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import (
+    border_contact,
+    largest_components,
+    remove_small_objects_and_holes,
+    ring,
+    signed_distance,
+)
 from pvtt.stages.segmentation import color_histograms, motion
 from pvtt.stages.segmentation.classical import pixel_labeling
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.instances import split_instances
 from pvtt.stages.segmentation.classical.overlay import detect_overlays
-from pvtt.stages.segmentation.classical.propagation import stability_score, unmix_contour
+from pvtt.stages.segmentation.classical.propagation import (
+    ColorModels,
+    MaskPropagator,
+    stability_score,
+    unmix_contour,
+)
 from pvtt.stages.segmentation.classical.saliency import estimate_saliency
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
@@ -181,7 +193,7 @@ def test_a_contour_moves_to_where_a_pixel_is_half_product():
 
 def test_the_guided_filter_keeps_constants_and_its_own_guide():
     image = texture()
-    guided = pixel_labeling.GuidedFilter(image, smoothing=0.001)
+    guided = GuidedFilter(image, smoothing=0.001)
     assert guided(np.full(image.shape[:2], 0.7, np.float32)) == pytest.approx(0.7, abs=1e-3)
     plane = image[..., 1].astype(np.float32) / 255
     assert np.abs(guided(plane) - plane).max() < 0.02
@@ -192,29 +204,29 @@ def test_labels_follow_the_edges_of_the_image():
     truth = square()
     image[truth] = (200, 60, 60)
     weak = np.where(np.roll(truth, 2, 1), 1.0, -1.0).astype(np.float32)
-    found = pixel_labeling.mean_field(weak, pixel_labeling.GuidedFilter(image), coupling=6) > 0.5
+    found = pixel_labeling.mean_field(weak, GuidedFilter(image), coupling=6) > 0.5
     assert (found ^ truth).sum() < (np.roll(truth, 2, 1) ^ truth).sum()
 
 
 def test_signed_distance_of_a_square():
-    distance = pixel_labeling.signed_distance(square())
+    distance = signed_distance(square())
     assert distance[30, 40] == pytest.approx(9.5, abs=0.6)
     assert distance[20, 40] == pytest.approx(0.5, abs=0.1) and distance[19, 40] == pytest.approx(-0.5, abs=0.1)
     assert distance[9, 40] == pytest.approx(-10.5, abs=0.5)
-    assert (pixel_labeling.signed_distance(np.zeros((5, 5), bool)) == -1000).all()
+    assert (signed_distance(np.zeros((5, 5), bool)) == -1000).all()
 
 
 def test_specks_and_pinholes_go_and_the_rest_stays():
     mask = square()
     mask[5, 5] = True
     mask[30, 40] = False
-    assert (pixel_labeling.remove_small_objects(mask, 4) == square()).all()
+    assert (remove_small_objects_and_holes(mask, 4) == square()).all()
 
 
 def test_main_parts_keeps_what_is_near_or_of_like_size():
     mask = square((100, 200), 40, 20, 20)
     near, alike, far = square((100, 200), 44, 41, 3), square((100, 200), 40, 150, 15), square((100, 200), 5, 100, 3)
-    assert (pixel_labeling.largest_components(mask | near | alike | far) == (mask | near | alike)).all()
+    assert (largest_components(mask | near | alike | far) == (mask | near | alike)).all()
 
 
 def test_stability_is_the_share_of_the_sure_part():
@@ -301,3 +313,33 @@ def test_points_move_with_the_product():
     track = build_track(frames, masks)
     assert track["frames"][2]["box"] == [46, 40, 86, 80]
     assert track["objects"] == [{"id": 1, "visible_frames": 5, "mean_area": round(1600 / 19200, 6)}]
+
+
+@pytest.mark.parametrize(
+    ("height", "depth", "median", "filled"),
+    [(10, 6, 0.98, True), (40, 20, 0.8, False)],
+    ids=["less than 3 % of the hull above the photos", "20 % of the hull above the photos"],
+)
+def test_a_concavity_is_filled_only_up_to_the_solidity_of_the_photos_and_three_percent(height, depth, median, filled):
+    image = np.full((100, 100, 3), 128, np.uint8)
+    mask = square((100, 100), 20, 20, 60)
+    mask[30 : 30 + height, 80 - depth : 80] = False
+    prior = HullPrior(np.array([median]), np.ones(color_histograms.BINS**3))
+    found = fill_concavities(mask, image, prior)
+    assert found[31 : 29 + height, 80 - depth : 79].all() if filled else (found == mask).all()
+
+
+def test_the_foreground_model_takes_eight_percent_of_each_frame():
+    frame = np.full((120, 160, 3), (90, 120, 90), np.uint8)
+    mask = square((120, 160), 40, 60, 40)
+    frame[mask] = (200, 30, 40)
+    red, blue, scene = (
+        color_histograms.histogram(color_histograms.bin_indices(np.full((9, 9, 3), colour, np.uint8)), np.ones((9, 9)))
+        for colour in ((200, 30, 40), (30, 40, 200), (90, 120, 90))
+    )
+    foreground = (red + blue) / 2
+    propagator = MaskPropagator(frame, mask, ColorModels(foreground, foreground, scene))
+    found, confidence = propagator.step(frame, np.zeros((120, 160), bool))
+    assert (found ^ mask).sum() < 20 and confidence > 0.9
+    is_blue = np.flatnonzero(blue[: color_histograms.BINS**3] > 1e-9)
+    assert propagator.models.recent[is_blue].sum() == pytest.approx(0.5 * 0.92, abs=0.005)

@@ -123,3 +123,26 @@ def test_a_mask_that_leaves_out_a_part_of_the_photo_is_told():
     assert missing_colour([(frame, whole)], [photo]) == pytest.approx(0, abs=0.02)
     assert missing_colour([(frame, half)], [photo]) == pytest.approx(0.5, abs=0.03)
     assert missing_colour([(frame, half)], []) is None
+
+
+@pytest.mark.parametrize(("pixels", "share"), [(12, 1.0), (11, 0.0)])
+def test_a_product_is_visible_from_twelve_pixels(pixels, share):
+    frames, masks = scene([None, None])
+    masks[:, 50, 60 : 60 + pixels] = True
+    assert qa.measure(frames, masks[None])["visible_share"] == share
+
+
+@pytest.mark.parametrize(("second", "share"), [(80, 0.0), (79, 1.0)])
+def test_an_area_jumps_where_it_changes_by_over_a_fifth(second, share):
+    frames, masks = scene([None, None])
+    masks[0, 50, 20:120] = masks[1, 50, 20 : 20 + second] = True
+    assert qa.measure(frames, masks[None])["area_jump_share"] == share
+
+
+def test_one_jump_in_five_steps_counts_by_the_tenth_percentile():
+    frames, masks = scene([30] * 6)
+    masks[3:] = np.roll(masks[3:], 20, 2)
+    measures = qa.measure(frames, masks[None])
+    # IoUs 1/3 and four times 1; flicker: two strips of 20 x 40 px, a pixel less on each side, and four times 0.
+    assert measures["neighbour_iou"] == pytest.approx(1 / 3 + 0.4 * 2 / 3, abs=1e-6)
+    assert measures["flicker"] == pytest.approx(0.6 * 2 * 18 * 38 / 1600, abs=1e-6)

@@ -10,13 +10,13 @@ def run():
     from pvtt.io.files import atomic_path, read_json
     from pvtt.records.mask_verdicts import read_mask_verdicts
     from pvtt.stages.catalogue import read_table
-    from pvtt.stages.pairs import plan_feed
+    from pvtt.stages.pairs import plan_from_records
     from pvtt.stages.pairs.packs import assign_packs, read_ledger, write_ledger
     from pvtt.stages.pairs.taxonomy import Taxonomy
 
     verdicts = read_mask_verdicts(Path(snakemake.input.verdicts).parent)
     masks = [read_json(path) for path in snakemake.input.measures]
-    plan = plan_feed(
+    plan = plan_from_records(
         read_table(snakemake.input.catalogue),
         Taxonomy(snakemake.params.taxonomy),
         [

@@ -23,12 +23,12 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 def to_linear(image: Array) -> Array:
     """Linear light, float32 0-1, of uint8 sRGB values of any shape."""
-    return _TO_LINEAR[image]
+    return np.asarray(_TO_LINEAR[image])
 
 
 def to_srgb(linear: Array) -> Array:
     """uint8 sRGB of linear light of any shape; values outside 0-1 are clipped."""
-    return _TO_SRGB[(np.sqrt(np.clip(linear, 0, 1)) * (_STEPS - 1) + 0.5).astype(np.int32)]
+    return np.asarray(_TO_SRGB[(np.sqrt(np.clip(linear, 0, 1)) * (_STEPS - 1) + 0.5).astype(np.int32)])
 
 
 def luminance(linear: Array) -> Array:
@@ -38,7 +38,7 @@ def luminance(linear: Array) -> Array:
 
 def to_lab(image: Array) -> Array:
     """CIE L*a*b* (D65), float32 (h, w, 3), of a uint8 RGB image: L 0-100, a and b about -128 to 127."""
-    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
 def white_point(linear: Array, weights: Array | None = None, norm: float = 6.0) -> Array:

@@ -39,7 +39,7 @@ def scale_and_angle(transform: Array) -> tuple[float, float]:
 def apply(transform: Array, points: Array) -> Array:
     """Map points (n, 2) by a 3 x 3 transform, perspective included."""
     mapped = np.c_[np.asarray(points, float).reshape(-1, 2), np.ones(len(points))] @ transform.T
-    return mapped[:, :2] / mapped[:, 2:]
+    return np.asarray(mapped[:, :2] / mapped[:, 2:])
 
 
 def fit_similarity(source: Array, target: Array) -> Array:
@@ -97,7 +97,7 @@ def padded_box(box: tuple[int, int, int, int], pad: int, width: int, height: int
 
 def disc(radius: int) -> Array:
     """Structuring element: a disc of `radius` pixels."""
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)))
 
 
 def dilated(mask: Array, radius: int) -> Array:
@@ -105,7 +105,7 @@ def dilated(mask: Array, radius: int) -> Array:
     if radius <= 0 or not mask.any():
         return mask.copy()
     distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance <= radius
+    return np.asarray(distance <= radius)
 
 
 def closed(mask: Array, radius: int) -> Array:

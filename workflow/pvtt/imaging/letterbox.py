@@ -149,4 +149,4 @@ def _is_bar(strip: Array) -> bool:
 
 def _off_colour(pixels: Array, colour: Array, tolerance: int) -> Array:
     """Which pixels (..., 3) differ from a colour by more than the tolerance in any channel."""
-    return (np.abs(pixels.astype(np.int16) - np.rint(colour).astype(np.int16)) > tolerance).any(axis=-1)
+    return np.asarray((np.abs(pixels.astype(np.int16) - np.rint(colour).astype(np.int16)) > tolerance).any(axis=-1))

@@ -62,7 +62,7 @@ def shadow_copies(alpha: Array, chosen: Sequence[int] = range(N_COPIES)) -> Arra
 
 
 def _soft(image: Array, blur: float) -> Array:
-    return cv2.GaussianBlur(image, (0, 0), max(0.4, blur), borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), max(0.4, blur), borderType=cv2.BORDER_CONSTANT))
 
 
 def shade(alpha: Array, weights: Array) -> Array:
@@ -146,4 +146,4 @@ def _left(values: Array, surface: Array | None, sure: Array) -> Array:
         return values
     root = np.sqrt(sure)
     found = np.linalg.lstsq(surface * root[:, None], values * root, rcond=None)[0]
-    return values - surface @ found
+    return np.asarray(values - surface @ found)

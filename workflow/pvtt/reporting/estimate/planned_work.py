@@ -25,7 +25,7 @@ from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
 from pvtt.reporting.estimate.unit_costs import Figure, assumption
 from pvtt.stages.catalogue import Row, read_catalogue, read_table
-from pvtt.stages.pairs import plan_feed
+from pvtt.stages.pairs import plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
 from pvtt.stages.pairs.taxonomy import Taxonomy
 from pvtt.stages.verdicts import judge_mask
@@ -110,7 +110,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
         for index, image in enumerate(row.images, 1)
         if image.is_file()
     }
-    plan = plan_feed(
+    plan = plan_from_records(
         catalogue,
         Taxonomy.read(project_or_own_file(config["pairs"]["taxonomy"])),
         [_masks(results / "clips" / clip["clip_id"], clip, config["verdicts"]["masks"]) for clip in clips],

@@ -1,8 +1,8 @@
-"""Catalogue stage: which products there are, what their files hold, and what each can be used for.
+"""Catalogue stage: the products, the content of their files, and what each product can be used for.
 
 `read_catalogue` is cheap and decodes nothing: Snakemake calls it each time it reads the workflow. `probe_product`
-decodes one product's files, `build_catalogue` puts rows and records together and finds duplicates by content. Every
-row ends accepted or rejected with a reason; nothing about a single row raises.
+decodes one product's files. `build_catalogue` joins rows and records and finds duplicates by content. Every row ends
+accepted, or rejected with a reason; a bad row never raises an error.
 """
 
 from pvtt.io.tables import read_table, write_table

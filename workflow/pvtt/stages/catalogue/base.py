@@ -1,4 +1,4 @@
-"""What a fingerprint of the catalogue stage is: a short description of a picture by which near-duplicates are found."""
+"""The interface of a fingerprinter: a short description of an image, by which near-duplicates are found."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Fingerprinter(AnyBackend, Protocol):
     """Protocol of the backends of the catalogue stage."""
 
     def fingerprint(self, image: Array) -> str:
-        """Fingerprint of a picture, uint8 (h, w, 3) RGB, as text."""
+        """Fingerprint of an image, uint8 (h, w, 3) RGB, as text."""
 
-    def same(self, first: Sequence[str], second: Sequence[str]) -> bool:
-        """Whether two pictures, or two videos frame by frame, show the same; both of one length."""
+    def is_duplicate(self, first: Sequence[str], second: Sequence[str]) -> bool:
+        """Whether two images, or two videos frame by frame, show the same; both sequences have the same length."""

@@ -1,4 +1,4 @@
-"""Looking into the files of one product: can they be read, what size are they, what do they show."""
+"""Probe the files of one product: whether they can be read, their size, a fingerprint of what they show."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def probe_product(row: Row | Mapping[str, Any], settings: Mapping[str, Any]) -> 
     record when there is none. Video and photos have a status each, with the reason when they cannot be used;
     `fingerprint` is one text per sampled frame (content rectangle only) or per photo.
     """
-    product_id, video, images = _named(row)
+    product_id, video, images = _product_files(row)
     watch = Stopwatch()
     backend: Fingerprinter = backend_class("catalogue", settings["backend"])(settings)
     record: dict[str, Any] = {"product_id": product_id, "video": None, "images": []}
@@ -39,7 +39,7 @@ def probe_product(row: Row | Mapping[str, Any], settings: Mapping[str, Any]) -> 
     return record | {"provenance": provenance(backend, settings, inputs, watch)}
 
 
-def _named(row: Row | Mapping[str, Any]) -> tuple[str, Path | None, list[Path]]:
+def _product_files(row: Row | Mapping[str, Any]) -> tuple[str, Path | None, list[Path]]:
     """Product id, video and photos of a row."""
     if isinstance(row, Row):
         return row.product_id, row.video, list(row.images)

@@ -1,4 +1,4 @@
-"""The catalogue's table: every row with its status, reason and roles, duplicates found by content."""
+"""The catalogue table: every row with its status, reason and roles; duplicates are found by content."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ CATALOGUE_COLUMNS = (
     "same_as",
 )
 # Re-encoding may drop or add a frame or two; another cut of the same material is another video.
-_SAME_LENGTH = 0.03
+_MAX_LENGTH_DIFFERENCE = 0.03  # of the longer video's duration
 
 
 @dataclass
-class _Seen:
-    """Content met so far: videos of sources, and photos with where they were."""
+class _KnownContent:
+    """Content seen so far: videos of sources, and photos with their product."""
 
     videos: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     images: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
@@ -61,16 +61,18 @@ def build_catalogue(
 
     backend = backend_class("catalogue", settings["backend"])(settings)
     by_id = {record["product_id"]: record for record in records}
-    seen = _Seen()
-    lines = [_line(row, by_id.get(row.product_id), seen, backend) for row in rows]
+    known = _KnownContent()
+    lines = [_table_row(row, by_id.get(row.product_id), known, backend) for row in rows]
     table = pd.DataFrame(lines, columns=list(CATALOGUE_COLUMNS))
     for column in ("n_images", "width", "height", "n_frames"):
         table[column] = table[column].astype("Int64")
     return table
 
 
-def _line(row: Row, record: Mapping[str, Any] | None, seen: _Seen, backend: Fingerprinter) -> dict[str, Any]:
-    line: dict[str, Any] = {
+def _table_row(
+    row: Row, record: Mapping[str, Any] | None, known: _KnownContent, backend: Fingerprinter
+) -> dict[str, Any]:
+    row_values: dict[str, Any] = {
         "product_id": row.product_id,
         "category": row.category,
         "subcategory": row.subcategory,
@@ -87,43 +89,45 @@ def _line(row: Row, record: Mapping[str, Any] | None, seen: _Seen, backend: Fing
     }
     if row.status == "rejected" or record is None:
         reason = row.reason or "it was not probed: its record is missing; run the catalogue stage again"
-        return line | {"status": "rejected", "reason": reason, "roles": ""}
+        return row_values | {"status": "rejected", "reason": reason, "roles": ""}
     roles, notes = [], []
     if record["video"]:
-        problem, fields = _video(row, record["video"], seen, backend)
-        line |= fields
+        problem, fields = _video(row, record["video"], known, backend)
+        row_values |= fields
         notes += [problem] if problem else []
         roles += [] if problem else ["source"]
     good = [image for image in record["images"] if image["status"] == "accepted"]
     notes += [image["reason"] for image in record["images"] if image["status"] != "accepted"]
-    repeated = _repeated(row.product_id, good, seen, backend)
-    notes += [f"photo {index} is also photo {there} of {other}" for index, other, there in repeated]
-    others = {other for _, other, _ in repeated} | {line["duplicate_of"]}
-    line["same_as"] = ";".join(sorted(others - {""}))
-    line["n_images"] = len(good)
+    duplicates = _duplicate_photos(row.product_id, good, known, backend)
+    notes += [f"photo {index} is also photo {there} of {other}" for index, other, there in duplicates]
+    others = {other for _, other, _ in duplicates} | {row_values["duplicate_of"]}
+    row_values["same_as"] = ";".join(sorted(others - {""}))
+    row_values["n_images"] = len(good)
     if good and not row.empty:
         roles.append("target")
     elif row.empty and not record["video"]:
         notes.insert(0, "marked empty, but it has no video")
-    return line | {
+    return row_values | {
         "status": "accepted" if roles else "rejected",
         "reason": "; ".join(notes) or ("" if roles else "nothing in it can be used"),
         "roles": ";".join(roles),
     }
 
 
-def _video(row: Row, video: Mapping[str, Any], seen: _Seen, backend: Fingerprinter) -> tuple[str, dict[str, Any]]:
-    """Why the video is no source, or nothing, and its columns."""
+def _video(
+    row: Row, video: Mapping[str, Any], known: _KnownContent, backend: Fingerprinter
+) -> tuple[str, dict[str, Any]]:
+    """Why the video is no source (empty if it is one), and its columns."""
     fields = {"video_digest": video.get("digest") or "", "duplicate_of": ""}
     if "fps" in video:
         fields |= {key: video[key] for key in ("width", "height", "fps", "n_frames")}
     if video["status"] != "accepted":
         return video["reason"], fields
-    for other, earlier in seen.videos:
+    for other, earlier in known.videos:
         if _same_video(earlier, video, backend):
             fields["duplicate_of"] = other
             return f"duplicate of the video of {other}", fields
-    seen.videos.append((row.product_id, video))
+    known.videos.append((row.product_id, video))
     return "", fields
 
 
@@ -131,20 +135,22 @@ def _same_video(first: Mapping[str, Any], second: Mapping[str, Any], backend: Fi
     if first["digest"] == second["digest"]:
         return True
     lengths = [video["n_frames"] / Fraction(video["fps"]) for video in (first, second)]
-    alike = abs(lengths[0] - lengths[1]) <= _SAME_LENGTH * max(lengths)
-    return bool(alike and backend.same(first["fingerprint"], second["fingerprint"]))
+    alike = abs(lengths[0] - lengths[1]) <= _MAX_LENGTH_DIFFERENCE * max(lengths)
+    return bool(alike and backend.is_duplicate(first["fingerprint"], second["fingerprint"]))
 
 
-def _repeated(
-    product_id: str, images: Sequence[Mapping[str, Any]], seen: _Seen, backend: Fingerprinter
+def _duplicate_photos(
+    product_id: str, images: Sequence[Mapping[str, Any]], known: _KnownContent, backend: Fingerprinter
 ) -> list[tuple[int, str, int]]:
-    """(photo, earlier product, its photo) where one picture serves both; the photos are added to those seen."""
+    """(photo, earlier product, its photo) of each repeated photo; the photos are added to the known ones."""
     found = []
     for image in images:
-        for other, earlier in seen.images:
-            same = image["digest"] == earlier["digest"] or backend.same(image["fingerprint"], earlier["fingerprint"])
-            if same and other != product_id:
+        for other, earlier in known.images:
+            is_duplicate = image["digest"] == earlier["digest"] or backend.is_duplicate(
+                image["fingerprint"], earlier["fingerprint"]
+            )
+            if is_duplicate and other != product_id:
                 found.append((image["index"], other, earlier["index"]))
                 break
-    seen.images += [(product_id, image) for image in images]
+    known.images += [(product_id, image) for image in images]
     return found

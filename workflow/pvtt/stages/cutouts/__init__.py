@@ -1,4 +1,4 @@
-"""Products: from a seller's photo to an RGBA cut-out of the product, or a reason why there is none."""
+"""Cut-outs stage: from a seller's photo to an RGBA cut-out of the product, or a reason why there is none."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 
 from pvtt.backends.lifecycle import WorkError, loaded
 from pvtt.backends.registry import backend_class
+from pvtt.imaging.resize import fit_long_side
 from pvtt.io.files import write_empty, write_json
 from pvtt.io.video import MediaError, read_rgba, write_png
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
-from pvtt.stages.cutouts.background_model import fit_ground
+from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate
 
-_MARGIN_PX = 2
+_MARGIN_PX = 2  # px around the visible box in a cut-out
 
 
 def cut_out_product(
@@ -79,7 +80,7 @@ def _cut_out(
     measures: dict[str, float] = {}
     alpha = rgba[..., 3]
     if not _has_transparency(alpha):
-        measures["ground_uniformity"] = round(fit_ground(_at_most(image, 512)).uniformity, 4)
+        measures["ground_uniformity"] = round(fit_background(fit_long_side(image, 512)).uniformity, 4)
         try:
             alpha = _run(backend, image, device)
         except NoCutOutError as error:
@@ -100,18 +101,10 @@ def _cut_out(
 def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
     """Alpha from a backend, at the photo's size though the backend may have a limit."""
     height, width = image.shape[:2]
-    reduced = _at_most(image, backend.limits.max_side_px or max(height, width))
+    reduced = fit_long_side(image, backend.limits.max_side_px or max(height, width))
     with loaded(backend, device) as ready:
         alpha = ready.cut_out(reduced)
-    return alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height))
-
-
-def _at_most(image: np.ndarray, side: int) -> np.ndarray:
-    scale = side / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height)))
 
 
 def _has_transparency(alpha: np.ndarray) -> bool:

@@ -1,28 +1,29 @@
-"""The ground of a studio photo: a smooth colour surface seen along the photo's border.
+"""The background of a studio photo: a smooth colour surface fitted to the photo's border.
 
-A polynomial of second degree per Lab channel is fitted to the border's pixels by iteratively re-weighted least squares
-with Tukey's biweight (Beaton & Tukey 1974), so that a product or a prop that touches the border does not bend it. This
-covers white sweeps, vignettes and light fall-off; a border that does not follow it is no uniform ground.
+A second-degree polynomial per Lab channel is fitted to the border pixels by iteratively re-weighted least squares with
+Tukey's biweight (Beaton and Tukey, "The fitting of power series, meaning polynomials", Technometrics 1974), so that a
+product or a prop at the border does not bend it. It models white sweeps, vignettes and light fall-off. A border that
+does not follow it is no uniform background.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-_BORDER_SHARE = 0.03
-_INLIER_DELTA_E = 6.0
+from pvtt.imaging.colour import to_lab
+
+_BORDER_SHARE = 0.03  # of the short side: width of the border that shows the background
+_INLIER_DELTA_E = 6.0  # CIE76 difference up to which a border pixel follows the fitted surface
 
 
 @dataclass(frozen=True)
-class Ground:
-    """A fitted ground.
+class BackgroundFit:
+    """A fitted background.
 
-    `distance`: float32 (h, w), CIE76 colour difference of each pixel from the ground; `lab`: float32 (h, w, 3), the
-    ground; `noise`: robust standard deviation of the border about it; `uniformity`: share of the border's pixels that
-    follow it, 0..1.
+    lab: float32 (h, w, 3), the background in CIE Lab. distance: float32 (h, w), CIE76 difference of each pixel to it.
+    noise: robust standard deviation of the border about it, CIE76. uniformity: share of border pixels that follow it.
     """
 
     lab: np.ndarray
@@ -31,21 +32,16 @@ class Ground:
     uniformity: float
 
 
-def to_lab(image: np.ndarray) -> np.ndarray:
-    """CIE Lab (L 0..100), float32 (h, w, 3), of an uint8 sRGB image (h, w, 3) RGB."""
-    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-
-
 def border_mask(height: int, width: int) -> np.ndarray:
-    """Bool (h, w): the frame of the image, 3 % of the short side wide, at least 2 pixels."""
+    """Border of an image, bool (height, width): 3 % of the short side wide, at least 2 px."""
     depth = max(2, round(_BORDER_SHARE * min(height, width)))
     mask = np.ones((height, width), bool)
     mask[depth:-depth, depth:-depth] = False
     return mask
 
 
-def fit_ground(image: np.ndarray) -> Ground:
-    """Fit the ground of an uint8 (h, w, 3) RGB photo."""
+def fit_background(image: np.ndarray) -> BackgroundFit:
+    """Fit the background of a uint8 (h, w, 3) RGB photo."""
     height, width = image.shape[:2]
     lab = to_lab(image)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
@@ -62,7 +58,7 @@ def fit_ground(image: np.ndarray) -> Ground:
     residual = distance[border]
     inliers = residual < _INLIER_DELTA_E
     noise = float(np.sqrt(np.mean(residual[inliers] ** 2))) if inliers.any() else _INLIER_DELTA_E
-    return Ground(surface, distance, noise, float(inliers.mean()))
+    return BackgroundFit(surface, distance, noise, float(inliers.mean()))
 
 
 def _basis(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -88,8 +84,8 @@ def _robust_fit(basis: np.ndarray, samples: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _mode(samples: np.ndarray) -> np.ndarray:
-    """The commonest colour: mean of the fullest cell of a coarse Lab grid and of its neighbours."""
+    """The most frequent colour: mean of the fullest cell of a coarse Lab grid and of its neighbours."""
     cells = np.floor(samples / 8).astype(np.int64)
     keys, counts = np.unique(cells, axis=0, return_counts=True)
     near = (np.abs(cells - keys[counts.argmax()]) <= 1).all(axis=1)
-    return samples[near].mean(axis=0)
+    return np.asarray(samples[near].mean(axis=0))

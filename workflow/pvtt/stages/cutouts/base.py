@@ -1,4 +1,4 @@
-"""What every cut-out backend offers."""
+"""The interface of a cut-out backend."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pvtt.backends.base import AnyBackend
 
 
 class NoCutOutError(ValueError):
-    """The backend sees that it cannot separate the product of this photo; the message says why, with the number.
+    """The backend cannot separate the product of this photo; the message says why, with the number.
 
-    `measures` are the figures that led to it.
+    `measures` are the measures that led to it.
     """
 
     def __init__(self, reason: str, measures: Mapping[str, float] | None = None) -> None:
@@ -22,13 +22,24 @@ class NoCutOutError(ValueError):
 
 
 class CutOutBackend(AnyBackend, Protocol):
-    """A backend of the products stage: class `Backend` in `pvtt/products/<name>.py`.
+    """A backend of the products stage: class `Backend` in `pvtt/stages/cutouts/<name>.py`.
 
-    A photo longer than `limits.max_side_px` is reduced to it before `cut_out` and the alpha enlarged after.
+    A photo longer than `limits.max_side_px` is reduced to it before `cut_out`, and the alpha is enlarged afterwards.
     """
 
     def cut_out(self, image: np.ndarray) -> np.ndarray:
-        """Alpha of the product, uint8 (h, w), 0-255, of an uint8 (h, w, 3) RGB photo.
+        """Alpha of the product.
 
-        Raises NoCutOutError when the backend knows that its answer would be wrong.
+        Parameters
+        ----------
+        image : uint8 (h, w, 3) RGB
+
+        Returns
+        -------
+        uint8 (h, w), 0 to 255
+
+        Raises
+        ------
+        NoCutOutError
+            The backend knows that its answer would be wrong.
         """

@@ -1,12 +1,14 @@
-"""Cut-out without weights: by the ground's colour where the photo has one, by GrabCut where it has not.
+"""Cut-out without weights: background colour model for uniform backgrounds, GrabCut for others.
 
-Uniform ground: hysteresis on the colour difference from the fitted ground (`ground.py`); soft shadows are ground of
-lower lightness and equal chromaticity that is reached from the ground without an edge; enclosed regions of exactly the
-ground's colour are holes and stay open; alpha by solving for it (`matting.py`).
+Uniform background: hysteresis thresholding of the colour difference to the fitted background (`background_model.py`).
+Soft shadows are background of lower lightness and equal chromaticity that is reached from the background without an
+edge. Enclosed regions of exactly the background's colour are holes and stay open. The alpha solves the compositing
+equation (`matting.py`).
 
-Otherwise: saliency from robust background detection (`saliency.py`) seeds GrabCut (Rother, Kolmogorov & Blake, SIGGRAPH
-2004), run from a strict and from a generous seed. The photo is refused when the two disagree, when the result
-leaves much salient area out, when its edge does not lie on edges of the photo, or when it reaches the photo's border.
+Otherwise: saliency (`saliency.py`) seeds GrabCut (Rother, Kolmogorov and Blake, "GrabCut: interactive foreground
+extraction using iterated graph cuts", SIGGRAPH 2004), from a strict and from a generous seed. The photo is rejected if
+the two results disagree, if much salient area is left out, if the contour does not lie on edges of the photo, or if it
+reaches the photo's border.
 """
 
 from __future__ import annotations
@@ -17,190 +19,185 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
-from pvtt.stages.cutouts.background_model import Ground, border_mask, fit_ground, to_lab
+from pvtt.imaging.colour import to_lab
+from pvtt.imaging.morphology import components, flood, remove_small_objects
+from pvtt.imaging.resize import fit_long_side
+from pvtt.stages.cutouts.background_model import BackgroundFit, border_mask, fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
-from pvtt.stages.cutouts.matting import guided_alpha, known_ground_alpha
+from pvtt.stages.cutouts.matting import guided_alpha, known_background_alpha
 from pvtt.stages.cutouts.saliency import saliency_map
 
-_SHADOW_DEPTH = 40.0
-_SHADED_GROUND = 14.0
-_PLAIN_RESIDUAL = 1.8
-# Share of the product's area from which bare ground inside it is an opening and not a highlight.
-_LEAST_OPENING = 0.05
-_MAX_PALE_SHARE = 0.2
-_LEAST_CAST = 1.3  # a shadow's area relative to that of its part within the product's hull
-_MAX_STRAY_EDGES = 0.005  # of the outlines' length
-_MAX_GROUND_NOISE = 2.5
-_GRABCUT_ITERATIONS = 4
+_MAX_SHADOW_DEPTH = 40.0  # L (0-100); a darker pixel is not shadow on the background
+_MAX_SHADED_DISTANCE = 14.0  # CIE76 difference; background in the product's own shade, seen through an opening
+_MAX_PLANE_RESIDUAL = 1.8  # CIE76 difference, standard deviation about a plane; above it a region is not plain
+_MIN_OPENING_SHARE = 0.05  # of the product's area; larger bare background inside it is an opening, not a highlight
+_MAX_PALE_SHARE = 0.2  # of the product's area: shadow inside its hull, above which pale parts have been lost
+_MIN_CAST_RATIO = 1.3  # area of a cast shadow relative to the part of it within the product's hull
+_MAX_STRAY_EDGES = 0.005  # px of edges away from the mask, relative to the outlines' length
+_MAX_BACKGROUND_NOISE = 2.5  # CIE76 difference, robust standard deviation of the border about the fitted surface
+_GRABCUT_ITERATIONS = 4  # of GrabCut from each seed
 
 
 class Backend(Embedded):
-    """Classical cut-out; see the module."""
+    """Classical cut-out; see the module docstring."""
 
     name = "classical"
     version = "2"
 
     def cut_out(self, image: np.ndarray) -> np.ndarray:
-        """Alpha, uint8 (h, w), of an uint8 (h, w, 3) RGB photo; NoCutOutError when the ground is too cluttered."""
-        ground = fit_ground(image)
-        if ground.uniformity >= self.settings["min_ground_uniformity"] and ground.noise <= _MAX_GROUND_NOISE:
-            alpha = _cut_by_ground(ground, to_lab(image))
+        """See `base.CutOutBackend.cut_out`; NoCutOutError if the background is too cluttered."""
+        background = fit_background(image)
+        if (
+            background.uniformity >= self.settings["min_ground_uniformity"]
+            and background.noise <= _MAX_BACKGROUND_NOISE
+        ):
+            alpha = _cut_by_background(background, to_lab(image))
         else:
-            alpha = self._cut_by_grabcut(image, ground)
-        return np.rint(alpha * 255).astype(np.uint8)
+            alpha = self._cut_by_grabcut(image, background)
+        return np.asarray(np.rint(alpha * 255).astype(np.uint8))
 
-    def _cut_by_grabcut(self, image: np.ndarray, ground: Ground) -> np.ndarray:
-        height, width = image.shape[:2]
-        scale = min(1.0, self.settings["work_px"] / max(height, width))
-        small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+    def _cut_by_grabcut(self, image: np.ndarray, background: BackgroundFit) -> np.ndarray:
+        small = fit_long_side(image, self.settings["work_px"])
         saliency = saliency_map(small)
         level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
         masks = [_grabcut(small, saliency, level * factor) for factor in (0.7, 1.3)]
-        parts = _confidence_parts(small, saliency, masks)
+        parts = _confidence_measures(small, saliency, masks)
         confidence = float(np.prod(list(parts.values())))
         measures = {key: round(float(value), 4) for key, value in (parts | {"confidence": confidence}).items()}
-        least = self.settings["min_confidence"]
-        if confidence < least:
+        min_confidence = self.settings["min_confidence"]
+        if confidence < min_confidence:
             detail = ", ".join(f"{key} {value:.2f}" for key, value in measures.items() if key != "confidence")
             raise NoCutOutError(
-                f"the ground is too cluttered: confidence {confidence:.2f} (min_confidence {least:.2f}; {detail})",
+                f"the background is too cluttered: confidence {confidence:.2f} "
+                f"(min_confidence {min_confidence:.2f}; {detail})",
                 measures,
             )
-        _check_no_card(both := masks[0] & masks[1], to_lab(small))
-        mask = _fill_unlike_holes(_main_parts(both), to_lab(small))
+        _check_no_card(intersection := masks[0] & masks[1], to_lab(small))
+        mask = _fill_unlike_holes(_main_components(intersection), to_lab(small))
         return guided_alpha(image, mask, radius_px=3)
 
 
-def _cut_by_ground(ground: Ground, lab: np.ndarray) -> np.ndarray:
-    """Alpha, float32 0..1, of a photo (Lab, (h, w, 3)) on its fitted ground."""
-    low, high = max(2.5, 2.5 * ground.noise), max(9.0, 6 * ground.noise)
-    mask = _hysteresis(ground.distance, low, high)
-    exact = max(1.2, 1.5 * ground.noise)
-    openings = _ground_patches(ground.distance <= exact, _LEAST_OPENING * float(mask.sum()))
-    outer = mask & _soft_shadow(ground, lab, low, np.zeros_like(mask))
-    shadow = mask & _soft_shadow(ground, lab, low, openings)
-    mask = _without_weak_rim(mask & ~shadow, ground.distance, high)
-    mask = _close_false_holes(mask, ground, exact)
-    depth = _SHADED_GROUND
-    if outer.sum() > _LEAST_OPENING * mask.sum():
-        depth = max(depth, float(np.percentile(ground.distance[outer], 98)))
-    mask = _open_true_holes(_main_parts(mask), ground, lab, depth)
-    _check_pale_parts(mask, outer, _slope(lab))
-    return known_ground_alpha(lab, ground.lab, mask, band_px=3)
+def _cut_by_background(background: BackgroundFit, lab: np.ndarray) -> np.ndarray:
+    """Alpha, float32 (h, w) in [0, 1], of a photo, CIE Lab float32 (h, w, 3), with its fitted background."""
+    low, high = max(2.5, 2.5 * background.noise), max(9.0, 6 * background.noise)
+    mask = flood(background.distance > low, background.distance > high, 8)
+    exact_distance = max(1.2, 1.5 * background.noise)
+    openings = remove_small_objects(background.distance <= exact_distance, _MIN_OPENING_SHARE * float(mask.sum()), 4)
+    outer_shadow = mask & _soft_shadow(background, lab, low, np.zeros_like(mask))
+    shadow = mask & _soft_shadow(background, lab, low, openings)
+    mask = _remove_weak_rim(mask & ~shadow, background.distance, high)
+    mask = _close_false_holes(mask, background, exact_distance)
+    depth = _MAX_SHADED_DISTANCE
+    if outer_shadow.sum() > _MIN_OPENING_SHARE * mask.sum():
+        depth = max(depth, float(np.percentile(background.distance[outer_shadow], 98)))
+    mask = _open_true_holes(_main_components(mask), background, lab, depth)
+    _check_pale_parts(mask, outer_shadow, _lightness_slope(lab))
+    return known_background_alpha(lab, background.lab, mask, band_px=3)
 
 
 def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -> None:
-    """Refuse a photo whose product encloses much of what was taken for shadow: pale parts of it have been lost.
+    """Reject a photo whose product encloses much of the assumed shadow: pale parts of the product have been lost.
 
-    Lost parts leave some of their edges behind, away from the rest of the product, or lie wholly within it; a shadow
-    has no edges and goes on outside.
+    Lost parts leave edges behind, away from the rest of the product, or lie wholly within its hull. A shadow has no
+    edges and continues outside.
     """
     outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
     if not outlines:
         return
     hull = np.zeros(mask.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(np.vstack(outlines)), 1)
-    within = float((shadow & (hull > 0)).sum())
-    share = within / float(mask.sum())
+    shadow_in_hull = float((shadow & (hull > 0)).sum())
+    share = shadow_in_hull / float(mask.sum())
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) > max(4.0, 0.012 * min(mask.shape))
-    stray = float((away & (slope > _steepest(mask.shape))).sum())
-    enclosed = float(shadow.sum()) < _LEAST_CAST * within
-    edged = stray > _MAX_STRAY_EDGES * sum(cv2.arcLength(line, True) for line in outlines)
-    if share > _MAX_PALE_SHARE and (enclosed or edged):
+    stray_edge_px = float((away & (slope > _max_soft_slope(mask.shape))).sum())
+    is_enclosed = float(shadow.sum()) < _MIN_CAST_RATIO * shadow_in_hull
+    has_stray_edges = stray_edge_px > _MAX_STRAY_EDGES * sum(cv2.arcLength(line, True) for line in outlines)
+    if share > _MAX_PALE_SHARE and (is_enclosed or has_stray_edges):
         raise NoCutOutError(
-            f"parts of the product are as pale as a shadow on the ground: {share:.0%} of its area "
+            f"parts of the product are as pale as a shadow on the background: {share:.0%} of its area "
             f"(at most {_MAX_PALE_SHARE:.0%})",
             {"pale_share": round(share, 4)},
         )
 
 
-def _hysteresis(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Regions above `low` that reach `high` somewhere."""
-    count, labels = cv2.connectedComponents((values > low).astype(np.uint8), connectivity=8)
-    strong = np.zeros(count, bool)
-    strong[np.unique(labels[values > high])] = True
-    strong[0] = False
-    return strong[labels]
+def _soft_shadow(background: BackgroundFit, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
+    """Darker background of the same chromaticity, reached from bare background without crossing an edge.
 
-
-def _ground_patches(exact: np.ndarray, least: float) -> np.ndarray:
-    """Regions of exactly the ground's colour with at least `least` pixels, also those that a ring encloses."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(exact.astype(np.uint8), connectivity=4)
-    large = stats[:, cv2.CC_STAT_AREA] >= least
-    large[0] = False
-    return large[labels] if count > 1 else np.zeros_like(exact)
-
-
-def _soft_shadow(ground: Ground, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
-    """Darker ground of the same chromaticity, reached from bare ground without crossing an edge.
-
-    Bare ground is what the photo's border shows and the `openings`, ground that the product encloses.
+    Bare background is seen at the photo's border and in `openings`, background that the product encloses.
     """
-    change = lab - ground.lab
-    darker = (change[..., 0] < 0) & (change[..., 0] > -_SHADOW_DEPTH)
-    tinted = np.hypot(change[..., 1], change[..., 2])
-    soft = darker & (tinted < 4 + 0.1 * np.abs(change[..., 0])) & (_slope(lab) < _steepest(lab.shape))
-    plain = ground.distance <= low
-    count, labels = cv2.connectedComponents((soft | plain).astype(np.uint8), connectivity=4)
-    reached = np.zeros(count, bool)
-    reached[np.unique(labels[(border_mask(*plain.shape) & plain) | openings])] = True
-    reached[0] = False
-    return reached[labels] & soft
+    change = lab - background.lab
+    darker = (change[..., 0] < 0) & (change[..., 0] > -_MAX_SHADOW_DEPTH)
+    chroma_change = np.hypot(change[..., 1], change[..., 2])
+    soft = (
+        darker
+        & (chroma_change < 4 + 0.1 * np.abs(change[..., 0]))
+        & (_lightness_slope(lab) < _max_soft_slope(lab.shape))
+    )
+    plain = background.distance <= low
+    return np.asarray(flood(soft | plain, (border_mask(*plain.shape) & plain) | openings, 4) & soft)
 
 
-def _slope(lab: np.ndarray) -> np.ndarray:
-    """Slope of the lightness, L per pixel."""
+def _lightness_slope(lab: np.ndarray) -> np.ndarray:
+    """Slope of the lightness, float32 (h, w), L (0-100) per px."""
     smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
-    return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8
+    return np.asarray(np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8)
 
 
-def _steepest(shape: tuple[int, ...]) -> float:
-    """Steepest slope of a soft shadow in a photo of this size; an edge is steeper."""
+def _max_soft_slope(shape: tuple[int, ...]) -> float:
+    """Steepest slope of a soft shadow, L per px, in a photo of this size; an edge is steeper."""
     return 2.0 * max(1.0, 500 / min(shape[:2]))
 
 
 def _holes(mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
     """Enclosed regions outside `mask`: window in the photo and bool mask inside the window."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    parts = components(~mask, 4)
+    labels = parts.labels
     height, width = mask.shape
-    for x, y, w, h in (stats[index, :4] for index in range(1, count)):
+    for x, y, w, h in parts.boxes[1:]:
         if x > 0 and y > 0 and x + w < width and y + h < height:
             window = np.s_[y : y + h, x : x + w]
             values, counts = np.unique(labels[window][~mask[window]], return_counts=True)
             yield window, labels[window] == values[counts.argmax()]
 
 
-def _close_false_holes(mask: np.ndarray, ground: Ground, exact: float) -> np.ndarray:
-    """Fill enclosed regions, but for those of exactly the ground's colour and not tiny: they are real openings."""
-    least = max(12.0, 0.0004 * float(mask.sum()))
+def _close_false_holes(mask: np.ndarray, background: BackgroundFit, exact_distance: float) -> np.ndarray:
+    """Fill enclosed regions, except those of exactly the background's colour that are not tiny: these are real
+    openings.
+    """
+    min_area = max(12.0, 0.0004 * float(mask.sum()))
     filled = mask.copy()
     for window, inside in _holes(mask):
         # A quarter of a large opening is enough: the rest may lie in the product's own shadow.
-        share = 25 if inside.sum() > _LEAST_OPENING * float(mask.sum()) else 50
-        if inside.sum() < least or float(np.percentile(ground.distance[window][inside], share)) > exact:
+        share = 25 if inside.sum() > _MIN_OPENING_SHARE * float(mask.sum()) else 50
+        if inside.sum() < min_area or float(np.percentile(background.distance[window][inside], share)) > exact_distance:
             filled[window] |= inside
     return filled
 
 
-def _open_true_holes(mask: np.ndarray, ground: Ground, lab: np.ndarray, depth: float) -> np.ndarray:
-    """Open enclosed plain regions of the ground's colour in the product's own shade, at most `depth` darker.
+def _open_true_holes(mask: np.ndarray, background: BackgroundFit, lab: np.ndarray, depth: float) -> np.ndarray:
+    """Open enclosed plain regions of the background's colour in the product's own shade, at most `depth` darker.
 
-    Plain is: as a plane of lightness, and with nothing inside; a white dial has hands and marks.
+    A plain region follows a plane of lightness and has nothing inside it. A white dial has hands and marks.
     """
-    tinted = np.linalg.norm((lab - ground.lab)[..., 1:], axis=2)
-    plain = mask & (ground.distance < depth) & (tinted < 4) & (_slope(lab) < _steepest(lab.shape))
+    chroma_change = np.linalg.norm((lab - background.lab)[..., 1:], axis=2)
+    plain = (
+        mask
+        & (background.distance < depth)
+        & (chroma_change < 4)
+        & (_lightness_slope(lab) < _max_soft_slope(lab.shape))
+    )
     plain = cv2.morphologyEx(plain.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(plain.astype(np.uint8), connectivity=4)
+    parts = components(plain, 4)
     opened = mask.copy()
-    for index in range(1, count):
-        x, y, w, h, area = stats[index]
+    for index in range(1, len(parts)):
+        (x, y, w, h), area = parts.boxes[index], parts.areas[index]
         if area < 0.02 * mask.sum():
             continue
         window = np.s_[y : y + h, x : x + w]
-        inside = labels[window] == index
-        inked = sum(hole.sum() for _, hole in _holes(np.pad(inside, 1)))
-        uneven = _PLAIN_RESIDUAL * depth / _SHADED_GROUND
-        if inked < 0.01 * area and _plane_residual(ground.distance[window], inside) < uneven:
+        inside = parts.labels[window] == index
+        marked_px = sum(hole.sum() for _, hole in _holes(np.pad(inside, 1)))
+        max_residual = _MAX_PLANE_RESIDUAL * depth / _MAX_SHADED_DISTANCE
+        if marked_px < 0.01 * area and _plane_residual(background.distance[window], inside) < max_residual:
             opened[window] &= ~inside
     return opened
 
@@ -213,30 +210,30 @@ def _plane_residual(values: np.ndarray, where: np.ndarray) -> float:
     return float(np.std(values[where] - basis @ coefficients))
 
 
-def _without_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np.ndarray:
-    """`mask` without thin outer parts that differ from the ground by less than `high`: reflections and halos."""
+def _remove_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np.ndarray:
+    """`mask` without thin outer parts that differ from the background by less than `high`: reflections and halos."""
     weak = mask & (distance < high)
     thin = max(2.0, 0.025 * float(np.sqrt(mask.sum())))
     depth = cv2.distanceTransform(weak.astype(np.uint8), cv2.DIST_L2, 5)
     outside = cv2.dilate((~mask).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    count, labels = cv2.connectedComponents(weak.astype(np.uint8), connectivity=4)
-    deepest = np.zeros(count)
-    np.maximum.at(deepest, labels.ravel(), depth.ravel())
-    touching = np.zeros(count, bool)
-    touching[np.unique(labels[outside & weak])] = True
-    return mask & ~((touching & (deepest <= thin))[labels] & weak)
+    parts = components(weak, 4)
+    deepest = np.zeros(len(parts))
+    np.maximum.at(deepest, parts.labels.ravel(), depth.ravel())
+    return np.asarray(mask & ~parts.select(parts.containing(outside & weak) & (deepest <= thin)))
 
 
 def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
-    """Fill enclosed regions (labels, highlights) whose colour is not found outside the product close by."""
+    """Fill enclosed regions (labels, highlights) whose colour does not occur outside the product nearby."""
     filled = mask.copy()
-    solid = ~mask
+    outside_mask = ~mask
     for window, inside in _holes(mask):
-        solid[window] &= ~inside
+        outside_mask[window] &= ~inside
     for (rows, columns), inside in _holes(mask):
-        grow = max(10, inside.shape[0], inside.shape[1])
-        near = np.s_[max(0, rows.start - grow) : rows.stop + grow, max(0, columns.start - grow) : columns.stop + grow]
-        outside = lab[near][solid[near]]
+        margin = max(10, inside.shape[0], inside.shape[1])
+        surroundings = np.s_[
+            max(0, rows.start - margin) : rows.stop + margin, max(0, columns.start - margin) : columns.stop + margin
+        ]
+        outside = lab[surroundings][outside_mask[surroundings]]
         colour = np.median(lab[rows, columns][inside], axis=0)
         tiny = inside.sum() < 0.012 * mask.sum()
         if tiny or len(outside) < inside.sum() or (np.linalg.norm(outside - colour, axis=1) < 10).mean() < 0.05:
@@ -244,26 +241,26 @@ def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
     return filled
 
 
-def _main_parts(mask: np.ndarray) -> np.ndarray:
-    """Large parts, and small ones close to them (a chain's links); distant specks and lettering are dropped."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count < 2:
+def _main_components(mask: np.ndarray) -> np.ndarray:
+    """Large components and small ones close to them (a chain's links), without distant specks and lettering."""
+    parts = components(mask, 8)
+    if len(parts) < 2:
         return mask
-    areas = stats[:, cv2.CC_STAT_AREA].astype(float)
+    labels, areas = parts.labels, parts.areas.astype(float)
     areas[0] = 0
     large = areas >= 0.08 * areas.max()
     reach = 0.02 * float(np.hypot(*mask.shape))
     keep = large.copy()
     for _ in range(8):
-        away = cv2.distanceTransform((~keep[labels]).astype(np.uint8), cv2.DIST_L2, 5)
-        close = np.unique(labels[(away <= reach) & mask])
+        distance = cv2.distanceTransform((~keep[labels]).astype(np.uint8), cv2.DIST_L2, 5)
+        close = np.unique(labels[(distance <= reach) & mask])
         grown = keep.copy()
         grown[close] = True
         grown &= areas >= max(6.0, 2e-4 * areas.max())
         if (grown == keep).all():
             break
         keep = grown
-    return keep[labels]
+    return np.asarray(keep[labels])
 
 
 def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarray:
@@ -276,50 +273,50 @@ def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarra
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(image[..., ::-1].copy(), seed, None, *models, _GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    mask = _main_parts((seed & 1).astype(bool))
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
+    mask = _main_components((seed & 1).astype(bool))
+    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool))
 
 
-def _confidence_parts(image: np.ndarray, saliency: np.ndarray, masks: list[np.ndarray]) -> dict[str, float]:
-    """Figures in 0..1 that a good cut-out has near 1; their product is the confidence.
+def _confidence_measures(image: np.ndarray, saliency: np.ndarray, masks: list[np.ndarray]) -> dict[str, float]:
+    """Measures in [0, 1] that are near 1 for a good cut-out; their product is the confidence.
 
-    `stability`: agreement (IoU) of the masks from two seeds; `separation`: 1 - Bhattacharyya coefficient of the colours
-    inside and outside, near the product or in the whole photo, whichever is worse; `main_part`: share of the largest
-    part; `contrast`: mean saliency, full at 0.6; `edge_support`: share of the outline on edges of the photo;
-    `free_border`: 1 less ten times the share of the photo's border that is covered.
+    `stability`: IoU of the masks from both seeds; `separation`: 1 - Bhattacharyya coefficient of the colours inside and
+    outside, near the product or in the whole photo, whichever is lower; `main_part`: share of the largest component;
+    `contrast`: mean saliency, 1 from 0.6; `edge_support`: share of the contour on edges of the photo; `free_border`: 1
+    minus ten times the covered share of the photo's border.
     """
-    both, either = masks[0] & masks[1], masks[0] | masks[1]
-    if both.sum() < 16:
+    intersection, union = masks[0] & masks[1], masks[0] | masks[1]
+    if intersection.sum() < 16:
         return {"stability": 0.0}
-    window = np.ones((max(3, min(both.shape) // 6) | 1,) * 2, np.uint8)
-    ring = cv2.dilate(both.astype(np.uint8), window).astype(bool) & ~both
-    inside = _colour_histogram(image, both)
-    overlap = max(float(np.sqrt(inside * _colour_histogram(image, region)).sum()) for region in (ring, ~both))
-    areas = cv2.connectedComponentsWithStats(both.astype(np.uint8), connectivity=8)[2][1:, cv2.CC_STAT_AREA]
-    rim = np.concatenate([both[0], both[-1], both[:, 0], both[:, -1]])
+    window = np.ones((max(3, min(intersection.shape) // 6) | 1,) * 2, np.uint8)
+    ring = cv2.dilate(intersection.astype(np.uint8), window).astype(bool) & ~intersection
+    inside = _colour_histogram(image, intersection)
+    overlap = max(float(np.sqrt(inside * _colour_histogram(image, region)).sum()) for region in (ring, ~intersection))
+    areas = components(intersection, 8).areas[1:]
+    rim = np.concatenate([intersection[0], intersection[-1], intersection[:, 0], intersection[:, -1]])
     return {
-        "stability": float(both.sum() / either.sum()),
+        "stability": float(intersection.sum() / union.sum()),
         "separation": 1 - overlap,
         "main_part": float(areas.max() / areas.sum()),
-        "contrast": min(1.0, float(saliency[both].mean()) / 0.6),
-        "edge_support": _edge_support(image, both),
+        "contrast": min(1.0, float(saliency[intersection].mean()) / 0.6),
+        "edge_support": _edge_support(image, intersection),
         "free_border": float(np.clip(1 - 10 * rim.mean(), 0, 1)),
     }
 
 
 def _check_no_card(mask: np.ndarray, lab: np.ndarray) -> None:
-    """Refuse a rectangle with a plain rim and something in its middle: the product lies on a card or in a box."""
+    """Reject a rectangle with a plain rim and content in its middle: the product lies on a card or in a box."""
     outline = max(cv2.findContours(mask.astype(np.uint8), 0, cv2.CHAIN_APPROX_SIMPLE)[0], key=cv2.contourArea)
     (_, (width, height), _) = cv2.minAreaRect(outline)
     fill = cv2.contourArea(outline) / max(1.0, width * height)
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
-    short = min(width, height)
-    rim, middle = (depth > 3) & (depth < 0.15 * short), depth > 0.15 * short
+    short_side = min(width, height)
+    rim, middle = (depth > 3) & (depth < 0.15 * short_side), depth > 0.15 * short_side
     if fill < 0.92 or not rim.any() or not middle.any():
         return
     plain = np.median(lab[rim], axis=0)
-    away = np.linalg.norm(lab - plain, axis=2)
-    if (away[rim] < 10).mean() > 0.85 and (away[middle] > 15).mean() > 0.02:
+    distance = np.linalg.norm(lab - plain, axis=2)
+    if (distance[rim] < 10).mean() > 0.85 and (distance[middle] > 15).mean() > 0.02:
         raise NoCutOutError(
             f"the product lies on a card or in a box: the outline fills {fill:.0%} of a rectangle with a plain rim",
             {"rectangle_fill": round(float(fill), 4)},
@@ -330,7 +327,7 @@ def _colour_histogram(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Lab histogram, 8 x 32 x 32 cells, summing to 1, of the pixels in `mask`."""
     cells = ((to_lab(image)[mask] + [0, 128, 128]) / [12.5, 8, 8]).astype(int).clip(0, [7, 31, 31])
     counts = np.bincount((cells[:, 0] * 32 + cells[:, 1]) * 32 + cells[:, 2], minlength=8192)
-    return counts / max(1, counts.sum())
+    return np.asarray(counts / max(1, counts.sum()))
 
 
 def _edge_support(image: np.ndarray, mask: np.ndarray) -> float:

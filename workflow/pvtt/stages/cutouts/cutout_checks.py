@@ -1,28 +1,28 @@
-"""Is there a product in a cut-out? Checks that hold for every backend, and the figures they rest on."""
+"""Checks whether a cut-out shows a product, for every backend, and the measures they use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
-_SMALL_PART = 0.01
+from pvtt.imaging.morphology import components
+
+_SMALL_PART = 0.01  # of the product's area; smaller parts are not counted
 
 
 def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
-    """Figures of an alpha, uint8 (h, w).
+    """Measures of an alpha, uint8 (h, w).
 
-    `area`: share of the photo; `border_contact`: share of the photo's border; `main_part`: the largest part's share of
-    the area; `parts`: parts of at least 1 % of the area; `softness`: share of half-transparent pixels among the
-    visible.
+    `area`: share of the photo; `border_contact`: share of the photo's border; `main_part`: share of the largest
+    component in the area; `parts`: components of at least 1 % of the area; `softness`: share of half-transparent pixels
+    among the visible ones.
     """
     mask = alpha >= 128
     rim = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    total = int(areas.sum()) if count > 1 else 0
+    areas = components(mask, 8).areas[1:]
+    total = int(areas.sum())
     visible = int((alpha > 8).sum())
     soft = int(((alpha > 8) & (alpha < 247)).sum())
     return {
@@ -35,12 +35,12 @@ def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
 
 
 def reason_against(measures: Mapping[str, float], settings: Mapping[str, Any]) -> str:
-    """Why a cut-out with these measures is none, in words with the number and its limit; empty when it is one."""
+    """Why a cut-out with these measures is rejected, with the number and its limit; empty if it is accepted."""
     covers = f"the cut-out covers {measures['area']:.2%} of the photo"
     if measures["area"] < settings["min_area"]:
         return f"no product found: {covers} (min_area {settings['min_area']:.2%})"
     if measures["area"] > settings["max_area"]:
-        return f"no ground found: {covers} (max_area {settings['max_area']:.0%})"
+        return f"no background found: {covers} (max_area {settings['max_area']:.0%})"
     if measures["border_contact"] > settings["max_border_contact"]:
         return (
             f"the product is cut off: the cut-out touches {measures['border_contact']:.0%} of the photo's border "

@@ -1,9 +1,10 @@
 """From a hard mask to a soft alpha with clean colours at its edge.
 
-`known_ground_alpha` solves the compositing equation C = aF + (1-a)B for a where the ground B is known, with F taken
-from the nearest pixel that is surely product (Smith & Blinn 1996, constant-ground case). `guided_alpha` refines a mask
-along the photo's edges where B is not known (He, Sun & Tang 2013; at reduced size, He & Sun 2015). `decontaminate`
-replaces the colours of half-transparent pixels by their nearest sure foreground, which removes the halo of the ground.
+`known_background_alpha` solves the compositing equation C = aF + (1-a)B for a where the background B is known, with F
+from the nearest pixel that is surely product (Smith and Blinn, "Blue screen matting", SIGGRAPH 1996). `guided_alpha`
+refines a mask along the photo's edges where B is unknown (He, Sun and Tang, "Guided image filtering", PAMI 2013).
+`decontaminate` replaces the colours of half-transparent pixels by their nearest opaque ones, which removes the halo of
+the background.
 """
 
 from __future__ import annotations
@@ -11,25 +12,41 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.guided_filter import gray_guided_coefficients
 
-def known_ground_alpha(lab: np.ndarray, ground: np.ndarray, mask: np.ndarray, band_px: int) -> np.ndarray:
-    """Alpha, float32 (h, w) 0..1, from Lab colours, the ground's Lab colours and a bool mask (h, w).
+_GUIDE_EPSILON = 1e-3  # variance of the gray levels (0-1) below which the guided filter smooths
 
-    Only a band of `band_px` to both sides of the mask's edge becomes soft.
+
+def known_background_alpha(lab: np.ndarray, background: np.ndarray, mask: np.ndarray, band_px: int) -> np.ndarray:
+    """Alpha of a product on a known background.
+
+    Parameters
+    ----------
+    lab : float32 (h, w, 3)
+        The photo in CIE Lab.
+    background : float32 (h, w, 3)
+        The background in CIE Lab.
+    mask : bool (h, w)
+    band_px : int
+        Width of the band on both sides of the mask's edge that may become soft.
+
+    Returns
+    -------
+    float32 (h, w) in [0, 1]
     """
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band_px + 1, 2 * band_px + 1))
     solid = mask.astype(np.uint8)
-    sure = _thin_safe_core(lab, ground, mask, cv2.erode(solid, kernel).astype(bool))
-    reach = cv2.dilate(solid, kernel).astype(bool)
-    band = reach & ~sure
-    alpha = sure.astype(np.float32)
-    if not band.any() or not sure.any():
+    core = _keep_thin_parts(lab, background, mask, cv2.erode(solid, kernel).astype(bool))
+    dilated = cv2.dilate(solid, kernel).astype(bool)
+    band = dilated & ~core
+    alpha = core.astype(np.float32)
+    if not band.any() or not core.any():
         return mask.astype(np.float32)
-    foreground = nearest_values(lab, sure)[band]
-    back = ground[band]
-    span = foreground - back
+    foreground_color = nearest_values(lab, core)[band]
+    background_color = background[band]
+    span = foreground_color - background_color
     length = np.maximum((span**2).sum(1), 25.0)
-    alpha[band] = np.clip(((lab[band] - back) * span).sum(1) / length, 0, 1)
+    alpha[band] = np.clip(((lab[band] - background_color) * span).sum(1) / length, 0, 1)
     outside = band & ~mask
     near = cv2.dilate(solid, np.ones((3, 3), np.uint8)).astype(bool)
     alpha[outside & ~near] *= 0.5
@@ -38,54 +55,73 @@ def known_ground_alpha(lab: np.ndarray, ground: np.ndarray, mask: np.ndarray, ba
     return alpha
 
 
-def _thin_safe_core(lab: np.ndarray, ground: np.ndarray, mask: np.ndarray, core: np.ndarray) -> np.ndarray:
-    """`core`, and the pixels of thin parts that erosion lost: those most unlike the ground in their neighbourhood."""
-    distance = np.where(mask, np.linalg.norm(lab - ground, axis=2), 0).astype(np.float32)
+def _keep_thin_parts(lab: np.ndarray, background: np.ndarray, mask: np.ndarray, eroded: np.ndarray) -> np.ndarray:
+    """`eroded` with the pixels of thin parts that erosion removed: those most unlike the background in their
+    neighbourhood.
+    """
+    distance = np.where(mask, np.linalg.norm(lab - background, axis=2), 0).astype(np.float32)
     peak = cv2.dilate(distance, np.ones((5, 5), np.uint8))
-    return core | (mask & (distance >= 0.85 * peak))
+    return np.asarray(eroded | (mask & (distance >= 0.85 * peak)))
 
 
 def guided_alpha(image: np.ndarray, mask: np.ndarray, radius_px: int) -> np.ndarray:
-    """Alpha, float32 (h, w) 0..1, of a mask at any smaller size, refined along the edges of an uint8 RGB photo."""
+    """Alpha of a mask, refined along the edges of the photo.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    mask : bool, of the photo's size or smaller
+    radius_px : int
+        Radius of the filter, px at a long side of at most 1024 px.
+
+    Returns
+    -------
+    float32 (h, w) in [0, 1]
+    """
     height, width = image.shape[:2]
     scale = min(1.0, 1024 / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     target = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    window = (2 * radius_px + 1,) * 2
-    mean_i, mean_p = cv2.blur(small, window), cv2.blur(target, window)
-    slope = (cv2.blur(small * target, window) - mean_i * mean_p) / (cv2.blur(small**2, window) - mean_i**2 + 1e-3)
-    offset = cv2.blur(mean_p - slope * mean_i, window)
-    slope = cv2.blur(slope, window)
+    slope, offset = gray_guided_coefficients(small, target, radius_px, _GUIDE_EPSILON)
     full = (width, height)
     alpha = cv2.resize(slope, full) * grey + cv2.resize(offset, full)
     hard = cv2.resize(target, full)
-    band = cv2.blur(((hard > 0.5) * 1.0).astype(np.float32), tuple(round(v / scale) | 1 for v in window))
+    band = cv2.blur(((hard > 0.5) * 1.0).astype(np.float32), (round((2 * radius_px + 1) / scale) | 1,) * 2)
     alpha = np.where(band > 0.999, 1, np.where(band < 0.001, 0, alpha))
     return np.clip((alpha - 0.15) / 0.7, 0, 1).astype(np.float32)
 
 
 def decontaminate(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Photo, uint8 (h, w, 3) RGB, whose colours under alpha < 1 (uint8 (h, w)) are those of the nearest sure product.
+    """Photo whose colours under alpha < 255 are those of the nearest opaque product pixel.
 
-    Fully transparent pixels get the same colours, so that resampling the cut-out draws in no ground.
+    Fully transparent pixels get these colours, too, so that resampling the cut-out does not mix in background.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    alpha : uint8 (h, w)
+
+    Returns
+    -------
+    uint8 (h, w, 3) RGB
     """
-    sure = alpha >= 250
-    if not sure.any():
+    opaque = alpha >= 250
+    if not opaque.any():
         return image.copy()
-    core = cv2.erode(sure.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(bool)
-    spread = nearest_values(image, core if core.sum() > 0.3 * sure.sum() else sure)
+    eroded = cv2.erode(opaque.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(bool)
+    spread = nearest_values(image, eroded if eroded.sum() > 0.3 * opaque.sum() else opaque)
     weight = np.clip((alpha.astype(np.float32) / 255 - 0.85) / 0.13, 0, 1)[..., None]
     mixed = image * weight + spread * (1 - weight)
-    return np.where(sure[..., None], image, np.rint(mixed).astype(np.uint8))
+    return np.where(opaque[..., None], image, np.rint(mixed).astype(np.uint8))
 
 
-def nearest_values(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """`values` (h, w, c) where `known` (bool, h, w), elsewhere those of the nearest known pixel."""
+def nearest_values(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """`values`, (h, w, c), where `valid`, bool (h, w); elsewhere those of the nearest valid pixel."""
     _, labels = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     table = np.zeros((int(labels.max()) + 1, values.shape[2]), values.dtype)
-    table[labels[known]] = values[known]
-    return table[labels]
+    table[labels[valid]] = values[valid]
+    return np.asarray(table[labels])

@@ -1,9 +1,10 @@
-"""Cut-outs by the networks that the package rembg runs with ONNX: BiRefNet (Zheng et al., CAAI AIR 2024) and IS-Net
-(Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022).
+"""Cut-outs by networks that the package rembg runs with ONNX.
 
-The package's own look-up of files, which downloads what it misses, is replaced by the models' folder, and only networks
-that are named here are run: others upload the photo or may not be used commercially. The package stretches each mask to
-the full range, so that a photo of nothing gets a confident one too; the network's own output is looked at before that.
+BiRefNet (Zheng et al., "Bilateral reference for high-resolution dichotomous image segmentation", CAAI AIR 2024) and
+IS-Net (Qin et al., "Highly accurate dichotomous image segmentation", ECCV 2022). The package downloads missing files;
+here it reads the models' folder instead. Only the networks named here are used: others upload the photo or forbid
+commercial use. The package stretches each mask to the full range, so that a photo without product also gets a confident
+mask; the network's raw output is checked before that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pvtt.stages.cutouts.base import NoCutOutError
 
 # Name of the network -> whether its output is a logit (else a probability).
 NETWORKS = {"birefnet-general": True, "isnet-general-use": False}
-_FLAT = 1e-3
+_FLAT = 1e-3  # range of probabilities below which the network's output is constant
 
 
 class Backend(ModelBackend):
@@ -44,7 +45,7 @@ class Backend(ModelBackend):
 
     @property
     def _network(self) -> str:
-        return self.settings["rembg"]["model"]
+        return str(self.settings["rembg"]["model"])
 
     def load(self, device: str = "cpu") -> None:
         """Open the network; RuntimeError when its file or the device's provider is not there."""
@@ -91,7 +92,7 @@ class Backend(ModelBackend):
                 measures,
             )
         if peak - low < _FLAT:
-            raise NoCutOutError(f"no ground found: {self._network} gives every pixel {peak:.2f}", measures)
+            raise NoCutOutError(f"no background found: {self._network} gives every pixel {peak:.2f}", measures)
 
 
 class _Watched:

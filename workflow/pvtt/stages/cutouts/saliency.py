@@ -1,77 +1,64 @@
-"""Where the product of a photo probably is: robust background detection on superpixels.
+"""Saliency of a product photo by robust background detection.
 
-Zhu, Liang, Wei & Sun, "Saliency Optimization from Robust Background Detection", CVPR 2014: a region that touches the
-photo's border much for its size is ground; the contrast to such regions, near in space, is saliency. Superpixels are
-SLIC's (Achanta et al. 2012).
+Zhu, Liang, Wei and Sun, "Saliency optimization from robust background detection", CVPR 2014, without its last step:
+saliency is the contrast to nearby background, averaged over area. Superpixels are SLIC's (Achanta et al., "SLIC
+superpixels compared to state-of-the-art superpixel methods", PAMI 2012).
 """
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
 from skimage.segmentation import slic
 
-from pvtt.stages.cutouts.background_model import to_lab
+from pvtt.imaging.colour import to_lab
+from pvtt.imaging.resize import fit_long_side
+from pvtt.imaging.saliency import (
+    background_probability,
+    border_regions,
+    geodesic_similarity,
+    join_border,
+    region_means,
+    touching_regions,
+)
 
-_WORK_PX = 320
-_REGIONS = 350
-_SPREAD_COLOUR = 10.0
-_SPREAD_SPACE = 0.25
+_WORK_PX = 320  # px, long side at which superpixels are computed
+_SEGMENTS = 350  # superpixels of SLIC
+_COMPACTNESS = 12  # of SLIC; weight of space against colour (CIE Lab)
+_BLUR_PX = 1.0  # sigma of the smoothing before SLIC
+_SPACE_SIGMA = 0.25  # of the photo's sides: how near background must be to count as contrast
+_NOISE_STEP, _MIN_COST = 3.0, 1e-3  # CIE Lab; noise taken off each step of a path, smallest step
+_LOW, _HIGH = 0.02, 0.98  # quantiles of saliency that are mapped to 0 and 1
 
 
 def saliency_map(image: np.ndarray) -> np.ndarray:
-    """Saliency, float32 (h, w) 0..1, of an uint8 (h, w, 3) RGB photo."""
+    """Saliency, float32 (h, w) in [0, 1], of a uint8 (h, w, 3) RGB photo."""
     height, width = image.shape[:2]
-    scale = min(1.0, _WORK_PX / max(height, width))
-    small = cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    lab = to_lab(cv2.GaussianBlur(small, (0, 0), 1.0))
-    labels = slic(lab, _REGIONS, compactness=12, convert2lab=False, start_label=0, channel_axis=-1)
+    small = fit_long_side(image, _WORK_PX)
+    lab = to_lab(cv2.GaussianBlur(small, (0, 0), _BLUR_PX))
+    labels = slic(lab, _SEGMENTS, compactness=_COMPACTNESS, convert2lab=False, start_label=0, channel_axis=-1)
     regions, labels = np.unique(labels, return_inverse=True)
     labels = labels.reshape(small.shape[:2])
-    counts = np.bincount(labels.ravel(), minlength=len(regions)).astype(float)
-    colours = _means(labels, counts, lab)
+    colours = region_means(labels, lab, len(regions))
     y, x = np.mgrid[0 : 1 : small.shape[0] * 1j, 0 : 1 : small.shape[1] * 1j]
-    places = _means(labels, counts, np.stack([x, y], 2))
-    values = _region_saliency(labels, counts, colours, places)
-    low, high = np.quantile(values, [0.02, 0.98])
+    values = _region_saliency(labels, colours, region_means(labels, np.stack([x, y], 2), len(regions)))
+    low, high = np.quantile(values, [_LOW, _HIGH])
     values = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
-    return cv2.resize(values[labels].astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    enlarged = cv2.resize(values[labels].astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged)
 
 
-def _region_saliency(labels: np.ndarray, counts: np.ndarray, colours: np.ndarray, places: np.ndarray) -> np.ndarray:
-    edge = np.zeros(len(counts), bool)
-    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        edge[line] = True
-    geodesic = dijkstra(_graph(labels, colours, edge), directed=False)
-    similarity = np.exp(-(geodesic**2) / (2 * _SPREAD_COLOUR**2))
-    area = similarity.sum(1)
-    connectivity = (similarity * edge).sum(1) / np.sqrt(area)
-    background = 1 - np.exp(-(connectivity**2) / 2)
+def _region_saliency(labels: np.ndarray, colours: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Saliency per superpixel, float64 (count,), from mean Lab colours (count, 3) and centres (count, 2) in [0, 1]."""
+    count = len(colours)
+    border = border_regions(labels, count)
+    links = join_border(touching_regions(labels), border)
+    steps = np.linalg.norm(colours[links[:, 0]] - colours[links[:, 1]], axis=1)
+    similarity = geodesic_similarity(links, np.maximum(steps - _NOISE_STEP, _MIN_COST), count)
+    background = background_probability((similarity * border).sum(1), similarity.sum(1))
     contrast = np.linalg.norm(colours[:, None] - colours[None], axis=2)
     distance = np.linalg.norm(places[:, None] - places[None], axis=2)
-    near = np.exp(-(distance**2) / (2 * _SPREAD_SPACE**2)) * counts[None]
+    areas = np.bincount(labels.ravel(), minlength=count).astype(float)
+    near = np.exp(-(distance**2) / (2 * _SPACE_SIGMA**2)) * areas[None]
     weighted = (contrast * near * background[None]).sum(1) / (near * background[None] + 1e-9).sum(1)
     return np.asarray(weighted * (1 - background))
-
-
-def _graph(labels: np.ndarray, colours: np.ndarray, edge: np.ndarray) -> coo_array:
-    """Neighbouring regions, and the border's regions among themselves, weighted by their colour difference."""
-    pairs = [
-        np.stack([labels[:, :-1].ravel(), labels[:, 1:].ravel()]),
-        np.stack([labels[:-1].ravel(), labels[1:].ravel()]),
-    ]
-    rim = np.flatnonzero(edge)
-    pairs.append(np.stack([a.ravel() for a in np.meshgrid(rim, rim)]))
-    links = np.unique(np.sort(np.concatenate(pairs, 1), 0), axis=1)
-    links = links[:, links[0] != links[1]]
-    weights = np.linalg.norm(colours[links[0]] - colours[links[1]], axis=1)
-    weights = np.maximum(weights - 3.0, 1e-3)
-    return coo_array((weights, (links[0], links[1])), shape=(len(colours), len(colours))).tocsr()
-
-
-def _means(labels: np.ndarray, counts: np.ndarray, values: np.ndarray) -> np.ndarray:
-    flat = labels.ravel()
-    sums = [np.bincount(flat, values[..., c].ravel(), len(counts)) for c in range(values.shape[2])]
-    return np.stack(sums, 1) / counts[:, None]

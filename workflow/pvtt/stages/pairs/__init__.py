@@ -1,9 +1,9 @@
 """Pairs: which target product goes into which clip.
 
-Every accepted clip meets every other product with usable photos. Photos are taken by strategy (`single`: the main
-photo, `sample`: n by hash, `all`); difficulty comes from the taxonomy; what a backend cannot do is left out before it
-costs anything; a cap and quotas choose by hash. Hashes of ids alone decide, so new products or clips never change the
-seed, photo or difficulty of a pair that was there.
+Every accepted clip is paired with every other product that has usable photos. A strategy selects the photos (`single`:
+the main photo, `sample`: n by hash, `all`). The taxonomy gives the difficulty. Pairs that a backend cannot process are
+skipped before they cost anything. A cap and quotas select by hash. Only hashes of ids decide, so new products or clips
+never change the seed, photo or difficulty of an existing pair.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ COLUMNS = [
     "reason",
 ]
 
-# Least share of a photo's border that is one ground (`ground_uniformity`) for a clean ground.
-_CLEAN_GROUND = 0.8
+_CLEAN_BACKGROUND = 0.8  # `ground_uniformity`: share of a photo's border that shows one background
 _SAME_PRODUCT = "source and target are one product: they share photos or a video"
 
 
-def plan_feed(
+def plan_from_records(
     catalogue: pd.DataFrame,
     taxonomy: Taxonomy,
     clips: Iterable[Mapping[str, Any]],
@@ -44,10 +43,21 @@ def plan_feed(
     max_pairs: int | None = None,
     max_frames: int | None = None,
 ) -> pd.DataFrame:
-    """Plan the pairs of a feed from its records on disk; see `plan_pairs` for the result.
+    """Plan the pairs from the records on disk; see `plan_pairs` for the result.
 
-    catalogue: the table of all products. clips: mask measures, mask verdict and track of each clip, merged. cutouts:
-    the records of all photos. Clips whose masks were rejected and photos that were rejected take no part.
+    Parameters
+    ----------
+    catalogue : DataFrame
+        All products.
+    taxonomy : Taxonomy
+    clips : mappings
+        Mask measures, mask verdict and track of each clip, merged. Clips with rejected masks are left out.
+    cutouts : mappings
+        Records of all photos. Rejected photos are left out.
+    settings : mapping
+        Of the stage.
+    max_pairs, max_frames : int or None
+        See `plan_pairs`.
     """
     accepted = catalogue[catalogue.status == "accepted"].set_index("product_id", drop=False)
     targets = set(accepted.index[accepted.roles.str.split(";").map(lambda roles: "target" in roles)])
@@ -62,7 +72,7 @@ def plan_feed(
             "product_id": clip_product(clip["clip_id"]),
             "empty": bool(clip["measures"].get("empty", False)),
             "n_frames": clip["n_frames"],
-            **clip_facts(clip),
+            **clip_features(clip),
         }
         for clip in clips
         if clip["status"] == "accepted"
@@ -74,7 +84,7 @@ def plan_feed(
 
 
 def _groups(catalogue: pd.DataFrame) -> list[str]:
-    """Name of the group of products that share photos or a video (`same_as`), for each row in order."""
+    """For each row, the name of its group of products that share photos or a video (`same_as`)."""
     group: dict[str, str] = {}
     for product, same_as in zip(catalogue.product_id, catalogue.same_as, strict=True):
         joined = {group[other] for other in same_as.split(";") if other in group}
@@ -94,7 +104,7 @@ def plan_pairs(
 ) -> pd.DataFrame:
     """Plan all pairs; one row per candidate with `status` planned or skipped and, when skipped, the `reason`.
 
-    clips: records with clip_id, product_id, empty, n_frames and the facts of `clip_facts`, of accepted clips only.
+    clips: records with clip_id, product_id, empty, n_frames and the facts of `clip_features`, of accepted clips only.
     products: product_id -> category, subcategory and, if known, the group of products that are one, of the whole feed.
     photos: product_id -> indices (from 1) of the accepted photos, main photo first, of products that may be targets.
     settings: the stage's. max_pairs: cap on planned pairs, None for no cap. max_frames: the insertion backend's limit.
@@ -103,11 +113,11 @@ def plan_pairs(
     limits = settings["feasible"] | {"max_frames": max_frames}
     rows: list[dict[str, Any]] = []
     for clip in sorted(clips, key=lambda clip: clip["clip_id"]):
-        if not _wanted({clip["clip_id"], clip["product_id"]}, settings, "clips", "sources"):
+        if not _is_included({clip["clip_id"], clip["product_id"]}, settings, "clips", "sources"):
             continue
-        blocked = infeasible(clip, limits)
+        blocked = infeasibility_reason(clip, limits)
         for target in sorted(photos):
-            if target == clip["product_id"] or not _wanted({target}, settings, "targets"):
+            if target == clip["product_id"] or not _is_included({target}, settings, "targets"):
                 continue
             source, level = products[clip["product_id"]], DIFFICULTIES[0]
             same = "group" in source and source["group"] == products[target]["group"]
@@ -115,10 +125,10 @@ def plan_pairs(
                 level = taxonomy.difficulty(source, products[target])
             rows.extend(
                 _candidate(clip, target, image, level, _SAME_PRODUCT if same else blocked)
-                for image in choose_photos(target, photos[target], settings)
+                for image in select_photos(target, photos[target], settings)
             )
     plan = pd.DataFrame(rows, columns=COLUMNS).astype({"image_index": "int64", "seed": "int64", "rank": "int64"})
-    return _capped(plan, settings["quotas"], max_pairs)
+    return _apply_caps(plan, settings["quotas"], max_pairs)
 
 
 def _candidate(clip: Mapping[str, Any], target: str, image: int, level: str, blocked: str) -> dict[str, Any]:
@@ -138,16 +148,16 @@ def _candidate(clip: Mapping[str, Any], target: str, image: int, level: str, blo
 
 
 def main_image(records: Iterable[Mapping[str, Any]]) -> int | None:
-    """Index (from 1) of a product's main photo among its records; None when no photo was accepted.
+    """Index (from 1) of a product's main photo among its records; None if no photo was accepted.
 
-    The first photo of the catalogue when it was accepted; else the first one on a clean ground; else the first.
+    The catalogue's first photo if it was accepted; else the first one with a uniform background; else the first.
     """
     accepted = sorted((r for r in records if r["status"] == "accepted"), key=lambda r: r["image_index"])
     if not accepted:
         return None
     if accepted[0]["image_index"] == 1:
         return 1
-    clean = [r for r in accepted if r.get("measures", {}).get("ground_uniformity", 0) >= _CLEAN_GROUND]
+    clean = [r for r in accepted if r.get("measures", {}).get("ground_uniformity", 0) >= _CLEAN_BACKGROUND]
     return int((clean or accepted)[0]["image_index"])
 
 
@@ -156,8 +166,8 @@ def _main_first(records: Sequence[Mapping[str, Any]]) -> list[int]:
     return sorted(indices, key=lambda index: (index != main_image(records), index))
 
 
-def choose_photos(target: str, accepted: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
-    """Photos of a target by strategy; `accepted` has the main photo first. `sample` always keeps the same ones."""
+def select_photos(target: str, accepted: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
+    """Select photos of a target; `accepted` starts with the main photo. `sample` always keeps the same photos."""
     strategy, count = settings["strategy"], settings["photos"]
     if strategy == "all":
         return sorted(accepted)
@@ -167,8 +177,8 @@ def choose_photos(target: str, accepted: Sequence[int], settings: Mapping[str, A
     return sorted([*accepted[:1], *rest[: max(0, count - 1)]])
 
 
-def clip_facts(track: Mapping[str, Any]) -> dict[str, float]:
-    """What feasibility looks at: largest box coverage, vertical spread of the box centre in pixels, visible share."""
+def clip_features(track: Mapping[str, Any]) -> dict[str, float]:
+    """Features for feasibility: mean box coverage, standard deviation of the box centre's y in px, visible share."""
     frames = track["frames"]
     boxes = np.array([frame["box"] for frame in frames if frame["visible"] and frame["box"]], float).reshape(-1, 4)
     if not len(boxes):
@@ -181,8 +191,8 @@ def clip_facts(track: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def infeasible(clip: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
-    """Reason why nothing can be inserted in a clip, '' when it can. A limit of None does not apply."""
+def infeasibility_reason(clip: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+    """Why nothing can be inserted in a clip; empty if it is feasible. A limit of None does not apply."""
     checks = (
         ("box_coverage", "max_box_coverage", "the product's box covers {value:.0%} of the frame, limit {limit:.0%}"),
         ("box_y_std_px", "max_box_y_std_px", "the box moves {value:.0f} px up and down (std), limit {limit:.0f} px"),
@@ -199,14 +209,14 @@ def infeasible(clip: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
     return ""
 
 
-def _wanted(names: set[str], settings: Mapping[str, Any], *lists: str) -> bool:
+def _is_included(names: set[str], settings: Mapping[str, Any], *lists: str) -> bool:
     include = {name for key in lists for name in settings["include"][key]}
     exclude = {name for key in lists for name in settings["exclude"][key]}
     return not names & exclude and (not include or bool(names & include))
 
 
-def _capped(plan: pd.DataFrame, quotas: Mapping[str, float | None], max_pairs: int | None) -> pd.DataFrame:
-    """Mark what the cap and the quotas leave out. A quota is a share of the cap (of all planned pairs without one)."""
+def _apply_caps(plan: pd.DataFrame, quotas: Mapping[str, float | None], max_pairs: int | None) -> pd.DataFrame:
+    """Mark pairs beyond the cap and the quotas. A quota is a share of the cap (without a cap, of all planned pairs)."""
     planned = plan[plan.status == "planned"].sort_values("rank")
     total = len(planned) if max_pairs is None else min(max_pairs, len(planned))
     keep = planned

@@ -1,7 +1,7 @@
-"""Packs: the pairs that are made in one job of a cluster.
+"""Packs: groups of pairs that one cluster job processes.
 
-A pack is filled with pairs of few clips, in the plan's order, and never changes afterwards: new pairs, of whichever
-clips, fill new packs. What stands in which pack is kept in a ledger beside the plan.
+A pack holds pairs of few clips, in the plan's order, and never changes: new pairs, of any clip, go to new packs. A
+ledger beside the plan records the pack of each pair.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ def assign_packs(plan: pd.DataFrame, ledger: pd.DataFrame, size: int) -> tuple[p
 
 
 def read_ledger(path: Path) -> pd.DataFrame:
-    """The ledger of earlier plans; empty when there is none. ValueError says what is wrong with a damaged one."""
+    """The ledger of earlier plans; empty if there is none.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged; the message says what is wrong.
+    """
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=str) for name in _COLUMNS})
     ledger = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
@@ -42,7 +48,7 @@ def read_ledger(path: Path) -> pd.DataFrame:
 
 
 def write_ledger(path: Path, ledger: pd.DataFrame) -> None:
-    """Write the ledger, whole or not at all."""
+    """Write the ledger atomically."""
     with atomic_path(path) as aside:
         ledger.to_csv(aside, sep="\t", index=False)
 

@@ -41,7 +41,7 @@ class Taxonomy:
 
     def form(self, product: Mapping[str, Any]) -> str:
         """Form of a product (a mapping with category and subcategory)."""
-        return self._forms.get((product["category"], product["subcategory"]), self._default)
+        return str(self._forms.get((product["category"], product["subcategory"]), self._default))
 
     def difficulty(self, source: Mapping[str, Any], target: Mapping[str, Any]) -> str:
         """Difficulty of putting `target` in the place of `source`."""

@@ -1,4 +1,4 @@
-"""What a segmentation backend is and what it returns."""
+"""The interface of a segmentation backend and its result."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pvtt.backends.base import AnyBackend
 
 Array = np.ndarray
 
-SHORT_SIDE = 240
+SHORT_SIDE = 240  # px at which co-segmentation and the evidence work; areas and lengths below are tuned for it
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The product's masks in a clip and what the backend itself knows about their worth.
+    """The product's masks in a clip, with the backend's own measures of their quality.
 
-    masks: bool (k, n, h, w), one plane per object; a plane keeps its object over time; k = 0 when nothing was found.
-    confidence: float (n,) in [0, 1] per frame.
-    evidence: clip-level measures of the backend, name to number, judged where `verdicts.masks` has limits of that name.
-    note: why nothing was found, empty otherwise.
+    masks: bool (k, n, h, w), one plane per object, which keeps its object over time; k = 0 if nothing was found.
+    confidence: float (n,) in [0, 1], one value per frame.
+    evidence: clip-level measures of the backend, name to number.
+    note: why nothing was found; empty otherwise.
     """
 
     masks: Array
@@ -40,8 +40,13 @@ class SegmentationBackend(AnyBackend, Protocol):
     """Protocol of the classes named `Backend` in this folder."""
 
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
-        """Find and follow the product.
+        """Find and track the product.
 
-        frames: uint8 (n, h, w, 3) RGB. references: cut-outs of the same product, uint8 (h, w, 4) RGBA, may be empty.
-        prompt: words for the product as `words.prompt_text` puts them ("ring. gold ring."), may be empty.
+        Parameters
+        ----------
+        frames : uint8 (n, h, w, 3) RGB
+        references : uint8 (h, w, 4) RGBA
+            Cut-outs of the same product; may be empty.
+        prompt : str
+            Words for the product as `prompts.prompt_text` formats them ("ring. gold ring."); may be empty.
         """

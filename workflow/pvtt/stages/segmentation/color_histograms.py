@@ -1,9 +1,9 @@
-"""Colour and texture as evidence: histograms of product and ground, their likelihood ratio, and skin.
+"""Colour and texture models: histograms of foreground and background, their likelihood ratio, and skin colour.
 
-The colour models are smoothed three-dimensional Lab histograms, as in Jones and Rehg, "Statistical color models with
-application to skin detection", IJCV 2002; the ratio of two of them is the data term of GrabCut (Rother et al., SIGGRAPH
-2004) with histograms in the place of Gaussian mixtures, which keep the small colour modes of jewellery. A histogram of
-local contrast beside it tells metal and beads from a smooth ground of the same colour.
+The models are smoothed three-dimensional Lab histograms, as in Jones and Rehg, "Statistical color models with
+application to skin detection", IJCV 2002. The ratio of two of them is the data term of GrabCut (Rother, Kolmogorov and
+Blake, SIGGRAPH 2004), with histograms instead of Gaussian mixtures, which keep the small colour modes of jewellery. A
+histogram of local contrast separates metal and beads from a smooth background of the same colour.
 """
 
 from __future__ import annotations
@@ -14,26 +14,36 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from pvtt.imaging.morphology import components, convex_hull
+
 Array = np.ndarray
 
-BINS = 32
-TEXTURES = 16
+BINS = 32  # per axis of the Lab histogram
+TEXTURES = 16  # bins of the texture histogram
 _COLOURS = BINS**3
 # Weight of a flat density mixed into a model: what was never seen argues weakly, and rather for the ground.
 _FLAT_SHARE_FOREGROUND, _FLAT_SHARE_BACKGROUND = 0.04, 0.08
-_SHADOW_SHARE = 0.2
-_REFERENCE_DENSITY = 2e-4  # of a photo's colours within two or three bins, from which a colour counts as known
+_SHADOW_SHARE = 0.2  # of the background that is assumed to lie in shadow
+_REFERENCE_DENSITY = 2e-4  # probability within 2 to 3 bins, from which a colour counts as one of the photos' colours
 _NON_REFERENCE_WEIGHT = 0.2  # weight of a colour that no photo shows
-_LIGHTNESS_STEP = 8 / 2.55  # of L (0-100) per bin
-SHALLOW, DEEP = 0.8, 0.5  # cube roots of the share of light that the deepest of usual and of deep shadows leave
-_TEXTURE_WEIGHT = 0.7
+_LIGHTNESS_STEP = 8 / 2.55  # L (0-100) per bin
+SHALLOW, DEEP = 0.8, 0.5  # cube root of the light that remains in the darkest shallow and deep shadow
+_TEXTURE_WEIGHT = 0.7  # weight of the texture's log-likelihood ratio beside the colour's
 
 
 def bin_indices(image: Array) -> Array:
-    """Histogram bins of every pixel of a uint8 (h, w, 3) RGB image, int32 (h, w, 2): of its colour, of its texture.
+    """Histogram bins of every pixel.
 
-    Lightness has steps of 8 levels, the two chroma axes steps of 4 within +-64: products are often nearly grey.
-    Texture is the mean absolute Laplacian of the lightness around the pixel, on a logarithmic scale.
+    Lightness has steps of 8 levels (0-255), a and b have steps of 4 within +-64, as products are often nearly grey.
+    Texture is the mean absolute Laplacian of the lightness in 5 x 5 px, on a logarithmic scale.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+
+    Returns
+    -------
+    int32 (h, w, 2): colour bin in [0, 32768), texture bin in [32768, 32784).
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     chroma_bins = np.clip((lab[..., 1:].astype(np.int32) - 64) >> 2, 0, BINS - 1)
@@ -44,9 +54,17 @@ def bin_indices(image: Array) -> Array:
 
 
 def histogram(bins: Array, weights: Array) -> Array:
-    """Smoothed histograms of colour and of texture, one after the other, float64 (32784,), each with sum 1.
+    """Smoothed histograms of colour and of texture.
 
-    `bins` (..., 2) from `bin_indices`, `weights` (...) >= 0; flat when all weights are zero.
+    Parameters
+    ----------
+    bins : int32 (..., 2)
+        From `bin_indices`.
+    weights : (...), bool or float >= 0
+
+    Returns
+    -------
+    float64 (32784,): 32768 colour bins and 16 texture bins, each part with sum 1; flat if all weights are zero.
     """
     counts = np.bincount(bins.ravel(), np.repeat(weights.ravel().astype(np.float64), 2), _COLOURS + TEXTURES)
     if counts.sum() <= 0:
@@ -57,7 +75,16 @@ def histogram(bins: Array, weights: Array) -> Array:
 
 
 def log_ratio(foreground: Array, background: Array) -> Array:
-    """Log-likelihood ratio of two histograms per bin, float32 (32784,), clipped to +-5; > 0 speaks for the product."""
+    """Log-likelihood ratio of two histograms per bin; positive values favour the foreground.
+
+    Parameters
+    ----------
+    foreground, background : float64 (32784,)
+
+    Returns
+    -------
+    float32 (32784,), clipped to +-5.
+    """
     flat = np.concatenate([np.full(_COLOURS, 1 / _COLOURS), np.full(TEXTURES, 1 / TEXTURES)])
     numerator = (1 - _FLAT_SHARE_FOREGROUND) * foreground + _FLAT_SHARE_FOREGROUND * flat
     denominator = (1 - _FLAT_SHARE_BACKGROUND) * background + _FLAT_SHARE_BACKGROUND * flat
@@ -67,14 +94,23 @@ def log_ratio(foreground: Array, background: Array) -> Array:
 
 
 def pixel_log_odds(ratio: Array, bins: Array) -> Array:
-    """Log-odds of every pixel, float32 (h, w), from a table of `log_ratio` and bins of `bin_indices`."""
-    return ratio[bins[..., 0]] + ratio[bins[..., 1]]
+    """Log-odds of every pixel, float32 (h, w), from a `log_ratio` and the `bin_indices` of an image."""
+    return np.asarray(ratio[bins[..., 0]] + ratio[bins[..., 1]])
 
 
 def blend_reference(foreground: Array, reference: Array | None, share: float) -> Array:
-    """Colours of `foreground` mixed with `share` of those of `reference`; texture, which depends on scale, stays.
+    """Foreground histogram whose colours are mixed with those of the photos.
 
-    Colours of `foreground` that are far from all of `reference` count less: they belong to what lies beside it.
+    Foreground colours far from all photo colours are reduced: they belong to what lies beside the product. Texture
+    depends on scale and stays.
+
+    Parameters
+    ----------
+    foreground : float64 (32784,)
+    reference : float64 (32784,) or None
+        Histogram of the photos.
+    share : float in [0, 1]
+        Of the photos' colours.
     """
     if reference is None:
         return foreground
@@ -84,10 +120,18 @@ def blend_reference(foreground: Array, reference: Array | None, share: float) ->
 
 
 def add_shadows(background: Array, share: float = _SHADOW_SHARE, deepest: float = SHALLOW) -> Array:
-    """Histogram of a ground of which `share` lies in shadow, up to `deepest` (LIGHT or DEEP).
+    """Background histogram of which `share` lies in shadow.
 
-    A shadow scales the light (Cucchiara et al., PAMI 2003). Scaling it by s scales L + 16, a and b of CIE Lab by the
-    cube root of s, so the shades of a colour lie on a line through the histogram; deep shades count less.
+    A shadow scales the light (Cucchiara et al., "Detecting moving objects, ghosts, and shadows in video streams", PAMI
+    2003). Scaling it by s scales L + 16, a and b of CIE Lab by the cube root of s, so the shades of a colour lie on a
+    line through the histogram. Dark shades have lower weights.
+
+    Parameters
+    ----------
+    background : float64 (32784,)
+    share : float in [0, 1]
+    deepest : float
+        Cube root of the light that remains in the darkest shadow, SHALLOW or DEEP.
     """
     occupied = np.flatnonzero(background[:_COLOURS] > 1e-7)
     lightness_bin, a, b = occupied // BINS**2, occupied // BINS % BINS, occupied % BINS
@@ -108,7 +152,7 @@ def bhattacharyya(first: Array, second: Array) -> float:
 
 
 def reference_histogram(references: Sequence[Array]) -> Array | None:
-    """Mean colour histogram of RGBA cut-outs (uint8 (h, w, 4)) over their opaque pixels; None without any."""
+    """Mean histogram of the opaque pixels of cut-outs, uint8 (h, w, 4) RGBA; None without enough opaque pixels."""
     models = []
     for cutout in references:
         scale = min(1.0, 320 / max(cutout.shape[:2]))
@@ -122,47 +166,58 @@ def reference_histogram(references: Sequence[Array]) -> Array | None:
 
 
 def reference_share(colours: Array, reference: Array) -> float:
-    """Share, 0 to 1, of the colours of a histogram that are those of `reference` or near them."""
+    """Share, in [0, 1], of a histogram's colours that are colours of `reference` or near them."""
     return float((colours[:_COLOURS] * color_likelihood(reference)).sum())
 
 
 def color_likelihood(reference: Array, greys: bool = False) -> Array:
-    """How much each colour is one of a histogram's, float64 (32768,) in 0-1; with `greys` every grey is, as gloss."""
+    """How likely each colour bin belongs to a histogram, float64 (32768,) in [0, 1].
+
+    Parameters
+    ----------
+    reference : float64 (32784,)
+    greys : bool
+        Treat every grey as likely, as gloss is.
+    """
     cube = gaussian_filter(reference[:_COLOURS].reshape(BINS, BINS, BINS), (4, 2, 2), mode="nearest")
     if greys:
         middle = slice(BINS // 2 - 2, BINS // 2 + 2)
         cube[:, middle, middle] = 1
-    return np.minimum(cube / _REFERENCE_DENSITY, 1).ravel()
+    return np.asarray(np.minimum(cube / _REFERENCE_DENSITY, 1).ravel())
 
 
 def is_single_part(references: Sequence[Array]) -> bool:
-    """Whether each RGBA cut-out (uint8 (h, w, 4)) is nearly one connected part; False without any."""
+    """Whether every cut-out, uint8 (h, w, 4) RGBA, is nearly one connected component; False without any."""
     largest_shares = []
     for cutout in references:
-        opaque = (cutout[..., 3] > 127).astype(np.uint8)
-        areas = cv2.connectedComponentsWithStats(opaque, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        areas = components(cutout[..., 3] > 127, 8).areas[1:]
         largest_shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
     return bool(largest_shares) and min(largest_shares) > 0.95
 
 
 def solidity(mask: Array) -> float:
-    """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
-    pixels = cv2.findNonZero(mask.astype(np.uint8))
-    if pixels is None:
-        return 0.0
-    hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
-    return float(mask.sum() / hull.sum())
+    """Area of a mask over the area of its convex hull, 0 to 1; 0 for an empty mask."""
+    return float(mask.sum() / convex_hull(mask).sum()) if mask.any() else 0.0
 
 
 def skin_probability(image: Array) -> Array:
-    """How much a colour is like skin, float32 (h, w) in [0, 1], of a uint8 (h, w, 3) RGB image.
+    """Similarity of each pixel's colour to skin, from an elliptic Gaussian in the Cb-Cr plane; 0 for very dark pixels.
 
-    An elliptic Gaussian in the Cb-Cr plane (Hsu, Abdel-Mottaleb and Jain, PAMI 2002), for all but very dark pixels.
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+
+    Returns
+    -------
+    float32 (h, w) in [0, 1]
+
+    References
+    ----------
+    Hsu, Abdel-Mottaleb and Jain, "Face detection in color images", PAMI 2002.
     """
     ycc = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb).astype(np.float32)
     red, blue = ycc[..., 1] - 152, ycc[..., 2] - 110
     # Long axis along falling Cb with rising Cr.
     along, across = (red - blue) / np.sqrt(2), (red + blue) / np.sqrt(2)
     distance = (along / 16) ** 2 + (across / 9) ** 2
-    return np.exp(-0.5 * distance) * (ycc[..., 0] > 40)
+    return np.asarray(np.exp(-0.5 * distance) * (ycc[..., 0] > 40))

@@ -1,8 +1,8 @@
-"""What is a product's own though its colours speak against it: parts that it encloses.
+"""Fill concavities of a mask whose colours also occur in the product photos.
 
-A white label on a white ground, or the pale body of a mug, is bitten out of a mask by any colour model. The photos tell
-how much of its convex hull a product fills, and which colours it has: bites that its photos explain are filled until
-the mask is as solid as the product is in them.
+Any colour model leaves a white label on a white background, or the pale body of a mug, out of the mask. The photos
+tell how much of its convex hull the product fills (its solidity) and which colours it has. Concavities with these
+colours are filled until the mask is as solid as the product is in its photos.
 """
 
 from __future__ import annotations
@@ -13,43 +13,49 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components, convex_hull
 from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-MIN_SOLIDITY = 0.65  # of its convex hull, from which a product is one without large openings
-_MIN_REFERENCE_SHARE = 0.6  # share of a bite's colours that the photos show
-_MIN_CONTACT = 0.55  # share of a bite's contour that lies on the mask
-_MAX_BORDER_LENGTH = 0.15  # of the square root of the area: length on one side of the frame, from which a mask is cut
-_MIN_AREA_SHARE = 0.004  # of the hull, for a bite
-_SOLIDITY_SLACK = 0.03  # by which a mask may become more solid than most photos show
+MIN_SOLIDITY = 0.65  # area over convex hull area, above which a product has no large openings
+_MIN_REFERENCE_SHARE = 0.6  # of a concavity's pixels: colours that the photos show
+_MIN_CONTACT = 0.55  # of a concavity's outline: pixels on the mask
+_MAX_BORDER_LENGTH = (
+    0.15  # px of the mask along one frame side, over the square root of its area; above it is truncated
+)
+_MIN_AREA_SHARE = 0.004  # of the hull's area; smaller concavities are not filled
+_SOLIDITY_SLACK = 0.03  # solidity by which a filled mask may exceed the median of the photos
 
 
 @dataclass(frozen=True)
 class HullPrior:
-    """What photos tell of a product: the shares of its convex hull that it fills in them, 0 to 1, sorted, and its
-    colours' likeness per bin."""
+    """Shape and colours of a product in its photos.
+
+    solidities: area over convex hull area in each photo, float64 (photos,) in [0, 1], sorted. color_likelihood: float64
+    (32768,) per colour bin, see `color_histograms.color_likelihood`.
+    """
 
     solidities: Array
     color_likelihood: Array
 
     @property
     def median_solidity(self) -> float:
-        """The usual share."""
+        """Median solidity of the photos."""
         return float(np.median(self.solidities))
 
     @property
     def is_solid(self) -> bool:
-        """Whether it has no large openings."""
+        """Whether the product has no large openings."""
         return self.median_solidity > MIN_SOLIDITY
 
     def gap(self, median_solidity: float) -> float:
-        """How far a mask's share is from those of the photos, 0 between them."""
+        """Distance of a mask's solidity to the range of the photos' solidities, 0 inside it."""
         return float(max(self.solidities[0] - median_solidity, median_solidity - self.solidities[-1], 0.0))
 
 
 def estimate_hull_prior(references: Sequence[Array]) -> HullPrior | None:
-    """Solidity of RGBA cut-outs (uint8 (h, w, 4)); None without any that shows colours."""
+    """Hull prior of cut-outs, uint8 (h, w, 4) RGBA; None if none of them has enough opaque pixels."""
     reference = color_histograms.reference_histogram(references)
     if reference is None:
         return None
@@ -58,25 +64,33 @@ def estimate_hull_prior(references: Sequence[Array]) -> HullPrior | None:
 
 
 def fill_concavities(mask: Array, image: Array, hull_prior: HullPrior | None) -> Array:
-    """The mask, bool (h, w), with its bites filled that the product explains; `image` uint8 (h, w, 3) RGB.
+    """Fill concavities whose colours the photos show.
 
-    A product that the frame cuts has another hull than in its photos: its mask stays as it is.
+    A mask that the frame border truncates stays as it is, as its hull cannot be compared with the photos.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    image : uint8 (h, w, 3) RGB
+    hull_prior : HullPrior or None
+
+    Returns
+    -------
+    bool (h, w), a superset of `mask`.
     """
-    pixels = cv2.findNonZero(mask.astype(np.uint8))
-    if hull_prior is None or not hull_prior.is_solid or pixels is None or _is_truncated(mask):
+    if hull_prior is None or not hull_prior.is_solid or not mask.any() or _is_truncated(mask):
         return mask
-    x, y, width, height = cv2.boundingRect(pixels)
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     window = np.s_[y : y + height, x : x + width]
     inside = mask[window]
-    hull = np.zeros(inside.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(pixels - (x, y)), 1)
+    hull = convex_hull(inside)
     missing_area = (hull_prior.median_solidity + _SOLIDITY_SLACK) * hull.sum() - inside.sum()
-    concavities = cv2.morphologyEx(hull & ~inside.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(concavities, connectivity=4)
+    concavities = cv2.morphologyEx((hull & ~inside).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    parts = components(concavities, 4)
     color_bins = color_histograms.bin_indices(np.ascontiguousarray(image[window]))[..., 0]
     grown = inside.copy()
-    for k in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA]):
-        area, concavity = int(stats[k, cv2.CC_STAT_AREA]), labels == k
+    for k in sorted(range(1, len(parts)), key=lambda k: -parts.areas[k]):
+        area, concavity = int(parts.areas[k]), parts.labels == k
         if not _MIN_AREA_SHARE * hull.sum() < area <= missing_area:
             continue
         if (
@@ -100,6 +114,6 @@ def _is_truncated(mask: Array) -> bool:
 
 
 def _contact_share(concavity: Array, mask: Array) -> float:
-    """Share of a bite's contour that lies on the mask, 0 to 1."""
+    """Share of a concavity's outline that lies on the mask, 0 to 1."""
     outline = (cv2.dilate(concavity.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~concavity
     return float((outline & mask).sum() / max(1, outline.sum()))

@@ -1,9 +1,9 @@
-"""Points followed over a clip, both ways in time, while they are on the product.
+"""Point tracking over a clip, in both directions, while the points are on the product.
 
-Pyramidal Lucas-Kanade with a forward-backward check (Kalal, Mikolajczyk and Matas, ICPR 2010) from frame to frame. A
-point that fails the check, on plain surface for instance, moves as its neighbours and the product do, and stays seen
-while it is on the mask. One that has left the mask, behind a hand for instance, is carried along unseen, and is seen
-again where the patch that was last found is found again.
+Pyramidal Lucas-Kanade with a forward-backward check (Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic
+detection of tracking failures", ICPR 2010) between neighbouring frames. A point that fails the check, for instance on
+a plain surface, moves with its neighbours and with the product, and stays visible while it is on the mask. A point
+that leaves the mask, for instance behind a hand, moves on invisibly until its last reliable patch is found again.
 """
 
 from __future__ import annotations
@@ -14,31 +14,34 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.resize import reduced, resize_nearest
 
 Array = np.ndarray
 
-_SHORT_SIDE = 480
-_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = (
-    1.0,
-    0.7,
-)  # forward-backward error from frame to frame, and from a frame further away
-_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = (
-    0.15,
-    0.1,
-)  # of the product's size: how far neighbours count, how far from its guess a point is found
-_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's motion beside that of the neighbours, one neighbour being 1
+_SHORT_SIDE = 480  # px at which points are tracked; the px below are px at this size
+_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = 1.0, 0.7  # forward-backward error: to the next frame, to a far frame
+_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = 0.15, 0.1  # of the product's size: sigma of neighbours, px from the guess
+_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's global motion; a neighbour at distance 0 has weight 1
 
 
 def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array) -> Array:
-    """Paths of points, float32 (k, n, 2) as (x, y) in px of the frames, NaN where lost or hidden.
+    """Paths of query points.
 
-    frames: uint8 (n, h, w, 3) RGB. masks: bool (n, h, w), the product. queries: float (k, 3), each a frame and the
-    point's place (x, y) there, from which it is followed to both ends of the clip.
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+    masks : bool (n, h, w)
+        The product.
+    queries : float (k, 3)
+        Frame number and position (x, y) in px, from which the point is tracked to both ends of the clip.
+
+    Returns
+    -------
+    float32 (k, n, 2), (x, y) in px of the frames; NaN where the point is lost or hidden.
     """
     greys = [cv2.cvtColor(reduced(frame, _SHORT_SIDE), cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = greys[0].shape
-    masks_resized = [cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
+    masks_resized = [resize_nearest(mask, (height, width)).astype(np.uint8) for mask in masks]
     scale = np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
     queries = np.asarray(queries, np.float32).reshape(-1, 3)
     start, positions = queries[:, 0].astype(int), queries[:, 1:] / scale
@@ -63,7 +66,7 @@ def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array)
 
 @dataclass
 class _State:
-    """Where k points are, whether they are seen, and the frame and place at which each was last surely found."""
+    """Positions of k points, whether they are visible, and the frame and position of each one's last reliable match."""
 
     positions: Array
     visible: Array
@@ -102,7 +105,9 @@ def _advance(greys: list[Array], plane: Array, step: tuple[int, int], state: _St
 def _track_forward_backward(
     first: Array, second: Array, previous: Array, guess: Array, tolerance: float
 ) -> tuple[Array, Array]:
-    """Places in the second image (float32 (m, 2)) of the points `previous` of the first, and which came back."""
+    """Positions float32 (m, 2) in the second image of the points `previous`, and which passed the forward-backward
+    check.
+    """
     moved, ahead = _lucas_kanade(first, second, previous, guess)
     back, behind = _lucas_kanade(second, first, moved, previous)
     return moved, ahead & behind & (np.linalg.norm(back - previous, axis=1) < tolerance)
@@ -125,7 +130,9 @@ def _lucas_kanade(first: Array, second: Array, previous: Array, guess: Array) ->
 
 
 def _shared_motion(previous: Array, moved: Array, reliable: Array, reach: float) -> Array:
-    """Motion (m, 2) of the points that are not `reliable`, from those that are: near ones, and a similarity of all."""
+    """Motion float32 (m, 2) of the points that are not `reliable`: from reliable neighbours and from a global
+    similarity.
+    """
     unreliable_points = previous[~reliable]
     if reliable.sum() < 3:
         return np.zeros_like(unreliable_points)
@@ -141,13 +148,13 @@ def _shared_motion(previous: Array, moved: Array, reliable: Array, reach: float)
     motion_of_rest = ((weights @ motion) + _GLOBAL_MOTION_WEIGHT * global_motion) / (
         weights.sum(1) + _GLOBAL_MOTION_WEIGHT
     )[:, None]
-    return motion_of_rest.astype(np.float32)
+    return np.asarray(motion_of_rest.astype(np.float32))
 
 
 def on_mask(plane: Array, positions: Array, margin: int) -> Array:
-    """Whether points (m, 2) lie within `margin` px of a mask, uint8 (h, w); bool (m,)."""
+    """Which points, (m, 2) in px, lie within `margin` px of a mask, uint8 (h, w); bool (m,)."""
     near = cv2.dilate(plane, np.ones((2 * margin + 1,) * 2, np.uint8))
     columns, rows = np.rint(np.clip(positions, -1e6, 1e6)).astype(int).T
     inside = (columns >= 0) & (rows >= 0) & (columns < plane.shape[1]) & (rows < plane.shape[0])
     inside[inside] = near[rows[inside], columns[inside]] > 0
-    return inside
+    return np.asarray(inside)

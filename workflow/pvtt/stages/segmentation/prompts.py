@@ -1,9 +1,9 @@
-"""Words for a product: what a catalogue says of it, as a prompt, and the short noun phrases that a detector reads.
+"""Text prompts: what a catalogue says of a product, and the short noun phrases that a detector reads.
 
 Grounding DINO (Liu et al., "Grounding DINO: marrying DINO with grounded pre-training for open-set object detection",
-ECCV 2024) matches boxes with single words of its text: it wants lower case and every phrase closed by a full stop, and
-a seller's whole title ("... for women, gift box") makes it find women and boxes. Titles are data: what is no word in
-them, markup above all, is dropped, and they are cut in length.
+ECCV 2024) matches boxes with single words of its text. It expects lower case and a full stop after each phrase. A
+seller's whole title ("... for women, gift box") makes it detect women and boxes. Titles are untrusted data: markup and
+signs are removed, and the length is limited.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _MEASURE = re.compile(r"\b(?:\d+\s*(?:ml|l|oz|cm|mm|in|inch|g|kg|k|kt|ct|pcs|w|v
 
 
 def prompt_text(title: str = "", category: str = "", subcategory: str = "") -> str:
-    """What a catalogue says of a product, general to particular: lower case, each part closed by " ." without a space.
+    """Prompt of a product from its catalogue row: general to particular, lower case, each part closed by ".".
 
-    Of the kinds only the finer one is said, as a coarse one ("kitchen") names scenes; `unknown` is none. Empty when the
-    catalogue says nothing.
+    Of category and subcategory only the finer one is used, as a coarse one ("kitchen") names scenes. `unknown` is
+    ignored. Empty if the catalogue says nothing.
 
     >>> prompt_text("Stoneware Mug, Cobalt Blue, 0.3 l", "kitchen", "mug")
     'mug. stoneware mug, cobalt blue, 0 3 l.'
@@ -38,16 +38,16 @@ def prompt_text(title: str = "", category: str = "", subcategory: str = "") -> s
 
 
 def cleaned(text: str) -> str:
-    """A text in lower case without markup, addresses and signs, at most 160 characters, cut between words."""
+    """A text in lower case without markup, addresses and signs, cut between words to at most 160 characters."""
     words = _NO_WORD.sub(" ", _MARKUP.sub(" ", html.unescape(text))).lower().split()
     line = " ".join(words).replace(" ,", ",").strip(" ,'&-")
     return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS + 1].rsplit(" ", 1)[0].strip(" ,'&-")
 
 
 def detection_text(prompt: str) -> str:
-    """The noun phrases of a prompt of `prompt_text`, each closed by "."; `product.` when it has none.
+    """The noun phrases of a prompt of `prompt_text`, each closed by "."; `product.` if it has none.
 
-    Of each part: its words up to the first clause, without measures, the last three of them.
+    Each part gives the words of its first clause, without measures, at most the last three.
 
     >>> detection_text("mug. stoneware mug, cobalt blue, 0 3 l.")
     'mug. stoneware mug.'

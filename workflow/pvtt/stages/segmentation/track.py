@@ -1,6 +1,6 @@
 """The product's track: visibility, box and area per frame, objects, and key points that move with the product.
 
-Key points are corners (Shi and Tomasi, CVPR 1994) thinned by non-maximum suppression and followed (`points.py`).
+Key points are corners (Shi and Tomasi, "Good features to track", CVPR 1994), tracked by `points.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.resize import reduced, resize_nearest
 from pvtt.stages.segmentation.motion import global_similarity
 from pvtt.stages.segmentation.points import track_queries
 
@@ -20,13 +20,23 @@ __all__ = ["build_track", "camera_path", "empty_track", "track_points", "track_q
 
 Array = np.ndarray
 
-MAX_POINTS = 32
-_SHORT_SIDE = 480
-_PLACEMENT_AREA = 0.06  # of the frame: the box where a product can be placed in an empty scene
+MAX_POINTS = 32  # key points of a track
+_SHORT_SIDE = 480  # px at which corners are detected and the camera's motion is estimated
+_PLACEMENT_AREA = 0.06  # of the frame: box where a product can be placed in an empty scene
 
 
 def build_track(frames: Array, masks: Array) -> dict[str, Any]:
-    """Frames, objects and points of `track.json` from frames uint8 (n, h, w, 3) and masks bool (k, n, h, w)."""
+    """Frames, objects and points of `track.json`.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+    masks : bool (k, n, h, w)
+
+    Returns
+    -------
+    Boxes in px, areas as shares of the frame, points (x, y) in px.
+    """
     size = masks[0, 0].size if len(masks) else 1
     union: list[Array] = [np.any(masks[:, number], axis=0) for number in range(masks.shape[1])]
     objects = []
@@ -48,11 +58,21 @@ def _frame(mask: Array) -> dict[str, Any]:
 
 
 def track_points(frames: Array, masks: Sequence[Array]) -> list[dict[str, Any]]:
-    """At most 32 corners of the largest mask's frame, followed both ways while they stay on the product."""
+    """Up to 32 corners of the frame with the largest mask, tracked both ways while they stay on the product.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+    masks : list of bool (h, w), one per frame
+
+    Returns
+    -------
+    One `{"xy": [[x, y] or None per frame]}` per point, in px.
+    """
     start = int(np.argmax([mask.sum() for mask in masks]))
     grey = cv2.cvtColor(reduced(frames[start], _SHORT_SIDE), cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
-    plane = cv2.resize(masks[start].astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    plane = resize_nearest(masks[start], (height, width)).astype(np.uint8)
     spacing = max(4.0, float(np.sqrt(plane.sum() / (2 * MAX_POINTS))))
     corners = cv2.goodFeaturesToTrack(grey, MAX_POINTS, 0.02, spacing, mask=plane)
     if corners is None:
@@ -67,9 +87,14 @@ def _point(place: Array) -> list[float] | None:
 
 
 def empty_track(frames: Array) -> dict[str, Any]:
-    """Track of a scene without product: a square box of 6 % of the frame, low in the middle, carried by the camera.
+    """Track of a scene without product: a square box of 6 % of the frame, low in the middle, that moves with the
+    camera.
 
-    The camera's motion is a similarity fitted to the whole frame's corners, accumulated from the first frame.
+    The camera's motion is a similarity fitted to corners of the whole frame, accumulated from the first frame.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
     """
     height, width = frames.shape[1:3]
     side = min(float(np.sqrt(_PLACEMENT_AREA * height * width)), height, width)
@@ -93,7 +118,16 @@ def _clipped_box(middle: Array, half: float, width: int, height: int) -> dict[st
 
 
 def camera_path(frames: Array) -> Array:
-    """Similarity of every frame relative to the first, float64 (n, 2, 3), in px of the frames."""
+    """Similarity transform of every frame relative to the first.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+
+    Returns
+    -------
+    float64 (n, 2, 3), in px of the frames.
+    """
     greys = [cv2.cvtColor(reduced(frame, _SHORT_SIDE), cv2.COLOR_RGB2GRAY) for frame in frames]
     scale = frames.shape[1] / greys[0].shape[0]
     path = [np.array([[1.0, 0, 0], [0, 1.0, 0]])]

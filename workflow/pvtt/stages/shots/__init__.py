@@ -1,7 +1,7 @@
-"""Shots stage: a video's transitions, its shots as clips to be, and the cutting of one clip.
+"""Shots stage: the transitions of a video, its shots as future clips, and the cutting of one clip.
 
-A backend finds the transitions on frames without baked-in bars; everything that follows (trimming, splitting, content
-rectangle, size) is the same for all backends. Every shot is listed, also those that cannot be used, with the reason.
+A backend finds the transitions on frames without baked-in bars. The later steps (trimming, splitting, content
+rectangle, size) are the same for all backends. Every shot is listed; unusable ones have a reason.
 """
 
 from __future__ import annotations
@@ -44,16 +44,20 @@ CLIP_COLUMNS = (
     "reason",
     "split",
 )
-_SAMPLES = 9
+_SAMPLE_FRAMES = 9  # frames per video and per shot in which bars are looked for
 
 
 def detect_shots(
     video: str | Path, product_id: str, settings: Mapping[str, Any], device: str | None = None
 ) -> dict[str, Any]:
-    """Find the shots of a video; the record of `shots/<product_id>.json`.
+    """Find the shots of a video.
 
-    Frames are counted on the constant grid of `pvtt.io.video`. A video that cannot be read gives a record with status
-    rejected and its reason; so does one without a usable shot.
+    Frames are counted on the constant grid of `pvtt.io.video`. A video that cannot be read, or that has no usable shot,
+    gives a record with status `rejected` and a reason.
+
+    Returns
+    -------
+    The record of `shots/<product_id>.json`.
     """
     video, watch = Path(video), Stopwatch()
     backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
@@ -61,7 +65,9 @@ def detect_shots(
         info = media.probe(video)
         with loaded(backend, device or devices.chosen()) as ready:
             found = _transitions(video, info, ready)
-        shots = _describe(video, product_id, info, _plan(info, found.transitions, settings), found.bars, settings)
+        shots = _shot_records(
+            video, product_id, info, _plan_spans(info, found.transitions, settings), found.bars, settings
+        )
         fields = {
             "fps": media.rate_text(info.fps),
             "n_frames": info.n_frames,
@@ -71,7 +77,7 @@ def detect_shots(
             "gradual": [list(pair) for pair in found.transitions.gradual],
             "shots": shots,
         }
-        reason = _why_none(shots)
+        reason = _no_shot_reason(shots)
     except (media.MediaError, WorkError) as error:
         fields = {"fps": None, "n_frames": 0, "width": 0, "height": 0, "cuts": [], "gradual": [], "shots": []}
         reason = str(error)
@@ -86,13 +92,32 @@ def cut_clip(
 ) -> dict[str, Any]:
     """Write one accepted shot as `out_dir`/video.mp4 (exact frames, cropped, scaled, near-lossless) and clip.json.
 
-    `shot` is an entry of the `shots` of `source`, the record of `detect_shots`. `empty` marks a clip without a product,
-    a background as it stands. Returns the record of clip.json. MediaError when the video no longer has these frames.
+    Parameters
+    ----------
+    video : path
+    shot : mapping
+        An entry of `shots` in `source`.
+    source : mapping
+        The record of `detect_shots`.
+    out_dir : path
+    empty : bool
+        The clip has no product and is itself a background.
+
+    Returns
+    -------
+    The record of clip.json.
+
+    Raises
+    ------
+    MediaError
+        The video no longer has these frames.
     """
     video, out_dir, watch = Path(video), Path(out_dir), Stopwatch()
     start, end = int(shot["start_frame"]), int(shot["end_frame"])
     size = (int(shot["width"]), int(shot["height"]))
-    frames = progress(_scaled(video, (start, end), shot["content_rect"], size), f"cut {shot['clip_id']}", end - start)
+    frames = progress(
+        _scaled_frames(video, (start, end), shot["content_rect"], size), f"cut {shot['clip_id']}", end - start
+    )
     written = media.write_video(out_dir / "video.mp4", frames, Fraction(shot["fps"]))
     if written != end - start:
         (out_dir / "video.mp4").unlink()
@@ -125,8 +150,8 @@ def cut_clip(
 def clips_table(records: Iterable[Mapping[str, Any]], catalogue: pd.DataFrame) -> pd.DataFrame:
     """All shots of all videos with the columns of `clips.tsv`, in the order of the catalogue.
 
-    Shots of a product that the catalogue rejected, or whose video it does not take as a source (duplicates), are
-    rejected with the catalogue's reason.
+    Shots of a product that the catalogue rejected, or whose video is not a source (a duplicate), are rejected with the
+    catalogue's reason.
     """
     import pandas as pd
 
@@ -144,31 +169,31 @@ def clips_table(records: Iterable[Mapping[str, Any]], catalogue: pd.DataFrame) -
 
 
 class Cutter:
-    """Name and version of the cutting, for provenance; raise the version when `cut_clip` writes something else."""
+    """Name and version of the cutting, for provenance. Raise the version when the output of `cut_clip` changes."""
 
     name = "cut_clip"
     version = "1"
 
 
-class _Found:
-    """Transitions of a video, and the rectangle inside the bars that the whole video has."""
+class _Analysis:
+    """Transitions of a video, and the rectangle inside the bars of the whole video."""
 
     def __init__(self, transitions: Transitions, bars: letterbox.Rect) -> None:
         self.transitions = transitions
         self.bars = bars
 
 
-def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _Found:
-    samples = [frame for _, frame in media.read_some(video, _spread(0, info.n_frames))]
+def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _Analysis:
+    samples = [frame for _, frame in media.read_some(video, _sample_indices(0, info.n_frames))]
     if not samples:
         raise media.MediaError(f"{video.name}: no frame can be decoded")
     bars = letterbox.find_content(samples)
     x, y, w, h = bars
     frames = (frame[y : y + h, x : x + w] for frame in media.read_frames(video))
-    return _Found(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
+    return _Analysis(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
 
 
-def _plan(info: media.VideoInfo, transitions: Transitions, settings: Mapping[str, Any]) -> list[tuple[Span, str]]:
+def _plan_spans(info: media.VideoInfo, transitions: Transitions, settings: Mapping[str, Any]) -> list[tuple[Span, str]]:
     """Spans of the clips to be, long shots split, each with the reason that its length rejects it, or none."""
     planned = []
     for span in shot_spans(info.n_frames, transitions):
@@ -178,7 +203,7 @@ def _plan(info: media.VideoInfo, transitions: Transitions, settings: Mapping[str
     return planned
 
 
-def _describe(
+def _shot_records(
     video: Path,
     product_id: str,
     info: media.VideoInfo,
@@ -188,11 +213,11 @@ def _describe(
 ) -> list[dict[str, Any]]:
     """The shots of the record, numbered in order, with content rectangle and size."""
     shots = []
-    for number, ((span, problem), frames) in enumerate(zip(plan, _samples(video, plan), strict=True), start=1):
+    for number, ((span, problem), frames) in enumerate(zip(plan, _sample_frames(video, plan), strict=True), start=1):
         rect = letterbox.find_content(frames)
         if letterbox.has_bars(frames, bars):
             rect = letterbox.intersect(rect, bars)
-        cut, width, height, small = _size(rect, settings)
+        cut, width, height, small = _target_size(rect, settings)
         blank = "nothing in it: every frame is one colour" if letterbox.is_blank(frames, rect) else ""
         reason = blank or problem or small
         shots.append(
@@ -213,7 +238,7 @@ def _describe(
     return shots
 
 
-def _size(rect: letterbox.Rect, settings: Mapping[str, Any]) -> tuple[letterbox.Rect, int, int, str]:
+def _target_size(rect: letterbox.Rect, settings: Mapping[str, Any]) -> tuple[letterbox.Rect, int, int, str]:
     """Rectangle to cut, width, height and the reason that the picture is too small, or none."""
     least = int(settings["min_side_px"])
     if min(rect[2:]) < max(least, int(settings["multiple_of"])):
@@ -221,29 +246,29 @@ def _size(rect: letterbox.Rect, settings: Mapping[str, Any]) -> tuple[letterbox.
     return *letterbox.working_size(rect, int(settings["short_side_px"]), int(settings["multiple_of"])), ""
 
 
-def _samples(video: Path, plan: list[tuple[Span, str]]) -> Iterator[list[Array]]:
+def _sample_frames(video: Path, plan: list[tuple[Span, str]]) -> Iterator[list[Array]]:
     """Some frames of each span, span by span, in one pass over the video."""
-    wanted = [_spread(span.start, span.end) for span, _ in plan]
+    wanted = [_sample_indices(span.start, span.end) for span, _ in plan]
     frames = media.read_some(video, (index for indices in wanted for index in indices))
     for indices in wanted:
         yield [next(frames)[1] for _ in indices]
 
 
-def _spread(start: int, end: int) -> list[int]:
-    """Up to `_SAMPLES` different frames, evenly spread and away from the ends."""
-    count = min(_SAMPLES, end - start)
+def _sample_indices(start: int, end: int) -> list[int]:
+    """Up to `_SAMPLE_FRAMES` different frames, evenly spread and away from the ends."""
+    count = min(_SAMPLE_FRAMES, end - start)
     return [start + (2 * k + 1) * (end - start) // (2 * count) for k in range(count)]
 
 
-def _scaled(video: Path, span: tuple[int, int], rect: list[int], size: tuple[int, int]) -> Iterator[Array]:
+def _scaled_frames(video: Path, span: tuple[int, int], rect: list[int], size: tuple[int, int]) -> Iterator[Array]:
     x, y, w, h = rect
     for frame in media.read_frames(video, *span):
         part = frame[y : y + h, x : x + w]
         yield part if (w, h) == size else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
 
 
-def _why_none(shots: list[dict[str, Any]]) -> str:
-    """Why a video gives no clip; empty when it gives one."""
+def _no_shot_reason(shots: list[dict[str, Any]]) -> str:
+    """Why a video gives no clip; empty if it gives one."""
     if any(shot["status"] == "accepted" for shot in shots):
         return ""
     reasons = list(dict.fromkeys(shot["reason"] for shot in shots))
@@ -251,7 +276,7 @@ def _why_none(shots: list[dict[str, Any]]) -> str:
 
 
 def _catalogue_problem(product: Mapping[str, Any] | None) -> str:
-    """Why a product's video is not a source; empty when it is one."""
+    """Why a product's video is not a source; empty if it is one."""
     if product is None:
         return "its product is not in the catalogue"
     if product["status"] == "accepted" and "source" in str(product["roles"]).split(";"):

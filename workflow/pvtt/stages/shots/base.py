@@ -1,4 +1,4 @@
-"""What a shot detector is: frames of a video in, hard cuts and gradual transitions out."""
+"""The interface of a shot detector: frames of a video in, hard cuts and gradual transitions out."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Transitions:
-    """Where the shots of a video meet; frame indices from 0, ascending.
+    """Transitions between the shots of a video; frame indices from 0, ascending.
 
-    `cuts`: first frame of each new shot after a hard cut. `gradual`: (first, last) frame, both included, in which two
-    shots are mixed or a shot fades; no cut lies inside one.
+    cuts: first frame of each shot that begins with a hard cut. gradual: (first, last) frame, both included, in which
+    two shots are mixed or a shot fades; no cut lies inside one.
     """
 
     cuts: tuple[int, ...] = ()
@@ -30,4 +30,10 @@ class ShotDetector(AnyBackend, Protocol):
     """Protocol of the backends of the shots stage."""
 
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
-        """Transitions of a whole video, from its frames in order, uint8 (h, w, 3) RGB without baked-in bars."""
+        """Transitions of a whole video.
+
+        Parameters
+        ----------
+        frames : uint8 (h, w, 3) RGB, in order, without baked-in bars
+        fps : Fraction
+        """

@@ -22,29 +22,29 @@ import numpy as np
 
 Array = np.ndarray
 
-REACHES = (2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 32, 40, 48)
+REACHES = (2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20, 24, 32, 40, 48)  # frames from a window's middle to its ends
 MEASURES = ("residual", "misfit", "side misfit", "lost", "kept", "off", "dip", "mean dip", "agreeing")
-WEIGHTS = np.array([0.95, -0.49, -0.13, -33.3, -1.56, 6.19, 5.43, 17.8, 3.73])
-BIAS = -6.32
-_SIZE, _BLOCKS = (32, 24), 4
-_GRADIENT_SIZE = (64, 48)
-_MIN_DISTANCE = 8.0
-_MAX_STEP = 0.6
-_MAX_SAME_STRUCTURE = 0.5
-_FADED_ENERGY = 0.08
-_NOISE_ENERGY = 20.0
-_LOST_DETAIL = -0.7
-_MIN_AGREEING = 0.05
-_MAX_MISFIT = 0.2
+WEIGHTS = np.array([0.95, -0.49, -0.13, -33.3, -1.56, 6.19, 5.43, 17.8, 3.73])  # of MEASURES; logistic regression
+BIAS = -6.32  # log-odds; logistic regression
+_PICTURE_SIZE, _BLOCKS = (32, 24), 4  # px (width, height) of the small pictures; blocks per side
+_GRADIENT_SIZE = (64, 48)  # px (width, height) at which gradients are taken
+_MIN_DISTANCE = 8.0  # RMS gray levels between a window's ends; less is no transition
+_MAX_STEP_RATIO = 0.6  # largest step between neighbouring frames over the distance of the ends; more is a hard cut
+_MAX_SHARED_STRUCTURE = 0.5  # correlation of the ends' gradients; more is the same scene
+_FADED_ENERGY_RATIO = 0.08  # gradient energy of one end over the other's; less is a fade
+_NOISE_ENERGY = 20.0  # squared gray levels per px; added to gradient energies
+_MIN_LOG_ENERGY = -0.7  # log ratio of the gradient energy to that of the blend; less is motion blur
+_MIN_AGREEING = 0.05  # weighted share of blocks with the same blend factor
+_MAX_MISFIT = 0.2  # share of the difference that no blend explains
 
 
-class Pictures:
+class FrameProducts:
     """Frames of a video as small pictures and their gradients, with the inner products of frames a lag apart."""
 
     def __init__(self, thumbs: Sequence[Array]) -> None:
         """Take uint8 (h, w, 3) RGB thumbnails in order."""
         self.count = len(thumbs)
-        small = [cv2.resize(thumb, _SIZE, interpolation=cv2.INTER_AREA) for thumb in thumbs]
+        small = [cv2.resize(thumb, _PICTURE_SIZE, interpolation=cv2.INTER_AREA) for thumb in thumbs]
         self.colours = np.stack(small).astype(np.float32)
         self._gradients = np.stack([_gradient(thumb) for thumb in thumbs])
         self._products: dict[tuple[str, int], Array] = {}
@@ -53,7 +53,7 @@ class Pictures:
 
     def blocks(self, lag: int) -> Array:
         """Mean products of the pictures of frames i and i + lag in every block, float (n - lag, blocks)."""
-        return self._product("colours", lag, self.colours, _per_block)
+        return self._product("colours", lag, self.colours, _block_means)
 
     def gradients(self, lag: int) -> Array:
         """Mean products of the gradients of frames i and i + lag, float (n - lag,)."""
@@ -65,10 +65,10 @@ class Pictures:
         return self._products[name, lag]
 
 
-class Windows:
+class BlendWindows:
     """All windows of one reach: `centres`, `distances` of their ends (RMS grey levels), `measures`, `possible`."""
 
-    def __init__(self, pictures: Pictures, reach: int) -> None:
+    def __init__(self, pictures: FrameProducts, reach: int) -> None:
         self.reach = reach
         self._pictures, self._count = pictures, pictures.count - 2 * reach
         self.centres = np.arange(reach, reach + self._count)
@@ -78,17 +78,17 @@ class Windows:
         self.distances = np.sqrt(self._apart.mean(1))
         first, last = self._ends(pictures.gradients(0))
         same = pictures.gradients(2 * reach) / np.sqrt(first * last + 1)
-        self.faded = np.minimum(first, last) < _FADED_ENERGY * np.maximum(first, last)
+        self.faded = np.minimum(first, last) < _FADED_ENERGY_RATIO * np.maximum(first, last)
         half = max(1, reach // 2)
         points = [self._point(offset) for offset in (reach - half, reach, reach + half)]
         self.measures = _measures(points)
         share0, share, share2 = (point[0] for point in points)
         rising = (share0 < share - 0.08) & (share2 > share + 0.08) & (share > 0.25) & (share < 0.75)
-        detailed = np.min([point[4] for point in points], axis=0) > _LOST_DETAIL
+        detailed = np.min([point[4] for point in points], axis=0) > _MIN_LOG_ENERGY
         coherent = (self.measures[:, 8] >= _MIN_AGREEING) | (self.measures[:, 1] < _MAX_MISFIT)
-        unlike = (same < _MAX_SAME_STRUCTURE) | self.faded
+        unlike = (same < _MAX_SHARED_STRUCTURE) | self.faded
         steps = np.lib.stride_tricks.sliding_window_view(pictures.steps[1:], 2 * reach).max(1)
-        smooth = steps < _MAX_STEP * self.distances
+        smooth = steps < _MAX_STEP_RATIO * self.distances
         self.possible = rising & detailed & coherent & unlike & smooth & (self.distances > _MIN_DISTANCE)
 
     def scores(self) -> Array:
@@ -149,7 +149,7 @@ def _gradient(thumb: Array) -> Array:
     return np.stack([cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)])
 
 
-def _per_block(products: Array) -> Array:
-    (width, height), blocks = _SIZE, _BLOCKS
+def _block_means(products: Array) -> Array:
+    (width, height), blocks = _PICTURE_SIZE, _BLOCKS
     shape = (len(products), blocks, height // blocks, blocks, width // blocks, 3)
-    return products.reshape(shape).mean(axis=(2, 4, 5)).reshape(len(products), -1)
+    return np.asarray(products.reshape(shape).mean(axis=(2, 4, 5)).reshape(len(products), -1))

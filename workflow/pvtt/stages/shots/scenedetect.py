@@ -1,11 +1,13 @@
 """Hard cuts by PySceneDetect, gradual transitions by the blend test of `pvtt.stages.shots.blends`.
 
-`detector` chooses PySceneDetect's AdaptiveDetector (change of HSV against its rolling mean, robust to camera moves),
-ContentDetector (change of HSV against a fixed limit) or HashDetector (perceptual hash of neighbouring frames). Its
-frames are this project's constant grid, so indices need no translation. Four things are added: changes that
-stand out although movement around them is fast are cuts; the adaptive ratio is
-also taken for the first and last frames, for which the rolling window is one-sided; a change that leaves most of the
-picture in place is an overlay and no cut; a cut inside a dissolve or fade belongs to it.
+`detector` selects PySceneDetect's AdaptiveDetector (HSV change against its rolling mean, robust to camera moves),
+ContentDetector (HSV change against a fixed threshold) or HashDetector (perceptual hash of neighbouring frames). The
+frames are this project's constant grid, so indices need no translation. Four steps are added:
+
+- Changes that stand out from fast movement around them are cuts.
+- The adaptive ratio is also computed for the first and last frames, with a one-sided window.
+- A change that leaves most of the picture in place is an overlay and no cut.
+- A cut inside a dissolve or fade is part of it.
 """
 
 from __future__ import annotations
@@ -28,15 +30,15 @@ from pvtt.stages.shots.transitions import find_gradual, persistence, thumbnail
 Array = np.ndarray
 
 # PySceneDetect's own working width: its default limits are tuned at this size.
-_DETECTION_PX = 256
-_WINDOW = 2
-_MIN_CHANGE = 15.0
-_OVERLAY_PERSISTENCE = 0.5
+_DETECTION_PX = 256  # px, long side
+_ADAPTIVE_WINDOW = 2  # frames on each side in the rolling mean of AdaptiveDetector
+_MIN_CHANGE = 15.0  # HSV change (0-255) below which AdaptiveDetector sees no cut
+_OVERLAY_PERSISTENCE = 0.5  # of the textured blocks; if more stay in place the change is an overlay
 # Clear cuts: least mean absolute difference of thumbnails in grey levels, ratio to the largest around, persistence. In
 # fast movement a change must be large; in a quiet shot it may be small (two similar shots) but must stand alone.
-_CLEAR_WINDOW, _CLEAR_LIMITS = 3, ((20.0, 2.0, 0.3), (8.0, 5.0, 0.5))
+_PROMINENCE_WINDOW, _PROMINENCE_LIMITS = 3, ((20.0, 2.0, 0.3), (8.0, 5.0, 0.5))
 # Two cuts closer than this are one event: a flash, or a cut through a few mixed frames.
-_SAME_EVENT_S = 0.25
+_MIN_CUT_DISTANCE_S = 0.25  # s
 
 DEFAULT_THRESHOLDS = {"adaptive": 3.0, "content": 27.0, "hash": 0.35}
 
@@ -56,7 +58,7 @@ class Backend(Embedded):
 
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
         """Transitions of a whole video, from its frames in order, uint8 (h, w, 3) RGB without baked-in bars."""
-        detector = self._make(fps)
+        detector = self._make_detector(fps)
         detector.stats_manager = stats = StatsManager()
         stats.register_metrics(detector.get_metrics())
         cuts: list[int] = []
@@ -69,52 +71,57 @@ class Backend(Embedded):
         if thumbs:
             cuts += [code.frame_num for code in detector.post_process(FrameTimecode(len(thumbs) - 1, fps))]
         if self._detector == "adaptive":
-            scores = [_metric(stats, index, fps) for index in range(len(thumbs))]
+            scores = [_content_score(stats, index, fps) for index in range(len(thumbs))]
             cuts += self._edge_cuts(scores)
-        return _settle(sorted(set(cuts)), thumbs, fps)
+        return _resolve_transitions(sorted(set(cuts)), thumbs, fps)
 
-    def _make(self, fps: Fraction) -> Any:
+    def _make_detector(self, fps: Fraction) -> Any:
         if self._detector == "adaptive":
-            return AdaptiveDetector(self._threshold, min_scene_len=1, window_width=_WINDOW, min_content_val=_MIN_CHANGE)
-        length = max(1, round(_SAME_EVENT_S * fps))
+            return AdaptiveDetector(
+                self._threshold, min_scene_len=1, window_width=_ADAPTIVE_WINDOW, min_content_val=_MIN_CHANGE
+            )
+        length = max(1, round(_MIN_CUT_DISTANCE_S * fps))
         chosen = ContentDetector if self._detector == "content" else HashDetector
         return chosen(threshold=self._threshold, min_scene_len=length)
 
     def _edge_cuts(self, scores: Sequence[float]) -> list[int]:
-        """Cuts in the first and last `_WINDOW` frames, where AdaptiveDetector's window does not fit."""
+        """Cuts in the first and last `_ADAPTIVE_WINDOW` frames, where AdaptiveDetector's window does not fit."""
         count = len(scores)
-        edges = {*range(1, min(_WINDOW + 1, count)), *range(max(1, count - _WINDOW), count)}
+        edges = {*range(1, min(_ADAPTIVE_WINDOW + 1, count)), *range(max(1, count - _ADAPTIVE_WINDOW), count)}
         cuts = []
         for index in sorted(edges):
-            around = range(max(1, index - _WINDOW), min(count, index + _WINDOW + 1))
+            around = range(max(1, index - _ADAPTIVE_WINDOW), min(count, index + _ADAPTIVE_WINDOW + 1))
             others = [scores[other] for other in around if other != index]
             if others and scores[index] >= max(_MIN_CHANGE, self._threshold * float(np.mean(others))):
                 cuts.append(index)
         return cuts
 
 
-def _metric(stats: StatsManager, index: int, fps: Fraction) -> float:
+def _content_score(stats: StatsManager, index: int, fps: Fraction) -> float:
     value = stats.get_metrics(FrameTimecode(index, fps), [ContentDetector.FRAME_SCORE_KEY])[0]
     return float(value) if value is not None else 0.0
 
 
-def _settle(cuts: Sequence[int], thumbs: Sequence[Array], fps: Fraction) -> Transitions:
-    """Drop overlays from the cuts, find gradual transitions between them, and give these the cuts inside them."""
-    moving, alone = (_clear_cuts(thumbs, *limits) for limits in _CLEAR_LIMITS)
-    cuts = sorted({*cuts, *moving, *alone})
+def _resolve_transitions(cuts: Sequence[int], thumbs: Sequence[Array], fps: Fraction) -> Transitions:
+    """Drop overlays from the cuts, find gradual transitions between them, and drop cuts inside gradual transitions."""
+    fast, isolated = (_prominent_cuts(thumbs, *limits) for limits in _PROMINENCE_LIMITS)
+    cuts = sorted({*cuts, *fast, *isolated})
     real = [cut for cut in cuts if persistence(thumbs[cut - 1], thumbs[cut]) < _OVERLAY_PERSISTENCE]
-    gradual = find_gradual(thumbs, real, float(fps), alone)
+    gradual = find_gradual(thumbs, real, float(fps), isolated)
     outside = [cut for cut in real if not any(first < cut <= last for first, last in gradual)]
     return Transitions(tuple(outside), tuple(gradual))
 
 
-def _clear_cuts(thumbs: Sequence[Array], least: float, ratio: float, persisting: float) -> list[int]:
-    """Changes that stand out from those around them, by a row of `_CLEAR_LIMITS`."""
+def _prominent_cuts(thumbs: Sequence[Array], min_step: float, ratio: float, max_persistence: float) -> list[int]:
+    """Changes that stand out from those around them, with one row of `_PROMINENCE_LIMITS`."""
     steps = [float(np.mean(cv2.absdiff(first, second))) for first, second in pairwise(thumbs)]
     cuts = []
     for index, step in enumerate(steps):
-        around = [*steps[max(0, index - _CLEAR_WINDOW) : index], *steps[index + 1 : index + 1 + _CLEAR_WINDOW]]
-        stands_out = step >= least and step >= ratio * max(around, default=step)
-        if stands_out and persistence(thumbs[index], thumbs[index + 1]) < persisting:
+        around = [
+            *steps[max(0, index - _PROMINENCE_WINDOW) : index],
+            *steps[index + 1 : index + 1 + _PROMINENCE_WINDOW],
+        ]
+        stands_out = step >= min_step and step >= ratio * max(around, default=step)
+        if stands_out and persistence(thumbs[index], thumbs[index + 1]) < max_persistence:
             cuts.append(index + 1)
     return cuts

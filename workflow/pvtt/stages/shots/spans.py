@@ -1,4 +1,4 @@
-"""From transitions to clips: where each shot starts and ends, whether it is long enough, how a long one is split."""
+"""From transitions to clips: the start and end of each shot, its minimum length, the splitting of long shots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pvtt.stages.shots.base import Transitions
 
 @dataclass(frozen=True)
 class Span:
-    """Frames `start` to `end` (excluded) of a video; `part` for the pieces of a split shot after the first."""
+    """Frames `start` to `end` (excluded) of a video; `part` is True for the pieces of a split shot after the first."""
 
     start: int
     end: int
@@ -41,7 +41,7 @@ def shot_spans(n_frames: int, transitions: Transitions) -> list[Span]:
 
 
 def length_problem(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> str:
-    """Why a shot is too short for `min_shot_s` and `min_shot_frames`; empty when it is not."""
+    """Why a shot is too short for `min_shot_s` and `min_shot_frames`; empty if it is long enough."""
     if span.n_frames >= shortest_frames(fps, settings):
         return ""
     seconds = float(span.n_frames / fps)
@@ -55,9 +55,9 @@ def shortest_frames(fps: Fraction, settings: Mapping[str, Any]) -> int:
 
 
 def split_span(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> list[Span]:
-    """Equal parts of at most `max_clip_s`, in order; the span itself when it is short enough.
+    """Equal parts of at most `max_clip_s`, in order; the span itself if it is short enough.
 
-    Where a low rate makes parts too short for the minimum there are fewer, longer ones: the minimum wins.
+    At low frame rates a part could fall below the minimum length. There are then fewer, longer parts.
     """
     longest = max(1, math.floor(_seconds(settings["max_clip_s"]) * fps))
     count = min(math.ceil(span.n_frames / longest), max(1, span.n_frames // shortest_frames(fps, settings)))
@@ -66,5 +66,5 @@ def split_span(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> list[S
 
 
 def _seconds(value: float) -> Fraction:
-    """A setting in seconds as the decimal that was written, so that 2.4 s at 25 per second are 60 frames, not 61."""
+    """A setting in seconds as the decimal that was written, so that 2.4 s at 25 fps are 60 frames, not 61."""
     return Fraction(str(value))

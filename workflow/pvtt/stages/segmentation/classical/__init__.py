@@ -1,8 +1,8 @@
-"""Embedded segmentation: classical vision on the CPU, no weights.
+"""Embedded segmentation: classical vision on the CPU, without weights.
 
-The product is found by co-segmentation of sampled frames (`discovery.py`), segmented at the frame where it is seen
-best, and carried through the clip both ways (`propagation.py`). It is meant for products that stand out in colour from
-their surroundings; what it cannot do is left to the QA to reject, for which it returns its evidence.
+The product is found by co-segmentation of sampled frames (`cosegmentation.py`), segmented in the frame that shows it
+best, and tracked in both directions (`mask_tracking.py`, `propagation.py`). The method suits products whose colours
+stand out from their surroundings. Its evidence lets the quality check reject the others.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fi
 
 Array = np.ndarray
 
-_MAX_ENLARGEMENT = 1.75
+_MAX_ENLARGEMENT = 1.75  # factor by which small frames are enlarged at most
 
 
 class Backend(Embedded):
-    """Saliency, colour models and optical flow; see the module's text."""
+    """Saliency, colour models and optical flow; see the module docstring."""
 
     name = "classical"
     version = "3"
@@ -41,7 +41,7 @@ class Backend(Embedded):
         self._samples = int(settings["sampled_frames"])
 
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
-        """Find and follow the product; see `base.SegmentationBackend.segment`."""
+        """Find and track the product; see `base.SegmentationBackend.segment`."""
         numbers = sample_numbers(len(frames), self._samples)
         overlay_masks = detect_overlays([reduced(frame, SHORT_SIDE) for frame in frames])
         sampled = [(number, frames[number]) for number in numbers]
@@ -64,18 +64,18 @@ class Backend(Embedded):
 
 
 def resize_to_short_side(frame: Array, short_side: int) -> Array:
-    """Frame (h, w, 3) with a short side of `short_side`, at most 1.75 times its own.
+    """Frame (h, w, 3) resized to a short side of `short_side` px, enlarged at most by 1.75.
 
-    Filters have windows of a fixed size, which swallow the thin parts of small frames.
+    The filters have windows of a fixed size in px, which would swallow the thin parts of small frames.
     """
     scale = min(_MAX_ENLARGEMENT, short_side / min(frame.shape[:2]))
     if scale <= 1:
         return reduced(frame, short_side)
-    return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC))
 
 
 def _evidence(detections: InitialDetections, masks: Sequence[Array], prompt: str) -> dict[str, float]:
-    """Clip-level evidence: rivals of the product, likeness to the photos, detections against the carried masks."""
+    """Clip-level evidence: rivals of the product, likeness to the photos, agreement of detections and tracked masks."""
     pairs = [(mask, masks[number]) for number, mask in zip(detections.numbers, detections.masks, strict=True)]
     agreement = [tolerant_iou(mask, at_size(tracked, mask.shape)) for mask, tracked in pairs]
     evidence = {"ambiguity": detections.ambiguity, "agreement": float(np.median(agreement))}

@@ -1,9 +1,9 @@
-"""Find the product: co-segmentation of a few frames of a clip, then choice of the object.
+"""Find the product by co-segmentation of a few frames.
 
-Frames spread over the clip are labelled together with one colour model of product and ground (co-segmentation, Rother
-et al., CVPR 2006), started from saliency (`saliency.py`) and, when there are product photos, from their colours and
-their place (`place.py`). Skin that comes in over the frame's border is ground. Of the regions found, the product's are
-chosen (`regions.py`) and labelled once more.
+Frames spread over the clip are labelled jointly with one colour model of product and background (Rother et al.,
+"Cosegmentation of image pairs by histogram matching", CVPR 2006). The start is saliency (`saliency.py`) and, with
+product photos, their colours and their matched location (`feature_matching.py`). Skin that enters over the frame
+border is background. The product's regions are selected (`frame_features.py`) and labelled once more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pvtt.imaging.morphology import ring
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import (
+    Components,
+    components,
+    convex_hull,
+    largest_components,
+    remove_small_objects_and_holes,
+    ring,
+)
 from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import SHORT_SIDE
@@ -26,29 +34,30 @@ from pvtt.stages.segmentation.classical.frame_features import (
     score_regions,
     select_regions,
 )
-from pvtt.stages.segmentation.classical.pixel_labeling import (
-    GuidedFilter,
-    largest_components,
-    mean_field,
-    remove_small_objects,
-)
+from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
 from pvtt.stages.segmentation.classical.saliency import estimate_saliency
 from pvtt.stages.segmentation.classical.shadow_edges import DEEP_SHADOW_SHARE, closed_contours, shadow_tolerant_log_odds
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
 
 Array = np.ndarray
 
-_MAX_SKIN_AREA = 0.4  # of the frame
-_MIN_REFERENCE_SHARE = 0.5  # share of a skin-coloured region's colours that the photos show, for it to be the product's
+_MAX_SKIN_AREA = 0.4  # of the frame; a larger skin-coloured region is a wooden background
+_MIN_REFERENCE_SHARE = 0.5  # of a skin-coloured region: colours that the photos show, for it to be the product's
 _MIN_SALIENCY, _MAX_CLOSED_AREA = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
 _HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; overlap with the ground's colours
-_BACKGROUND_SALIENCY = 0.15  # saliency below it
-_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_BACKGROUND_SALIENCY = 0.15  # below it, a pixel near the border is likely background
+_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass(frozen=True)
 class InitialDetections:
-    """The product as found in the sampled frames."""
+    """The product as detected in the sampled frames.
+
+    numbers: frame numbers. masks: bool (h, w) per sampled frame. scores: how well each frame shows the product.
+    foreground, background: histograms, float64 (32784,). ambiguity: score of the best rival over the product's.
+    likeness: colour similarity to the photos, None without photos. skin_share: of the masks. n_matched: frames in which
+    a photo was matched. bins_per_frame: `bin_indices` of each frame.
+    """
 
     numbers: list[int]
     masks: list[Array]
@@ -64,7 +73,8 @@ class InitialDetections:
     hull_prior: HullPrior | None  # of the product in its photos
 
     def color_contrast(self, k: int, mask: Array) -> float:
-        """How much more a mask, bool (h, w), of the k-th sampled frame has the product's colours than its surroundings.
+        """Colour similarity of a mask, bool (h, w), to the product minus that of its surroundings, in the k-th sampled
+        frame.
 
         -1 to 1; -1 for an empty mask.
         """
@@ -77,14 +87,24 @@ class InitialDetections:
 
     @property
     def best(self) -> int:
-        """Place in `numbers` of the frame where the product is seen best."""
+        """Index in `numbers` of the frame that shows the product best."""
         return int(np.argmax(self.scores))
 
 
 def extract_features(
     number: int, frame: Array, matcher: PhotoMatcher | None, overlay_mask: Array, hull_prior: HullPrior | None
 ) -> FrameFeatures:
-    """Evidence of one frame (uint8 (h, w, 3) RGB); `overlay_masks`: where an overlay lies, bool at the reduced size."""
+    """Features of one frame at a short side of `SHORT_SIDE` px.
+
+    Parameters
+    ----------
+    number : int
+        Frame number.
+    frame : uint8 (h, w, 3) RGB
+    matcher : PhotoMatcher or None
+    overlay_mask : bool (h, w), at the reduced size
+    hull_prior : HullPrior or None
+    """
     image = reduced(frame, SHORT_SIDE)
     saliency, background = estimate_saliency(image)
     corners = None
@@ -115,14 +135,14 @@ def _outer_tenth(shape: tuple[int, ...]) -> Array:
 
 
 def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array:
-    """Connected parts of what is closed off that stand out, bool (h, w).
+    """Components of closed regions that stand out, bool (h, w).
 
-    The veins of a marble or a horizon close off parts of the ground: these are large, or little salient and of the
-    colours (`bins` from `color_histograms.bin_indices`) of the rest.
+    The veins of marble or a horizon also close off parts of the background. Such parts are large, or of low saliency
+    and of the colours (`bins` from `color_histograms.bin_indices`) of the rest.
     """
-    count, labels = cv2.connectedComponents(closed_regions.astype(np.uint8), connectivity=4)
-    areas = np.bincount(labels.ravel(), minlength=count)
-    means = np.bincount(labels.ravel(), saliency.ravel(), count) / np.maximum(areas, 1)
+    parts = components(closed_regions, 4)
+    labels, areas = parts.labels, parts.areas
+    means = np.bincount(labels.ravel(), saliency.ravel(), len(parts)) / np.maximum(areas, 1)
     kept = (means > _MIN_SALIENCY) & (areas < _MAX_CLOSED_AREA * labels.size)
     kept[0] = False
     rest = color_histograms.histogram(bins, ~closed_regions)
@@ -131,11 +151,13 @@ def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array
             color_histograms.bhattacharyya(color_histograms.histogram(bins, labels == k), rest)
             < _MAX_BACKGROUND_OVERLAP
         )
-    return kept[labels]
+    return parts.select(kept)
 
 
 def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
-    """Log-odds of place: nought inside the quadrilateral grown by a tenth, falling to -4 outside."""
+    """Log-odds of the location: 1 inside the quadrilateral enlarged by a tenth, falling to -4 outside; float32 (h,
+    w).
+    """
     centre = corners.mean(0)
     grown = centre + 1.1 * (corners - centre)
     inside = np.zeros(shape, np.uint8)
@@ -145,44 +167,51 @@ def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
 
 
 def foreign_skin(image: Array, color_likelihood: Array | None) -> Array:
-    """Skin-coloured regions that are not the product's, bool (h, w).
+    """Skin-coloured regions that are not the product's.
 
-    Those connected to the frame's border, as hands and arms come in from outside, and with photos also those whose
-    colours these do not show, and those that touch something unlike the photos which comes in from outside: a sleeve.
-    What fills much of the frame is a ground of wood, of which the product may be a part. `color_likelihood` is
-    `color_histograms.color_likelihood`, None without photos.
+    These are regions that touch the frame border, as hands and arms do. With photos, also regions whose colours the
+    photos do not show, and regions that touch a sleeve: something unlike the photos that enters over the border. A
+    region that fills much of the frame is a wooden background, of which the product may be a part.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    color_likelihood : float64 (32768,) or None
+        Of the photos' colours, see `color_histograms.color_likelihood`; None without photos.
+
+    Returns
+    -------
+    bool (h, w)
     """
     skin = cv2.blur(color_histograms.skin_probability(image), (3, 3)) > 0.5
-    count, labels = cv2.connectedComponents(skin.astype(np.uint8), connectivity=4)
-    if count <= 1:
+    parts = components(skin, 4)
+    if len(parts) <= 1:
         return np.zeros(skin.shape, bool)
-    areas = np.bincount(labels.ravel(), minlength=count)
-    distractors = _at_border(labels, count)
+    labels, areas = parts.labels, parts.areas
+    distractors = _at_border(parts)
     if color_likelihood is not None:
         likelihood = color_likelihood[color_histograms.bin_indices(image)[..., 0]]
-        distractors |= np.bincount(labels.ravel(), likelihood.ravel(), count) < _MIN_REFERENCE_SHARE * areas
+        distractors |= np.bincount(labels.ravel(), likelihood.ravel(), len(parts)) < _MIN_REFERENCE_SHARE * areas
         distractors[
             np.unique(labels[cv2.dilate(_sleeve_mask(image, likelihood, skin), np.ones((5, 5), np.uint8)) > 0])
         ] = True
     distractors &= areas < _MAX_SKIN_AREA * labels.size
-    distractors[0] = False
-    return distractors[labels]
+    return parts.select(distractors)
 
 
 def _sleeve_mask(image: Array, likelihood: Array, skin: Array) -> Array:
-    """What edges close off from the ground, is unlike the photos and touches the border, uint8 (h, w)."""
+    """Closed regions that are unlike the photos and touch the frame border, uint8 (h, w)."""
     closed_regions, _ = closed_contours(image, _outer_tenth(skin.shape))
     unlike_photos = closed_regions & (cv2.blur(likelihood, (3, 3)) < _MIN_REFERENCE_SHARE) & ~skin
-    count, labels = cv2.connectedComponents(unlike_photos.astype(np.uint8), connectivity=4)
-    from_border = _at_border(labels, count)
-    from_border[0] = False
-    return from_border[labels].astype(np.uint8)
+    parts = components(unlike_photos, 4)
+    return parts.select(_at_border(parts)).astype(np.uint8)
 
 
-def _at_border(labels: Array, count: int) -> Array:
-    """Which of `count` labelled components touch the frame's border with at least 4 px, bool (count,)."""
+def _at_border(parts: Components) -> Array:
+    """Which components touch the frame border with at least 4 px, bool (count,)."""
+    labels = parts.labels
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.bincount(edge, minlength=count) >= 4
+    return np.bincount(edge, minlength=len(parts)) >= 4
 
 
 def cosegment(
@@ -221,7 +250,7 @@ def cosegment(
 
 
 def joint_labeling(features: Sequence[FrameFeatures], reference: Array | None, rounds: int) -> None:
-    """Fill `probability` (probability of the product) of all views, estimating one colour model for all of them."""
+    """Fill `probability` of all frames with one colour model, estimated from all of them in `rounds` iterations."""
     priors = [_prior(frame, reference) for frame in features]
     weights = [_first_weights(frame, reference) for frame in features]
     for _ in range(rounds):
@@ -250,7 +279,7 @@ def _prior(frame: FrameFeatures, reference: Array | None) -> Array:
     color_likelihood = 1.0 if reference is None else color_histograms.color_likelihood(reference)[frame.bins[..., 0]]
     prior = prior + np.where(frame.closed_regions, 3 * color_likelihood, -1.0 if frame.closed_regions.any() else 0.0)
     prior = prior - 3 * frame.distractors
-    return prior if frame.location_prior is None else 0.3 * prior + frame.location_prior
+    return np.asarray(prior if frame.location_prior is None else 0.3 * prior + frame.location_prior)
 
 
 def _first_weights(frame: FrameFeatures, reference: Array | None) -> Array:
@@ -266,7 +295,7 @@ def _first_weights(frame: FrameFeatures, reference: Array | None) -> Array:
         )
         likelihood = color_histograms.pixel_log_odds(ratio, frame.bins)
         start = (0.25 + start) / 1.25 / (1 + np.exp(-1.5 * likelihood))
-    return start if frame.location_prior is None else start * (frame.location_prior > 0)
+    return np.asarray(start if frame.location_prior is None else start * (frame.location_prior > 0))
 
 
 def _models(
@@ -275,7 +304,9 @@ def _models(
     reference: Array | None,
     likelihood: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Colours of product and ground over all views; views whose product is unlike `likelihood` count less."""
+    """Foreground and background histograms over all frames; frames unlike `likelihood` (a histogram) have lower
+    weights.
+    """
     histograms = [color_histograms.histogram(v.bins, w) for v, w in zip(features, weights, strict=True)]
     weights_by_frame = (
         None
@@ -296,7 +327,7 @@ def _refine(
     reference: Array | None,
     hull_prior: HullPrior | None,
 ) -> InitialDetections:
-    """Label again with models of the chosen regions alone; everything else has become ground."""
+    """Label again with models of the selected regions alone; everything else has become background."""
     weights = []
     for frame, regions in zip(features, selected, strict=True):
         mask = np.any([region.mask for region in regions], axis=0) if regions else np.zeros(frame.saliency.shape, bool)
@@ -311,11 +342,11 @@ def _refine(
         foreground, background = _models(features, [m.astype(np.float32) for m in masks], reference, likelihood)
         masks = []
         for frame, weight in zip(features, weights, strict=True):
-            near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * _convex_hull(weight > 0.5))
+            near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * convex_hull(weight > 0.5))
             location_prior = np.where(near > 0, 0.5 * _prior(frame, reference) + 0.5 * weight, -6)
             least = 0.3 * _MIN_AREA * weight.size
             odds = shadow_tolerant_log_odds(frame.bins, frame.image, foreground, background, near > 0) + location_prior
-            mask = largest_components(remove_small_objects(mean_field(odds, frame.guide) > 0.5, least))
+            mask = largest_components(remove_small_objects_and_holes(mean_field(odds, frame.guide) > 0.5, least))
             masks.append(fill_concavities(mask, frame.image, hull_prior))
     foreground, background = _models(features, [m.astype(np.float32) for m in masks], None, likelihood)
     scores = []
@@ -351,15 +382,6 @@ def _refine(
         detections,
         scores=[score * max(detections.color_contrast(k, masks[k]), 0) for k, score in enumerate(scores)],
     )
-
-
-def _convex_hull(mask: Array) -> Array:
-    """Convex hull of a mask, bool: what lies between the parts of a product may belong to it."""
-    hull = np.zeros(mask.shape, np.uint8)
-    places = cv2.findNonZero(mask.astype(np.uint8))
-    if places is not None:
-        cv2.fillConvexPoly(hull, cv2.convexHull(places), 1)
-    return hull > 0
 
 
 def _skin_share(features: Sequence[FrameFeatures], masks: Sequence[Array]) -> float:

@@ -1,7 +1,7 @@
-"""Where a product photo is found in a frame: local features and a robust similarity.
+"""Locate a product photo in a frame: local features and a robust similarity.
 
-SIFT (Lowe, IJCV 2004) matched by the ratio test, placed by RANSAC. What is returned is only the place, a quadrilateral
-around the matched cut-out: the cut-out's own outline is never carried over.
+SIFT (Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004), matched by the ratio test, with
+RANSAC. The result is only the location, a quadrilateral around the matched cut-out. The cut-out's outline is not used.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import numpy as np
 
 Array = np.ndarray
 
-_LONG_SIDE = 400
-_MIN_INLIERS = 10
+_LONG_SIDE = 400  # px of a photo when its features are computed
+_MIN_INLIERS = 10  # different matches of one similarity, from which a photo is found
 
 
 class PhotoMatcher:
-    """Features of the reference cut-outs, to be found in frames."""
+    """SIFT features of the product's cut-outs, to be matched with frames."""
 
     def __init__(self, references: Sequence[Array]) -> None:
-        """References: uint8 (h, w, 4) RGBA."""
+        """Compute the features of `references`, uint8 (h, w, 4) RGBA."""
         self._sift = cv2.SIFT.create(1500)
         self._references = [found for found in map(self._describe, references) if found is not None]
 
@@ -37,7 +37,9 @@ class PhotoMatcher:
         return np.asarray(cv2.KeyPoint.convert(points)), descriptors, (small.shape[1], small.shape[0])
 
     def match(self, image: Array) -> Array | None:
-        """Corners (4, 2) float32, in px of `image` (uint8 RGB), of the best matched cut-out; None when none matches."""
+        """Corners of the best matched cut-out, float32 (4, 2) in px of `image` (uint8 (h, w, 3) RGB); None without a
+        match.
+        """
         if not self._references:
             return None
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -69,4 +71,4 @@ def _ratio_test_matches(references: Array, found: Array, ratio: float = 0.75) ->
 def _corners(matrix: Array, size: tuple[int, int]) -> Array:
     width, height = size
     box = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    return (box @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+    return np.asarray((box @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))

@@ -1,7 +1,7 @@
-"""Regions of sampled frames as candidates for the product, and the choice among them.
+"""Features of sampled frames, and the selection of the product among their regions.
 
-A candidate is salient, lasts over the frames, is not cut by the border, lies in the middle, and is like the photos.
-What belongs to the chosen one: parts of its colours, and close by those of other colours that the photos show.
+A good candidate is salient, persists over the frames, is not cut by the frame border, lies in the middle, and is
+similar to the photos. Parts of its colours belong to it, and nearby parts of other colours that the photos show.
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from pvtt.imaging.morphology import border_contact
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import border_contact, components
 from pvtt.stages.segmentation import color_histograms
-from pvtt.stages.segmentation.classical.pixel_labeling import GuidedFilter
 
 Array = np.ndarray
 
-_MAX_GAP, _MAX_GAP_REFERENCE = (
-    0.15,
-    0.8,
-)  # reach of parts of the product's colours, and of other colours that photos show
-_MIN_REFERENCE_SHARE = 0.7  # share of a neighbouring region's colours that photos show, for it to be a part
-_MIN_RELATIVE_SCORE = 0.4  # of the best region's, for a part that lies apart
-_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_MAX_GAP, _MAX_GAP_REFERENCE = 0.15, 0.8  # of the main region's extent: to parts of its colours, of photo colours
+_MIN_REFERENCE_SHARE = 0.7  # of a neighbouring region's colours: those that the photos show, for it to be a part
+_MIN_RELATIVE_SCORE = 0.4  # of the best region's score, for a part that lies apart
+_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass
 class FrameFeatures:
-    """One sampled frame at reduced size and what is known of it; maps are (h, w)."""
+    """Features of one sampled frame at reduced size; maps are (h, w).
+
+    number: frame number. image: uint8 RGB. bins: `color_histograms.bin_indices`. saliency, background: float32 in [0,
+    1]. location_prior: log-odds of the matched photo's location. probability: of the product, filled by
+    co-segmentation.
+    """
 
     number: int
     image: Array
@@ -46,7 +48,7 @@ class FrameFeatures:
 
 @dataclass
 class Region:
-    """A connected region of one view: a candidate for the product."""
+    """A connected region of one frame: a candidate for the product. `colours` is its histogram."""
 
     frame: int
     mask: Array
@@ -56,16 +58,17 @@ class Region:
 
 
 def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
-    """Connected regions of what was found in a view (the `number`-th), large ones first; at most twelve."""
+    """Connected regions of the labelled product in the `number`-th sampled frame, largest first, at most twelve."""
     mask = frame.probability > 0.5
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _MIN_AREA * mask.size]
-    large = sorted(large, key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:12]
+    parts = components(mask, 8)
+    labels = parts.labels
+    large = [k for k in range(1, len(parts)) if parts.areas[k] >= _MIN_AREA * mask.size]
+    large = sorted(large, key=lambda k: -parts.areas[k])[:12]
     return [Region(number, labels == k, color_histograms.histogram(frame.bins, labels == k), 0.0) for k in large]
 
 
 def score_regions(regions: Sequence[Region], features: Sequence[FrameFeatures], reference: Array | None) -> None:
-    """Fill the scores of regions; `reference` are the photos' colours."""
+    """Set the regions' scores; `reference` is the histogram of the photos, None without photos."""
     for region in regions:
         frame = features[region.frame]
         height, width = region.mask.shape
@@ -86,7 +89,7 @@ def score_regions(regions: Sequence[Region], features: Sequence[FrameFeatures], 
 
 
 def _persistence(region: Region, regions: Sequence[Region], count: int) -> float:
-    """Mean over the views of the best agreement in colour and area with one of their regions."""
+    """Mean over the frames of the best agreement in colour and area with one of their regions."""
     best = np.zeros(count)
     area = region.mask.sum()
     for other in regions:
@@ -97,11 +100,15 @@ def _persistence(region: Region, regions: Sequence[Region], count: int) -> float
 
 
 def select_regions(regions: Sequence[Region], count: int, single: bool) -> tuple[list[list[Region]], float]:
-    """Regions of the product per view, and the best rival's score relative to the product's.
+    """Select the product's regions in `count` frames.
 
-    A view's best region of the product's colours is taken and, of the others, those close to it or, unless the photos
-    show a `single` object, nearly as good; a single object may be cut in two by what is before it. What is close and
-    has other colours that the photos show is taken, too.
+    In each frame, the best region with the product's colours is taken. Other regions with these colours are added if
+    they are close to it or, unless the photos show a `single` object, of nearly the same score; a single object may be
+    split by what is in front of it. Nearby regions of other colours that the photos show are added, too.
+
+    Returns
+    -------
+    The regions per frame, and the best rival's score relative to the product's.
     """
     if not regions:
         return [], 0.0
@@ -132,7 +139,7 @@ def _fits_extent(mask: Array, whole: Array) -> bool:
 
 
 def _is_near(mask: Array, best: Array, reach: float) -> bool:
-    """Whether a region lies within `reach` of the best one, as a share of that one's extent."""
+    """Whether a region lies within `reach` of the best one, relative to that one's extent."""
     rows, columns = np.flatnonzero(best.any(1)), np.flatnonzero(best.any(0))
     extent = max(np.ptp(rows), np.ptp(columns)) + 1
     distance = cv2.distanceTransform(1 - best.astype(np.uint8), cv2.DIST_L2, 5)

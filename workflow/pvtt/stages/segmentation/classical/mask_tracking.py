@@ -1,8 +1,9 @@
-"""Carry the product through a clip from its key frame, and take it up again where it was lost.
+"""Track the product through a clip from its key frame, and redetect it after a loss.
 
-Both ways from the key frame the mask is carried (`propagation.py`). At every sampled frame it meets what was detected
-there on its own: where the two disagree and the detection is as like the product as the key frame, the product was lost
-behind something or had not come in yet. It is then carried from the detection, on and back, until the masks meet.
+The mask is propagated from the key frame in both directions (`propagation.py`). At every sampled frame it is compared
+with the independent detection there. If both disagree and the detection is as similar to the product as the key frame
+is, the product had been hidden or had not appeared yet. It is then tracked from the detection, forward and backward,
+until the masks meet.
 """
 
 from __future__ import annotations
@@ -19,21 +20,19 @@ from pvtt.stages.segmentation.classical.propagation import ColorModels, MaskProp
 
 Array = np.ndarray
 
-_AGREEMENT_IOU = 0.6  # IoU from which detection and carried mask are the same thing
-_MEETING_IOU = 0.85  # IoU from which two carried masks are
-_MIN_CONTRAST, _MIN_CONTRAST_GROWN, _MAX_CONTRAST_LOST = (
-    0.85,
-    0.7,
-    0.5,
-)  # of the key frame's `InitialDetections.color_contrast`
-_REMNANT_AREA = 0.1  # of the key frame's area: so little of the product is as good as lost
-_MIN_CONTAINED, _MIN_GROWTH = 0.7, 1.5  # shares of the carried mask: of it in the detection, of the detection
-_MAX_AREA_GROWN, _MAX_AREA_RATIO = 1.3, 2.5  # of the key frame's area
+_AGREEMENT_IOU = 0.6  # IoU from which a detection and the propagated mask show the same object
+_MEETING_IOU = 0.85  # IoU from which two propagated masks have met
+_MIN_CONTRAST, _MIN_CONTRAST_GROWN, _MAX_CONTRAST_LOST = 0.85, 0.7, 0.5  # of the key frame's `color_contrast`
+_REMNANT_AREA = 0.1  # of the key frame's mask area; a smaller mask counts as lost
+_MIN_CONTAINED, _MIN_GROWTH = 0.7, 1.5  # share of the propagated mask inside the detection; area ratio to it
+_MAX_AREA_GROWN, _MAX_AREA_RATIO = 1.3, 2.5  # area relative to the key frame's mask
 
 
 @dataclass
 class Tracklet:
-    """Masks bool (h, w) and confidences of all frames, and at which frames the product was taken up again."""
+    """Masks bool (h, w) and confidences float (n,) of all frames, and the frames at which the product was
+    redetected.
+    """
 
     masks: list[Array]
     confidence: Array
@@ -43,7 +42,19 @@ class Tracklet:
 def track_mask(
     frames: Sequence[Array], overlay_masks: Array, detections: InitialDetections
 ) -> tuple[Tracklet, ColorModels]:
-    """Masks of all frames `frames` (uint8 (h, w, 3) RGB); `overlay_masks` bool (n, h, w): where overlays lie."""
+    """Track the product over all frames.
+
+    Parameters
+    ----------
+    frames : uint8 (h, w, 3) RGB, at the working size
+    overlay_masks : bool (n, h, w), any size
+        True where a graphic overlay lies.
+    detections : InitialDetections
+
+    Returns
+    -------
+    The masks of all frames and the colour models at the key frame.
+    """
     key = detections.numbers[detections.best]
     initial_models = ColorModels(
         detections.foreground, detections.foreground, detections.background, detections.hull_prior
@@ -67,10 +78,10 @@ def track_mask(
 
 
 def _is_lost(detections: InitialDetections, k: int, propagated: Array) -> bool:
-    """Whether the detection of the k-th sampled frame must take the place of the carried mask (of its size).
+    """Whether the detection of the k-th sampled frame must replace the propagated mask, bool (h, w) of the same size.
 
-    It must look like the key frame's; and the carried mask must not, or be a remnant or a part of the detection: parts
-    come out from behind a hand apart from what is carried.
+    The detection must look like the key frame's product. The propagated mask must not, or be a remnant or a part of the
+    detection, as when a product comes out from behind a hand.
     """
     detected, key = detections.masks[k], detections.masks[detections.best]
     if not detected.any() or iou(detected, propagated) >= _AGREEMENT_IOU:
@@ -93,7 +104,7 @@ def _is_lost(detections: InitialDetections, k: int, propagated: Array) -> bool:
 def _propagate_back(
     frames: Sequence[Array], overlay_masks: Array, span: tuple[int, Array, int], models: ColorModels, result: Tracklet
 ) -> None:
-    """From a restart (frame, mask) back towards the sampled frame before it, until the masks meet."""
+    """Propagate from a restart (frame, mask) back to the previous sampled frame, until the masks meet."""
     number, mask, last = span
     propagator = MaskPropagator(frames[number], mask, models)
     for frame_number in range(number - 1, last, -1) if last < number else range(number + 1, last):

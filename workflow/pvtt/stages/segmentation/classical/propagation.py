@@ -1,9 +1,9 @@
-"""Carry the product's mask from one frame through the clip.
+"""Propagate the product's mask from frame to frame.
 
-From a key frame the mask is warped by optical flow in both directions and labelled anew in every frame, in a band
-around the warped contour, with colour models of product and surroundings that adapt slowly: the scheme of Video
-SnapCut (Bai et al., SIGGRAPH 2009) with one adaptive model in place of its local windows. Skin coming in over the
-border belongs to the ground, so hands in front of the product are cut out of the mask.
+The mask is warped by optical flow and every frame is labelled anew in a band around the warped contour, with colour
+models of product and surroundings that adapt slowly. This is the scheme of Video SnapCut (Bai et al., "Video SnapCut:
+robust video object cutout using localized classifiers", SIGGRAPH 2009), with one adaptive model instead of local
+windows. Skin that enters over the frame border is background, so hands in front of the product are cut out of the mask.
 """
 
 from __future__ import annotations
@@ -13,36 +13,33 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pvtt.imaging.resize import reduced
+from pvtt.imaging.guided_filter import GuidedFilter
+from pvtt.imaging.morphology import largest_components, remove_small_objects_and_holes, signed_distance
+from pvtt.imaging.resize import reduced, resize_nearest
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
-from pvtt.stages.segmentation.classical.pixel_labeling import (
-    GuidedFilter,
-    largest_components,
-    mean_field,
-    remove_small_objects,
-    signed_distance,
-)
+from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours, shadow_tolerant_log_odds
 from pvtt.stages.segmentation.concavity_filling import HullPrior, fill_concavities
 from pvtt.stages.segmentation.motion import Flow, warp
 
 Array = np.ndarray
 
-_CONTOUR_BAND_PX = 4.0  # px over which the warped contour is in doubt
-_ENCLOSED_LOG_ODDS = 4.0  # log-odds of the middle of what edges close off
+_CONTOUR_BAND_PX = 4.0  # px at the working size, per unit of log-odds across the warped contour
+_ENCLOSED_LOG_ODDS = 4.0  # upper limit of the location log-odds inside closed contours
 _SURROUNDINGS_PX = 40  # px around the mask whose colours are its surroundings
-_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls
-_SKIN_SHARE = 0.1
-_MIN_COLOR_SPAN = 12.0  # of Lab, between product and surroundings, for a mix of them to be told
-_ADAPTATION_RATE = 0.08
+_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls by a factor e
+_SKIN_SHARE = 0.1  # weight of skin in the histogram of the surroundings
+_MIN_COLOR_SPAN = 12.0  # CIE76 difference between product and surroundings from which a mixed pixel can be resolved
+_ADAPTATION_RATE = 0.08  # per frame: weight of the frame's colours in the recent foreground model
 
 
 @dataclass
 class ColorModels:
-    """Colour histograms: of the product at the key frame, of the product lately, of the whole ground.
+    """Histograms, float64 (32784,): `foreground` at the key frame, `recent` foreground, `background` of the whole
+    scene.
 
-    `hull_prior` is what photos tell of its shape, None without any.
+    hull_prior: shape and colours in the photos; None without photos.
     """
 
     foreground: Array
@@ -52,22 +49,43 @@ class ColorModels:
 
     @property
     def is_solid(self) -> bool:
-        """Whether what edges close off is the product's own: its photos show no large openings."""
+        """Whether everything inside closed contours is the product: its photos show no large openings."""
         return self.hull_prior is not None and self.hull_prior.is_solid
 
     def log_odds(self, bins: Array, image: Array, local: Array, mask: Array) -> Array:
-        """Log-odds of the product per pixel, float32 (h, w); `local` is the histogram of the surroundings.
+        """Log-odds of the product per pixel.
 
-        `bins` is `color_histograms.bin_indices(image)`, `mask` is about where the product lies.
+        Parameters
+        ----------
+        bins : int32 (h, w, 2)
+            `color_histograms.bin_indices(image)`.
+        image : uint8 (h, w, 3) RGB
+        local : float64 (32784,)
+            Histogram of the surroundings.
+        mask : bool (h, w)
+            Approximate mask.
+
+        Returns
+        -------
+        float32 (h, w)
         """
         background = 0.3 * self.background + 0.7 * local
         return shadow_tolerant_log_odds(bins, image, 0.6 * self.foreground + 0.4 * self.recent, background, mask)
 
 
 def segment_key_frame(frame: Array, detected: Array, initial: ColorModels) -> tuple[Array, ColorModels]:
-    """Mask of the key frame (uint8 (h, w, 3) RGB) from the mask found at reduced size, and the colour models.
+    """Segment the key frame from a mask at reduced size.
 
-    `initial` holds the models of the product as found.
+    Parameters
+    ----------
+    frame : uint8 (h, w, 3) RGB
+    detected : bool, at a reduced size
+    initial : ColorModels
+        Models of the detected product.
+
+    Returns
+    -------
+    Mask bool (h, w), and the models with the key frame's foreground.
     """
     size = (frame.shape[1], frame.shape[0])
     coarse = cv2.resize(detected.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
@@ -94,20 +112,20 @@ def segment_key_frame(frame: Array, detected: Array, initial: ColorModels) -> tu
 
 
 def enclosed_mask(frame: Array, expected: Array) -> Array:
-    """What of the expected mask edges close off from the ground around it, bool (h, w), whatever its colours."""
+    """The part of the expected mask, bool (h, w), that edges separate from the background around it."""
     small = reduced(frame, 240)
     inside = resize_nearest(expected, small.shape[:2])
     closed, _ = closed_contours(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
-    return resize_nearest(closed, frame.shape[:2]) & expected
+    return np.asarray(resize_nearest(closed, frame.shape[:2]) & expected)
 
 
 class MaskPropagator:
-    """A mask that is carried from frame to frame, starting at a frame where it is known."""
+    """Propagates a mask from frame to frame, starting at a frame whose mask is given."""
 
     def __init__(self, frame: Array, mask: Array, models: ColorModels) -> None:
-        """`frame` uint8 (h, w, 3) RGB, `mask` bool (h, w); the models' colours start anew from the key frame's."""
+        """Start at `frame`, uint8 (h, w, 3) RGB, with `mask`, bool (h, w); the recent foreground is the key frame's."""
         self._flow = Flow()
-        self._models = replace(models, recent=models.foreground)
+        self.models = replace(models, recent=models.foreground)
         self.frame, self.mask = frame, mask
 
     def step(self, frame: Array, overlay_mask: Array) -> tuple[Array, float]:
@@ -123,7 +141,7 @@ class MaskPropagator:
         Mask, bool (h, w), and its stability score, 0 to 1.
         """
         warped = warp(self.mask.astype(np.float32), self._flow(frame, self.frame))
-        self.mask, confidence = _propagate_step(frame, warped, self._models, overlay_mask)
+        self.mask, confidence = _propagate_step(frame, warped, self.models, overlay_mask)
         self.frame = frame
         return self.mask, confidence
 
@@ -160,10 +178,10 @@ def _propagate_step(frame: Array, warped: Array, models: ColorModels, overlay_ma
 
 
 def stability_score(probability: Array) -> float:
-    """Area of the sure part of a mask over that of the possible part, 0 to 1.
+    """Area of the confident part of a probability map over the area of its possible part, 0 to 1.
 
-    A mask that changes little with its threshold is well defined (the stability score of Kirillov et al., "Segment
-    anything", ICCV 2023); log-odds of +-2 are compared.
+    Compares thresholds at log-odds of +-2. A mask that changes little with its threshold is well defined (the stability
+    score of Kirillov et al., "Segment anything", ICCV 2023).
     """
     possible = (probability > 0.12).sum()
     return float((probability > 0.88).sum() / possible) if possible else 0.0
@@ -191,25 +209,33 @@ def _distractor_skin(frame: Array, models: ColorModels) -> Array:
 
 
 def _skin_distractors(bins: Array, skin: Array, expected: Array, models: ColorModels) -> Array:
-    """Skin outside the expected mask, and inside it where the product, which may be skin-coloured, explains it less."""
+    """Skin outside the expected mask, and inside it where the product, which may be skin-coloured, explains it
+    worse.
+    """
     outside = skin & ~expected
     if outside.sum() < 20:
-        return outside
+        return np.asarray(outside)
     color_log_odds = color_histograms.log_ratio(models.foreground, color_histograms.histogram(bins, outside))
-    return skin & (outside | (color_log_odds[bins[..., 0]] < -2))
-
-
-def resize_nearest(mask: Array, shape: tuple[int, ...]) -> Array:
-    """Bool mask (h, w) brought to another size by nearest neighbour."""
-    return cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+    return np.asarray(skin & (outside | (color_log_odds[bins[..., 0]] < -2)))
 
 
 def _remove_specks(mask: Array) -> Array:
-    return remove_small_objects(mask, max(8.0, 0.01 * mask.sum()))
+    return remove_small_objects_and_holes(mask, max(8.0, 0.01 * mask.sum()))
 
 
 def refine(frame: Array, mask: Array, models: ColorModels) -> Array:
-    """Mask at the size of `frame` (uint8 (h, w, 3) RGB) from one at another size, its contour fitted to the frame."""
+    """Resize a mask to a frame and fit its contour to the frame's edges.
+
+    Parameters
+    ----------
+    frame : uint8 (h, w, 3) RGB
+    mask : bool, any size
+    models : ColorModels
+
+    Returns
+    -------
+    bool (h, w)
+    """
     if not mask.any():
         return resize_nearest(mask, frame.shape[:2])
     return unmix_contour(frame, _at_frame_size(frame, mask, models))
@@ -219,7 +245,7 @@ def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     if mask.shape == frame.shape[:2]:
         return mask
     if mask.shape[0] > frame.shape[0]:
-        return cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
+        return np.asarray(cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5)
     soft = cv2.resize(mask.astype(np.float32), frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     result = soft > 0.5
     window = _window(result)
@@ -229,15 +255,24 @@ def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     location_prior = np.clip(signed_distance(inside) / step, -6, 6)
     color_log_odds = models.log_odds(bins, image, color_histograms.histogram(bins, ~inside), inside)
     result[window] = mean_field(location_prior + 0.5 * color_log_odds, GuidedFilter(image)) > 0.5
-    return result
+    return np.asarray(result)
 
 
 def unmix_contour(frame: Array, mask: Array) -> Array:
-    """The mask, bool (h, w), with its contour where a pixel is half product and half surroundings.
+    """Move the contour of a mask to where a pixel is half product and half surroundings.
 
-    Pixels within 1.5 px of the contour are mixed of both (Smith and Blinn, SIGGRAPH 1996): the surroundings' colour is
-    the mean of those nearby, the product's the mean of the pixels of the mask nearby, those most unlike the
-    surroundings first. Where the two are alike, the contour stays.
+    Pixels within 1.5 px of the contour are mixtures of two colours (Smith and Blinn, "Blue screen matting", SIGGRAPH
+    1996): the mean of the nearby surroundings, and the mean of the nearby mask, weighted by its difference to the
+    surroundings. Where both colours are similar the contour stays.
+
+    Parameters
+    ----------
+    frame : uint8 (h, w, 3) RGB
+    mask : bool (h, w)
+
+    Returns
+    -------
+    bool (h, w)
     """
     window = _window(mask)
     lab = cv2.cvtColor(frame[window].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)

@@ -11,20 +11,18 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components, flood
 from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-DEEP_SHADOW_SHARE = 0.6  # of the ground in shadow, where one may lie
-_BARRIER_DEEP, _BARRIER_SHALLOW = 1.5, 3.5  # log-odds of the product, with deep and with usual shadow, that bar the way
-_SLOPE_QUANTILE = 0.9  # quantile of the slopes of the ground that a soft slope stays below
-_SLOPE_LEVELS = (16.0, 24.0, 36.0, 54.0)  # slopes, Sobel's sum of 8, over which the ground is followed
-_MIN_GAP_PX = 5
-_MIN_REACHED, _MIN_SEED_SHARE = (
-    0.7,
-    0.15,
-)  # of the likely ground: all of it that is reached, a part of it that is followed
-_MIN_SLOPE = 6.0  # grey levels of L (0-255) per px, Sobel's sum of 8: below it compression makes the slopes
+DEEP_SHADOW_SHARE = 0.6  # of the background in shadow, where a shadow is possible
+_BARRIER_DEEP, _BARRIER_SHALLOW = 1.5, 3.5  # log-odds of the product that stop the flood, with deep and shallow shadow
+_SLOPE_QUANTILE = 0.9  # of the background's slopes; a soft slope lies below it
+_SLOPE_LEVELS = (16.0, 24.0, 36.0, 54.0)  # Lab levels (0-255) per px, times 8 (sum of Sobel's weights)
+_MIN_GAP_PX = 5  # px; narrower gaps in an edge do not let the flood through
+_MIN_REACHED, _MIN_SEED_SHARE = 0.7, 0.15  # of the likely background: reached by the flood; area of a seed component
+_MIN_SLOPE = 6.0  # Lab levels (0-255) per px; weaker slopes come from compression
 
 
 def flood_through_soft_edges(image: Array, outside: Array, barrier: Array) -> Array:
@@ -47,11 +45,7 @@ def flood_through_soft_edges(image: Array, outside: Array, barrier: Array) -> Ar
         return np.zeros(outside.shape, bool)
     max_slope = max(8 * _MIN_SLOPE, float(np.quantile(slope[outside], _SLOPE_QUANTILE)))
     passable = (slope < max_slope) & ~barrier
-    count, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
-    reached = np.zeros(count, bool)
-    reached[np.unique(labels[outside & passable])] = True
-    reached[0] = False
-    return reached[labels]
+    return flood(passable, outside, 4)
 
 
 def shadow_tolerant_log_odds(bins: Array, image: Array, foreground: Array, background: Array, mask: Array) -> Array:
@@ -113,10 +107,9 @@ def closed_contours(image: Array, background: Array) -> tuple[Array, Array]:
         passable = cv2.erode(
             (slope < max_slope).astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
         )
-        count, labels = cv2.connectedComponents(passable, connectivity=4)
-        seeds = np.bincount(labels[background], minlength=count) > _MIN_SEED_SHARE * max(1, background.sum())
-        seeds[0] = False
-        reached = cv2.dilate(seeds[labels].astype(np.uint8), kernel) > 0
+        parts = components(passable, 4)
+        seeds = np.bincount(parts.labels[background], minlength=len(parts)) > _MIN_SEED_SHARE * max(1, background.sum())
+        reached = cv2.dilate(parts.select(seeds).astype(np.uint8), kernel) > 0
         if background.any() and reached[background].mean() > _MIN_REACHED:
             closed_by_steep_edges = ~reached
             closed = closed if closed.any() else closed_by_steep_edges
@@ -126,4 +119,4 @@ def closed_contours(image: Array, background: Array) -> tuple[Array, Array]:
 def _slope(image: Array) -> Array:
     """Steepest slope of L, a and b (8 bit), Sobel's sum of 8, float32 (h, w)."""
     lab = cv2.GaussianBlur(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), (0, 0), 0.8).astype(np.float32)
-    return np.hypot(cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)).max(2)
+    return np.asarray(np.hypot(cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)).max(2))

@@ -146,7 +146,8 @@ class Backend(ModelBackend):
             return nullcontext()
         import torch
 
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+        autocast: AbstractContextManager[Any] = torch.autocast("cuda", dtype=torch.bfloat16)
+        return autocast
 
 
 def load_predictor(name: str, device: str) -> Predictor:

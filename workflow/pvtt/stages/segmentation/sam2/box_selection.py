@@ -15,9 +15,9 @@ Array = np.ndarray
 Box = tuple[float, float, float, float]
 
 _SHARPNESS_SIDE_PX = 128  # px of a box's crop when its sharpness is measured
-_BORDER_MARGIN = 0.01  # of the frame's longer side: a box that ends nearer to the border is cut by it
-_TRUNCATED_WEIGHT = 0.25  # weight of a box that is cut by the border
-_MIN_RELATIVE_SIMILARITY = 0.6  # of the greatest likeness to the photos, below which a box is another thing
+_BORDER_MARGIN = 0.01  # of the frame's longer side; a box that ends nearer to the border is truncated
+_TRUNCATED_WEIGHT = 0.25  # factor on the score of a truncated box
+_MIN_RELATIVE_SIMILARITY = 0.6  # of the highest similarity to the photos; less is another object
 _DUPLICATE_IOU = 0.5  # IoU from which two boxes are one detection
 
 
@@ -137,7 +137,7 @@ def frame_scores(candidates: Sequence[Candidate], frames: Mapping[int, Array]) -
         _TRUNCATED_WEIGHT if is_truncated(one.box, frames[one.number].shape) else 1.0 for one in candidates
     ]
     scores = np.array([one.score for one in candidates])
-    return scores * np.sqrt(sharp / max(sharp.max(), 1e-9)) * size / size.max() * truncation_weight
+    return np.asarray(scores * np.sqrt(sharp / max(sharp.max(), 1e-9)) * size / size.max() * truncation_weight)
 
 
 def select_instances(main: Candidate, others: Sequence[Candidate]) -> list[Candidate]:

@@ -11,10 +11,10 @@ from scipy.ndimage import uniform_filter1d
 Array = np.ndarray
 Box = tuple[float, float, float, float]
 
-_MIN_SIDE_PX = 64
-_MARGIN_FACTOR = 2.0  # side of the window relative to the product's longer side
-_MAX_FRAME_SHARE = 0.7  # of the frame's short side, above which a window gains too little
-_SMOOTHING_FRAMES = 9  # frames over which the window's path is averaged
+_MIN_SIDE_PX = 64  # px; smallest side of a crop
+_MARGIN_FACTOR = 2.0  # side of the crop over the product's longer side
+_MAX_FRAME_SHARE = 0.7  # of the frame's short side; a larger crop gains too little
+_SMOOTHING_FRAMES = 9  # frames over which the crop's path is averaged
 
 
 @dataclass(frozen=True)

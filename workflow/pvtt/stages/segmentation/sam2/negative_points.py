@@ -7,6 +7,7 @@ import re
 import cv2
 import numpy as np
 
+from pvtt.imaging.morphology import components
 from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.sam2.cropped_video import Box
@@ -15,11 +16,11 @@ Array = np.ndarray
 
 # Forms whose middle is open; the regular expression reads a product's words.
 _RING_SHAPES = re.compile(r"\b(rings?|bracelets?|bangles?|hoops?|necklaces?|chains?|anklets?|wreaths?|frames?)\b")
-_MIN_AREA_SHARE = 0.004  # of the box: smaller holes are noise of the mask
-_MIN_BACKGROUND_SHARE = 0.6  # share of an opening's colours that are the ground's
-_CENTER_RADIUS = 0.06  # radius of the centre that is looked at, of the box's shorter side
-_CROP_SIDE_PX = 320  # px of the shorter side of what is looked at
-MAX_POINTS = 4
+_MIN_AREA_SHARE = 0.004  # of the box's area; smaller holes are noise of the mask
+_MIN_BACKGROUND_SHARE = 0.6  # of a hole's pixels: colours of the background
+_CENTER_RADIUS = 0.06  # of the box's shorter side: disc whose colours are compared with the background
+_CROP_SIDE_PX = 320  # px of the shorter side of the examined crop
+MAX_POINTS = 4  # negative points per box
 
 
 def negative_prompts(image: Array, mask: Array, box: Box, words: str) -> list[tuple[float, float]]:
@@ -82,11 +83,12 @@ def _is_background(bins: Array, part: Array, background: Array) -> bool:
 
 def _holes(solid: Array, box_area: float) -> list[tuple[Array, tuple[int, int]]]:
     """Holes of a mask, largest first, each with the point (x, y) farthest from its contour."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~solid).astype(np.uint8), connectivity=4)
+    parts = components(~solid, 4)
+    labels = parts.labels
     border = set(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]).tolist())
     found = []
-    for number in range(1, count):
-        area = int(stats[number, cv2.CC_STAT_AREA])
+    for number in range(1, len(parts)):
+        area = int(parts.areas[number])
         hole = labels == number
         if number in border or solid[hole].any() or area < _MIN_AREA_SHARE * box_area:
             continue

@@ -217,4 +217,5 @@ class Predictor:
 def object_output(state: dict[str, Any], index: int, place: int) -> dict[str, Any]:
     """The model's stored output for an object (index from 0) in the `place`-th frame."""
     outputs = state["output_dict_per_obj"][index]
-    return outputs["cond_frame_outputs"].get(place) or outputs["non_cond_frame_outputs"][place]
+    output: dict[str, Any] = outputs["cond_frame_outputs"].get(place) or outputs["non_cond_frame_outputs"][place]
+    return output

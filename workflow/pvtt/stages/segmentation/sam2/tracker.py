@@ -17,7 +17,7 @@ from pvtt.stages.segmentation.sam2.predictor import Predictor
 
 Array = np.ndarray
 
-_MIN_RELATIVE_FIT = 0.8  # of the fit to its box, below which a mask refined by points is not taken
+_MIN_RELATIVE_FIT = 0.8  # of the first mask's IoU with its box; a refined mask below it is rejected
 
 
 @dataclass(frozen=True)
@@ -131,4 +131,4 @@ def box_mask_iou(mask: Array, box: Box) -> float:
 def remove_overlaps(masks: Array) -> Array:
     """Masks, bool (k, h, w), without the pixels of any earlier mask."""
     before = np.cumsum(masks, axis=0) - masks
-    return masks & (before == 0)
+    return np.asarray(masks & (before == 0))
