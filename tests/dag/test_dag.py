@@ -9,7 +9,6 @@ import pytest
 from conftest import ROOT, Workflow
 from fabricate import Run
 
-
 AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
 
 
@@ -93,8 +92,6 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
         ("pairs/A_s01/B_i1/insert.mp4", {"insert_product": 1, "score_pair": 1}),
         ("pairs/A_s01/B_i1/score.json", {"score_pair": 1}),
         ("clips/A_s01/background.mp4", {"remove_product": 1, "measure_clip": 1, "insert_product": 2, "score_pair": 2}),
-        ("clips/A_s01/clip_model.npz", {"measure_clip": 1, "insert_product": 2, "score_pair": 2}),
-        ("clips/A_s01/source_flow.npz", {"measure_flow": 1, "score_pair": 2}),
     ],
 )
 def test_a_lost_result_is_made_again_alone(finished, lost, expected):
