@@ -7,6 +7,8 @@ import pytest
 from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import (
     border_contact,
+    components,
+    flood,
     largest_components,
     remove_small_objects_and_holes,
     ring,
@@ -343,3 +345,13 @@ def test_the_foreground_model_takes_eight_percent_of_each_frame():
     assert (found ^ mask).sum() < 20 and confidence > 0.9
     is_blue = np.flatnonzero(blue[: color_histograms.BINS**3] > 1e-9)
     assert propagator.models.recent[is_blue].sum() == pytest.approx(0.5 * 0.92, abs=0.005)
+
+
+def test_a_flood_takes_the_components_that_hold_a_seed():
+    mask = square((40, 60), 5, 5, 10) | square((40, 60), 20, 40, 10) | square((40, 60), 15, 15, 5)
+    seeds = square((40, 60), 8, 8, 2) | square((40, 60), 0, 50, 3)
+    assert (flood(mask, seeds, 4) == square((40, 60), 5, 5, 10)).all()
+    assert (flood(mask, seeds, 8) == square((40, 60), 5, 5, 10) | square((40, 60), 15, 15, 5)).all()
+    parts = components(mask, 4)
+    assert len(parts) == 4 and sorted(parts.areas[1:].tolist()) == [25, 100, 100]
+    assert not parts.select(np.ones(4, bool))[~mask].any(), "component 0 is never selected"

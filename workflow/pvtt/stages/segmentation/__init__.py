@@ -1,4 +1,4 @@
-"""Segmentation of a clip: find the product, follow it, measure the masks, record the track."""
+"""Segmentation stage: find the product in a clip, track it, measure the masks, record the track."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Array = np.ndarray
 BINS = 32  # per axis of the Lab histogram
 TEXTURES = 16  # bins of the texture histogram
 _COLOURS = BINS**3
-# Weight of a flat density mixed into a model: what was never seen argues weakly, and rather for the ground.
+# Weight of a flat density mixed into a model: unseen colours are weak evidence, rather for the background.
 _FLAT_SHARE_FOREGROUND, _FLAT_SHARE_BACKGROUND = 0.04, 0.08
 _SHADOW_SHARE = 0.2  # of the background that is assumed to lie in shadow
 _REFERENCE_DENSITY = 2e-4  # probability within 2 to 3 bins, from which a colour counts as one of the photos' colours
@@ -158,7 +158,7 @@ def reference_histogram(references: Sequence[Array]) -> Array | None:
         scale = min(1.0, 320 / max(cutout.shape[:2]))
         small = cv2.resize(cutout, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         alpha = (small[..., 3] > 200).astype(np.uint8)
-        core = cv2.erode(alpha, np.ones((5, 5), np.uint8))  # without the fringe of the photo's ground
+        core = cv2.erode(alpha, np.ones((5, 5), np.uint8))  # without the fringe of the photo's background
         alpha = core if core.sum() > 0.3 * alpha.sum() else alpha
         if alpha.sum() >= 16:
             models.append(histogram(bin_indices(np.ascontiguousarray(small[..., :3])), alpha))

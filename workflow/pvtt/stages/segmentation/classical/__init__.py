@@ -47,7 +47,7 @@ class Backend(Embedded):
         sampled = [(number, frames[number]) for number in numbers]
         detections = cosegment(sampled, references, [overlay_masks[number] for number in numbers])
         if detections is None:
-            return Segmentation.empty(frames, "nothing in the clip stands out from its ground")
+            return Segmentation.empty(frames, "nothing in the clip stands out from its background")
         working_frames = [resize_to_short_side(frame, self._work_side) for frame in frames]
         tracklet, models = track_mask(working_frames, overlay_masks, detections)
         del working_frames

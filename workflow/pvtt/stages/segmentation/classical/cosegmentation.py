@@ -44,7 +44,7 @@ Array = np.ndarray
 _MAX_SKIN_AREA = 0.4  # of the frame; a larger skin-coloured region is a wooden background
 _MIN_REFERENCE_SHARE = 0.5  # of a skin-coloured region: colours that the photos show, for it to be the product's
 _MIN_SALIENCY, _MAX_CLOSED_AREA = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
-_HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; overlap with the ground's colours
+_HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; Bhattacharyya overlap with the background's colours
 _BACKGROUND_SALIENCY = 0.15  # below it, a pixel near the border is likely background
 _MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
@@ -285,7 +285,7 @@ def _prior(frame: FrameFeatures, reference: Array | None) -> Array:
 def _first_weights(frame: FrameFeatures, reference: Array | None) -> Array:
     start = np.maximum(frame.saliency, 0.6 * frame.closed_regions) * (1 - 0.9 * frame.distractors)
     if reference is not None:
-        # Against what competes with the product for attention, not against the ground that saliency excludes already.
+        # Against what competes for attention, not against the background that saliency excludes already.
         scene_histogram = color_histograms.histogram(
             frame.bins,
             0.1 + frame.saliency if frame.location_prior is None else frame.location_prior > 0,

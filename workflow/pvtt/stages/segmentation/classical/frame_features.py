@@ -40,8 +40,8 @@ class FrameFeatures:
     background: Array
     distractors: Array  # skin from outside, overlays
     location_prior: Array | None
-    closed_regions: Array  # what edges close off from the ground
-    soft_regions: Array  # what of it only soft edges do, as shadows
+    closed_regions: Array  # regions that edges separate from the background
+    soft_regions: Array  # their parts behind soft edges only, such as shadows
     guide: GuidedFilter
     probability: Array = field(default_factory=lambda: np.zeros(0))
 
