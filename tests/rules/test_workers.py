@@ -23,7 +23,7 @@ rule make:
     output: "out/{item}.txt"
     log: "logs/make/{item}.log"
     params: how=lambda wildcards: wildcards.item.split("-")[0]
-    resources: worker_s=float(config.get("limit_s", 60))
+    resources: worker_timeout_s=float(config.get("limit_s", 60))
     script: "make.py"
 """
 

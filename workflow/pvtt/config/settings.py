@@ -113,7 +113,7 @@ def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     names = {name for value in values for name in ([value] if isinstance(value, str) else value)}
     for name in names & set(registry.available(stage)):
         names |= set(getattr(registry.backend_class(stage, name), "settings_of", ()))
-    idle = registry.named(stage) - names
+    idle = registry.selectable_names(stage) - names
     return {key: value for key, value in settings.items() if not (key in idle and isinstance(value, Mapping))}
 
 

@@ -25,15 +25,15 @@ def main(parent: int) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
 
-    def tell(status: str, **facts: Any) -> None:
+    def notify(status: str, **facts: Any) -> None:
         answers.write(json.dumps({"status": status} | facts) + "\n")
 
     job.WORKER = True
-    lifecycle.keep_loaded(tell)
-    tell("ready")
+    lifecycle.enable_model_cache(notify)
+    notify("ready")
     for line in sys.stdin:
-        task = job.Task.from_plain(json.loads(line)["task"])
-        tell(**_outcome(task))
+        task = job.Task.from_dict(json.loads(line)["task"])
+        notify(**_outcome(task))
 
 
 def _outcome(task: job.Task) -> dict[str, str]:

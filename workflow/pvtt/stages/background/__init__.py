@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.backends import registry, subprocess_runner
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, video_fps, write_video
-from pvtt.io.video_reader import Replay
+from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.background.base import RemovalError
@@ -37,15 +37,15 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
     else:
         try:
             masks = read_masks(masks_path).any(0)
-            frames = Replay(video)
+            frames = VideoReader(video)
             _check_lengths(frames.n_frames, masks.shape[0], backend.limits.max_frames)
-            with loaded(backend, device or devices.chosen()) as ready:
+            with load_model(backend, device or devices.selected_device()) as ready:
                 removal = ready.remove(frames, masks)
                 write_video(output, removal.frames, video_fps(video))
             record["measures"] = removal.measures
         except (RemovalError, MediaError, WorkError) as error:
             files.write_empty(output)
-            record |= {"status": "failed", "reason": str(error)} | subprocess_runner.not_kept(error)
+            record |= {"status": "failed", "reason": str(error)} | subprocess_runner.uncacheable(error)
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)
     files.write_json(clip_dir / "background.json", record)

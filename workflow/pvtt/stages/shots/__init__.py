@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
@@ -59,7 +59,7 @@ def detect_shots(
     backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
     try:
         info = media.probe(video)
-        with loaded(backend, device or devices.chosen()) as ready:
+        with load_model(backend, device or devices.selected_device()) as ready:
             found = _transitions(video, info, ready)
         shots = _describe(video, product_id, info, _plan(info, found.transitions, settings), found.bars, settings)
         fields = {
