@@ -32,7 +32,10 @@ unexport PYTHONDONTWRITEBYTECODE
 CPU ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: install models propainter videopainter demo world bench compare estimate test check format dag clean
+.PHONY: help install models propainter videopainter demo world bench compare estimate test test-fast check format dag clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.dev ## make .venv and link the SLURM profile
 	@$(BIN)/python -m pvtt.cli.install_profile profiles/slurm
@@ -109,10 +112,14 @@ estimate: $(VENV)/.core ## what a run will cost before it is spent: CONFIG="cata
 test: $(VENV)/.dev $(VENV)/.models-cpu ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
-check: $(VENV)/.dev ## formatting, lint, types, workflow lint
+test-fast: $(VENV)/.dev ## unit tests and dry runs: what to run before every commit, under two minutes of CPU
+	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow" tests/unit tests/dag
+
+check: $(VENV)/.dev ## formatting, lint, types, layers, workflow lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 

@@ -19,19 +19,19 @@ Array = np.ndarray
 def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     """One outcome, on true masks; none for a clip without true points."""
     try:
-        from pvtt.stages.segmentation.track import follow_queries
+        from pvtt.stages.segmentation.track import track_queries
     except ImportError:
-        facts = {"note": "pvtt.stages.segmentation.track.follow_queries is not there"}
-        yield Outcome("tracks", "follow_queries", "isolated", clip.clip_id, {}, facts)
+        facts = {"note": "pvtt.stages.segmentation.track.track_queries is not there"}
+        yield Outcome("tracks", "track_queries", "isolated", clip.clip_id, {}, facts)
         return
     points, visible, queries = true_points(clip)
     if not len(points):
         return
     frames, watch = video.read_video(true / "video.mp4"), Stopwatch()
-    paths = follow_queries(frames, clip.masks(), queries)
+    paths = track_queries(frames, clip.masks(), queries)
     seconds = watch.seconds
     figures = tapvid(paths, points, visible, queries, clip.size) | {"s_per_frame": seconds / len(frames)}
-    yield Outcome("tracks", "follow_queries", "isolated", clip.clip_id, figures, {"points": len(points)})
+    yield Outcome("tracks", "track_queries", "isolated", clip.clip_id, figures, {"points": len(points)})
 
 
 def true_points(clip: Clip) -> tuple[Array, Array, Array]:

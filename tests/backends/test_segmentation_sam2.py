@@ -22,7 +22,7 @@ from pvtt.models import registry
 from pvtt.stages.segmentation import segment_clip
 from pvtt.stages.segmentation.sam2 import Backend, load_predictor
 from pvtt.stages.segmentation.sam2.box_selection import Candidate
-from pvtt.stages.segmentation.sam2.cropped_video import Clip
+from pvtt.stages.segmentation.sam2.cropped_video import CroppedVideo
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make models)")
 pytest.importorskip("transformers", reason="transformers is not installed (make models)")
@@ -115,7 +115,7 @@ class Colour:
         self.calls.append(("mask", place, number))
         state["prompts"][number] = (place, mask)
 
-    def follow(self, state, start, reverse):
+    def propagate(self, state, start, reverse):
         self.calls.append(("follow", start, reverse, len(state["clip"])))
         import cv2
 
@@ -265,7 +265,7 @@ class Reddish(Colour):
 
     def start(self, seen, *flags):
         exact = np.where(is_red(seen.frames)[..., None], np.array(RED, np.uint8), np.uint8(128))
-        return super().start(Clip(exact, seen.numbers, seen.corners, seen.side), *flags)
+        return super().start(CroppedVideo(exact, seen.numbers, seen.corners, seen.side), *flags)
 
 
 class Near(Boxes):
@@ -319,12 +319,12 @@ def test_masks_equal_upstreams_video_predictor_and_memory_is_bounded(predictor, 
             expected[:, place] = (logits[:, 0] > 0).numpy()
     whole = len(state["output_dict_per_obj"][0]["non_cond_frame_outputs"])
 
-    state = predictor.start(Clip(frames))
+    state = predictor.start(CroppedVideo(frames))
     for number, mask in enumerate(masks, 1):
         predictor.add_mask(state, start, number, mask)
     found, held, order = np.zeros_like(expected), [], []
     for reverse in (False, True):
-        for place, planes, quality in predictor.follow(state, start, reverse):
+        for place, planes, quality in predictor.propagate(state, start, reverse):
             found[:, place] = planes
             assert quality.shape == (2,)
             order.append(place)
@@ -332,15 +332,15 @@ def test_masks_equal_upstreams_video_predictor_and_memory_is_bounded(predictor, 
     assert order == [*range(20, 44), *range(20, -1, -1)]
     assert np.array_equal(found, expected)
     assert whole == 43 and max(held) <= 36 and len(state["cached_features"]) == 1
-    assert not state["images"]._kept
+    assert not state["images"]._cached
     assert 0 < expected.mean() < 1
 
 
 def test_long_clips_hold_no_more_than_short_ones(predictor):
     frames, _ = paint([[disc(20 + t, 60, 18)] for t in range(70)])
-    state = predictor.start(Clip(frames), offload_state=True)
+    state = predictor.start(CroppedVideo(frames), offload_state=True)
     predictor.add_mask(state, 0, 1, disc(20, 60, 18))
-    for _ in predictor.follow(state, 0, False):
+    for _ in predictor.propagate(state, 0, False):
         pass
     kept = state["output_dict_per_obj"][0]["non_cond_frame_outputs"]
     assert len(kept) <= 33
@@ -349,10 +349,10 @@ def test_long_clips_hold_no_more_than_short_ones(predictor):
 
 def test_frames_kept_on_the_device_are_the_same(predictor):
     frames, _ = paint([[disc(40, 60, 18)]] * 2)
-    kept = predictor.start(Clip(frames), offload_video=False)["images"]
-    lazy = predictor.start(Clip(frames))["images"]
+    kept = predictor.start(CroppedVideo(frames), offload_video=False)["images"]
+    lazy = predictor.start(CroppedVideo(frames))["images"]
     assert torch.equal(kept[1], lazy[1]) and torch.equal(kept[1], lazy[1])
-    assert list(kept._kept) == [1] and kept._kept[1].dtype == torch.uint8
+    assert list(kept._cached) == [1] and kept._cached[1].dtype == torch.uint8
     assert lazy[0].shape == (3, 128, 128) and lazy[0].dtype == torch.float32
 
 
@@ -398,7 +398,7 @@ def test_the_masks_of_a_box_equal_upstreams_image_predictor(predictor, monkeypat
     upstream.set_image(frame)
     box = np.array([30, 20, 90, 80])
     masks, ious, low = upstream.predict(box=box, multimask_output=True)
-    state = predictor.start(Clip(frame[None]))
+    state = predictor.start(CroppedVideo(frame[None]))
     ours, our_ious, our_low = predictor.masks_of_box(state, 0, tuple(box))
     assert ours.shape == (3, 128, 128) and ious == pytest.approx(our_ious, abs=1e-5)
     assert np.allclose(low, our_low.numpy(), atol=1e-4)

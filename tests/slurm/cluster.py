@@ -29,7 +29,7 @@ NAME = "pvtt-test"
 NODES = ("n1", "n2")
 GPUS = 8
 CPUS = 32
-PARTITIONS = ("large", "normal", "cpu")  # those of the example in profiles/slurm
+PARTITIONS = ("large", "normal", "cpu")  # those of the example, profiles/slurm-superpod
 OURS = "# Written by tests/slurm/cluster.py of PVTT; `python tests/slurm/cluster.py stop` removes it.\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
 # What stop() ends carries one of these in its environment: daemons and submitters the first, jobs and steps the second.

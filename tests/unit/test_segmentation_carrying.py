@@ -6,11 +6,11 @@ import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.stages.segmentation import color_histograms
-from pvtt.stages.segmentation.classical import Backend, resized_frame
-from pvtt.stages.segmentation.classical.cosegmentation import discover
-from pvtt.stages.segmentation.classical.shadow_edges import soft_reach
+from pvtt.stages.segmentation.classical import Backend, resize_to_short_side
+from pvtt.stages.segmentation.classical.cosegmentation import cosegment
+from pvtt.stages.segmentation.classical.shadow_edges import flood_through_soft_edges
 from pvtt.stages.segmentation.points import on_mask
-from pvtt.stages.segmentation.track import follow_queries
+from pvtt.stages.segmentation.track import track_queries
 
 HEIGHT, WIDTH = 192, 256
 ROWS, COLUMNS = np.mgrid[:HEIGHT, :WIDTH]
@@ -36,7 +36,9 @@ def iou(first, second):
 
 
 def histogram_of(colour):
-    return color_histograms.histogram(color_histograms.features(np.full((9, 9, 3), colour, np.uint8)), np.ones((9, 9)))
+    return color_histograms.histogram(
+        color_histograms.bin_indices(np.full((9, 9, 3), colour, np.uint8)), np.ones((9, 9))
+    )
 
 
 def backend():
@@ -47,9 +49,9 @@ def test_shades_of_a_colour_keep_its_hue_and_other_colours_stay_out():
     lit = (200, 150, 120)
     linear = (np.array(lit) / 255) ** 2.2 * 0.45
     shaded = np.rint(255 * linear ** (1 / 2.2)).astype(int)
-    deep = color_histograms.shadowed(histogram_of(lit), 0.6, color_histograms.DEEP)
-    assert color_histograms.overlap(deep, histogram_of(shaded)) > 0.15
-    assert color_histograms.overlap(deep, histogram_of((60, 100, 140))) < 0.02
+    deep = color_histograms.add_shadows(histogram_of(lit), 0.6, color_histograms.DEEP)
+    assert color_histograms.bhattacharyya(deep, histogram_of(shaded)) > 0.15
+    assert color_histograms.bhattacharyya(deep, histogram_of((60, 100, 140))) < 0.02
     assert deep[: color_histograms.BINS**3].sum() == pytest.approx(1)
 
 
@@ -60,11 +62,11 @@ def test_a_soft_slope_is_crossed_and_an_edge_is_not():
     image[:, 80:] = 30
     outside = np.zeros((80, 120), bool)
     outside[:, :20] = True
-    reached = soft_reach(image, outside, np.zeros_like(outside))
+    reached = flood_through_soft_edges(image, outside, np.zeros_like(outside))
     assert reached[:, :76].all() and not reached[:, 84:].any()
     wall = np.zeros_like(outside)
     wall[:, 30] = True
-    assert not soft_reach(image, outside, wall)[:, 31:].any()
+    assert not flood_through_soft_edges(image, outside, wall)[:, 31:].any()
 
 
 def test_a_deep_soft_shadow_stays_out_of_the_mask():
@@ -102,7 +104,7 @@ def test_a_ball_of_the_products_colour_is_left_out_when_photos_show_one_part():
         frame[body | ball] = (200, 40, 30)
     photo = np.zeros((60, 60, 4), np.uint8)
     photo[5:55, 5:55] = (200, 40, 30, 255)
-    assert color_histograms.shows_one_part([photo]) and not color_histograms.shows_one_part([])
+    assert color_histograms.is_single_part([photo]) and not color_histograms.is_single_part([])
     masks = backend().segment(frames, [photo], "").masks.any(0)
     assert masks[1][body].mean() > 0.95 and not masks[1][ball].any()
 
@@ -110,7 +112,7 @@ def test_a_ball_of_the_products_colour_is_left_out_when_photos_show_one_part():
 def test_photos_with_two_parts_are_no_single_object():
     photo = np.zeros((40, 80, 4), np.uint8)
     photo[10:30, 5:30, 3] = photo[10:30, 50:75, 3] = 255
-    assert not color_histograms.shows_one_part([photo])
+    assert not color_histograms.is_single_part([photo])
 
 
 def test_a_part_of_another_colour_that_photos_show_belongs_to_the_product():
@@ -126,24 +128,24 @@ def test_a_part_of_another_colour_that_photos_show_belongs_to_the_product():
 
 def test_colours_that_no_photo_shows_count_less():
     red, green = histogram_of((200, 30, 40)), histogram_of((30, 160, 60))
-    mixed = color_histograms.blend((red + green) / 2, red, 0.0)
-    assert color_histograms.overlap(mixed, red) > 1.5 * color_histograms.overlap(mixed, green)
-    assert color_histograms.known_share(red, red) > 0.95 and color_histograms.known_share(green, red) < 0.05
+    mixed = color_histograms.blend_reference((red + green) / 2, red, 0.0)
+    assert color_histograms.bhattacharyya(mixed, red) > 1.5 * color_histograms.bhattacharyya(mixed, green)
+    assert color_histograms.reference_share(red, red) > 0.95 and color_histograms.reference_share(green, red) < 0.05
 
 
 def test_the_fit_of_a_mask_is_highest_where_the_product_is():
     product = disc(100, 95, 30)
     frames = np.repeat(ground()[None], 3, axis=0)
     frames[:, product] = (200, 40, 30)
-    found = discover(list(enumerate(frames)), [], [np.zeros((HEIGHT, WIDTH), bool)] * 3)
-    assert found.fit(1, product) > 0.8
-    assert found.fit(1, disc(190, 95, 30)) < 0.1 and found.fit(1, np.zeros_like(product)) == -1
+    found = cosegment(list(enumerate(frames)), [], [np.zeros((HEIGHT, WIDTH), bool)] * 3)
+    assert found.color_contrast(1, product) > 0.8
+    assert found.color_contrast(1, disc(190, 95, 30)) < 0.1 and found.color_contrast(1, np.zeros_like(product)) == -1
 
 
 def test_small_frames_are_enlarged_and_large_ones_reduced():
-    assert resized_frame(np.zeros((120, 160, 3), np.uint8), 180).shape == (180, 240, 3)
-    assert resized_frame(np.zeros((120, 160, 3), np.uint8), 480).shape == (210, 280, 3)
-    assert resized_frame(np.zeros((720, 1280, 3), np.uint8), 480).shape[0] == 480
+    assert resize_to_short_side(np.zeros((120, 160, 3), np.uint8), 180).shape == (180, 240, 3)
+    assert resize_to_short_side(np.zeros((120, 160, 3), np.uint8), 480).shape == (210, 280, 3)
+    assert resize_to_short_side(np.zeros((720, 1280, 3), np.uint8), 480).shape[0] == 480
 
 
 def moving(count=8, step=3):
@@ -158,7 +160,7 @@ def moving(count=8, step=3):
 def test_queries_are_followed_both_ways_from_their_frame():
     frames, masks = moving()
     queries = np.array([[0, 60, 60], [4, 70, 55], [7, 75, 62]], float)
-    paths = follow_queries(frames, masks, queries)
+    paths = track_queries(frames, masks, queries)
     expected = queries[:, None, 1:] + 3 * (np.arange(8)[None] - queries[:, :1])[..., None] * [1, 0]
     assert paths.shape == (3, 8, 2) and paths.dtype == np.float32
     assert np.abs(paths - expected).max() < 0.5
@@ -170,7 +172,7 @@ def test_a_point_is_lost_behind_an_occluder_and_found_again():
         frames[t, 30:90, 48 + 3 * t : 64 + 3 * t] = (90, 60, 50)
         masks[t, 30:90, 48 + 3 * t : 64 + 3 * t] = False
     others = [[0, x, y] for x in (71, 75) for y in (44, 52, 60, 68, 76)]
-    path = follow_queries(frames, masks, np.array([[0, 56, 60], *others], float))[0]
+    path = track_queries(frames, masks, np.array([[0, 56, 60], *others], float))[0]
     assert np.isnan(path[4:6]).all()
     assert np.abs(path[9] - [83, 60]).max() < 1
 
@@ -180,13 +182,13 @@ def test_a_point_on_a_plain_surface_moves_with_the_product():
     for t in range(8):
         frames[t, 50:70, 50 + 3 * t : 70 + 3 * t] = (120, 120, 120)
     neighbours = [[0, x, y] for x in (44, 47, 73, 76) for y in (44, 60, 76)]
-    path = follow_queries(frames, masks, np.array([[0, 60, 60], *neighbours], float))[0]
+    path = track_queries(frames, masks, np.array([[0, 60, 60], *neighbours], float))[0]
     assert np.abs(path[-1] - [81, 60]).max() < 2
 
 
 def test_no_query_gives_no_path():
     frames, masks = moving(3)
-    assert follow_queries(frames, masks, np.zeros((0, 3))).shape == (0, 3, 2)
+    assert track_queries(frames, masks, np.zeros((0, 3))).shape == (0, 3, 2)
 
 
 def test_points_near_a_mask_are_on_it_within_the_margin():

@@ -8,14 +8,14 @@ from pvtt.imaging.morphology import border_contact, ring
 from pvtt.stages.segmentation import color_histograms, motion
 from pvtt.stages.segmentation.classical import pixel_labeling
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
-from pvtt.stages.segmentation.classical.feature_matching import PlaceFinder
-from pvtt.stages.segmentation.classical.instances import separate
-from pvtt.stages.segmentation.classical.overlay import overlays
-from pvtt.stages.segmentation.classical.propagation import stability, unmixed
-from pvtt.stages.segmentation.classical.saliency import saliency
-from pvtt.stages.segmentation.classical.shadow_edges import enclosed
-from pvtt.stages.segmentation.concavity_filling import Solidity, filled, photographed
-from pvtt.stages.segmentation.track import build_track, follow_points
+from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
+from pvtt.stages.segmentation.classical.instances import split_instances
+from pvtt.stages.segmentation.classical.overlay import detect_overlays
+from pvtt.stages.segmentation.classical.propagation import stability_score, unmix_contour
+from pvtt.stages.segmentation.classical.saliency import estimate_saliency
+from pvtt.stages.segmentation.classical.shadow_edges import closed_contours
+from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
+from pvtt.stages.segmentation.track import build_track, track_points
 
 
 def texture(height=120, width=160, seed=1):
@@ -32,18 +32,18 @@ def square(shape=(60, 80), top=20, left=30, side=20):
 def test_log_ratio_speaks_for_the_colour_of_each_side():
     image = np.full((20, 40, 3), (30, 60, 200), np.uint8)
     image[:, 20:] = (210, 200, 40)
-    bins = color_histograms.features(image)
+    bins = color_histograms.bin_indices(image)
     left = np.zeros((20, 40))
     left[:, :20] = 1
     product, ground = color_histograms.histogram(bins, left), color_histograms.histogram(bins, 1 - left)
-    odds = color_histograms.evidence(color_histograms.log_ratio(product, ground), bins)
+    odds = color_histograms.pixel_log_odds(color_histograms.log_ratio(product, ground), bins)
     assert (odds[:, :15] > 3).all() and (odds[:, 25:] < -3).all()
-    assert color_histograms.overlap(product, product) == pytest.approx(1)
-    assert color_histograms.overlap(product, ground) < 0.01
+    assert color_histograms.bhattacharyya(product, product) == pytest.approx(1)
+    assert color_histograms.bhattacharyya(product, ground) < 0.01
 
 
 def test_histograms_are_densities_even_without_weights():
-    bins = color_histograms.features(texture())
+    bins = color_histograms.bin_indices(texture())
     for weights in (np.ones(bins.shape[:2]), np.zeros(bins.shape[:2])):
         histogram = color_histograms.histogram(bins, weights)
         assert histogram[: color_histograms.BINS**3].sum() == pytest.approx(1)
@@ -53,14 +53,14 @@ def test_histograms_are_densities_even_without_weights():
 def test_a_shadow_is_explained_by_its_ground_and_a_brighter_patch_is_not():
     def flat(level):
         return color_histograms.histogram(
-            color_histograms.features(np.full((9, 9, 3), level, np.uint8)), np.ones((9, 9))
+            color_histograms.bin_indices(np.full((9, 9, 3), level, np.uint8)), np.ones((9, 9))
         )
 
     lit = flat(200)
-    assert color_histograms.overlap(color_histograms.shadowed(lit), flat(160)) > 2 * color_histograms.overlap(
-        lit, flat(160)
-    )
-    assert color_histograms.overlap(color_histograms.shadowed(lit), flat(240)) < 0.05
+    assert color_histograms.bhattacharyya(
+        color_histograms.add_shadows(lit), flat(160)
+    ) > 2 * color_histograms.bhattacharyya(lit, flat(160))
+    assert color_histograms.bhattacharyya(color_histograms.add_shadows(lit), flat(240)) < 0.05
 
 
 def test_reference_histogram_ignores_what_is_transparent():
@@ -68,9 +68,9 @@ def test_reference_histogram_ignores_what_is_transparent():
     photo[..., 0] = 255
     photo[10:30, 10:30] = (0, 0, 255, 255)
     blue = color_histograms.histogram(
-        color_histograms.features(np.full((9, 9, 3), (0, 0, 255), np.uint8)), np.ones((9, 9))
+        color_histograms.bin_indices(np.full((9, 9, 3), (0, 0, 255), np.uint8)), np.ones((9, 9))
     )
-    assert color_histograms.overlap(color_histograms.reference_histogram([photo]), blue) > 0.98
+    assert color_histograms.bhattacharyya(color_histograms.reference_histogram([photo]), blue) > 0.98
     assert color_histograms.reference_histogram([]) is None
     assert color_histograms.reference_histogram([np.zeros((9, 9, 4), np.uint8)]) is None
 
@@ -90,7 +90,7 @@ def test_an_arm_is_foreign_though_a_sleeve_parts_it_from_the_border():
     image[90:105, 110:130] = skin
     golden = photo_of(skin)
     alone = foreign_skin(image, None)
-    known = foreign_skin(image, photographed([golden]).shown)
+    known = foreign_skin(image, estimate_hull_prior([golden]).color_likelihood)
     assert not alone.any(), "without photos only what touches the border is foreign"
     assert known[55:65, 40:80].all() and not known[88:107, 108:132].any()
 
@@ -98,8 +98,8 @@ def test_an_arm_is_foreign_though_a_sleeve_parts_it_from_the_border():
 def test_skin_that_the_photos_do_not_show_is_foreign():
     image = np.full((120, 160, 3), (190, 195, 205), np.uint8)
     image[50:70, 40:90] = (215, 160, 130)
-    assert foreign_skin(image, photographed([photo_of((20, 40, 200))]).shown)[55:65, 45:85].all()
-    assert not foreign_skin(image, photographed([photo_of((215, 160, 130))]).shown).any()
+    assert foreign_skin(image, estimate_hull_prior([photo_of((20, 40, 200))]).color_likelihood)[55:65, 45:85].all()
+    assert not foreign_skin(image, estimate_hull_prior([photo_of((215, 160, 130))]).color_likelihood).any()
 
 
 def photo_of(colour, hole=False):
@@ -118,11 +118,11 @@ def test_edges_close_off_a_pale_object_and_soft_edges_its_shadow():
     image[pale] = 225
     outer = np.ones((120, 200), bool)
     outer[10:-10, 10:-10] = False
-    closed, soft = enclosed(np.rint(image).astype(np.uint8), outer)
+    closed, soft = closed_contours(np.rint(image).astype(np.uint8), outer)
     assert closed[45:75, 65:95].all() and not closed[:25].any() and not closed[:, :45].any()
     assert not soft[45:75, 65:95].any() and soft[75:95, 110:125].mean() > 0.8
     noise = np.random.default_rng(1).integers(0, 255, (120, 200, 3)).astype(np.uint8)
-    assert not any(part.any() for part in enclosed(noise, outer)), "a ground of strong texture tells nothing"
+    assert not any(part.any() for part in closed_contours(noise, outer)), "a ground of strong texture tells nothing"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_bite_is_filled_where_the_photos_explain_it(label, photo, whole):
     image[bite] = label
     cutout = photo_of(photo[0])
     cutout[20:40, 20:40, :3] = photo[1]
-    found = filled(body & ~bite, image, photographed([cutout]))
+    found = fill_concavities(body & ~bite, image, estimate_hull_prior([cutout]))
     assert (found ^ (body if whole else body & ~bite)).sum() <= 8
 
 
@@ -150,14 +150,20 @@ def test_an_opening_stays_open_in_a_product_that_has_one():
     image = np.full((100, 100, 3), 200, np.uint8)
     frame = square((100, 100), 20, 20, 60) & ~square((100, 100), 30, 30, 40)
     image[frame] = (200, 90, 30)
-    assert (filled(frame, image, photographed([photo_of((200, 90, 30), hole=True)])) == frame).all()
-    assert (filled(frame, image, None) == frame).all()
+    assert (fill_concavities(frame, image, estimate_hull_prior([photo_of((200, 90, 30), hole=True)])) == frame).all()
+    assert (fill_concavities(frame, image, None) == frame).all()
 
 
 def test_the_gap_to_the_photos_shapes_is_nought_between_them():
-    solidity = Solidity(np.array([0.6, 0.9]), np.zeros(color_histograms.BINS**3))
-    assert [round(solidity.gap(fill), 6) for fill in (0.5, 0.6, 0.75, 0.9, 1.0)] == [0.1, 0, 0, 0, 0.1]
-    assert solidity.fill == pytest.approx(0.75) and solidity.solid
+    hull_prior = HullPrior(np.array([0.6, 0.9]), np.zeros(color_histograms.BINS**3))
+    assert [round(hull_prior.gap(median_solidity), 6) for median_solidity in (0.5, 0.6, 0.75, 0.9, 1.0)] == [
+        0.1,
+        0,
+        0,
+        0,
+        0.1,
+    ]
+    assert hull_prior.median_solidity == pytest.approx(0.75) and hull_prior.is_solid
 
 
 def test_a_contour_moves_to_where_a_pixel_is_half_product():
@@ -169,8 +175,8 @@ def test_a_contour_moves_to_where_a_pixel_is_half_product():
         cv2.dilate(truth.astype(np.uint8), np.ones((3, 3))) > 0,
         cv2.erode(truth.astype(np.uint8), np.ones((3, 3))) > 0,
     ):
-        assert (wrong ^ truth).sum() > 70 and (unmixed(image, wrong) ^ truth).sum() <= 4
-    assert (unmixed(np.full((60, 80, 3), 90, np.uint8), truth) == truth).all(), "two of one colour tell nothing"
+        assert (wrong ^ truth).sum() > 70 and (unmix_contour(image, wrong) ^ truth).sum() <= 4
+    assert (unmix_contour(np.full((60, 80, 3), 90, np.uint8), truth) == truth).all(), "two of one colour tell nothing"
 
 
 def test_the_guided_filter_keeps_constants_and_its_own_guide():
@@ -186,7 +192,7 @@ def test_labels_follow_the_edges_of_the_image():
     truth = square()
     image[truth] = (200, 60, 60)
     weak = np.where(np.roll(truth, 2, 1), 1.0, -1.0).astype(np.float32)
-    found = pixel_labeling.label(weak, pixel_labeling.GuidedFilter(image), coupling=6) > 0.5
+    found = pixel_labeling.mean_field(weak, pixel_labeling.GuidedFilter(image), coupling=6) > 0.5
     assert (found ^ truth).sum() < (np.roll(truth, 2, 1) ^ truth).sum()
 
 
@@ -202,18 +208,18 @@ def test_specks_and_pinholes_go_and_the_rest_stays():
     mask = square()
     mask[5, 5] = True
     mask[30, 40] = False
-    assert (pixel_labeling.drop_specks(mask, 4) == square()).all()
+    assert (pixel_labeling.remove_small_objects(mask, 4) == square()).all()
 
 
 def test_main_parts_keeps_what_is_near_or_of_like_size():
     mask = square((100, 200), 40, 20, 20)
     near, alike, far = square((100, 200), 44, 41, 3), square((100, 200), 40, 150, 15), square((100, 200), 5, 100, 3)
-    assert (pixel_labeling.main_parts(mask | near | alike | far) == (mask | near | alike)).all()
+    assert (pixel_labeling.largest_components(mask | near | alike | far) == (mask | near | alike)).all()
 
 
 def test_stability_is_the_share_of_the_sure_part():
-    assert stability(np.array([[0.95, 0.95, 0.5, 0.01]])) == pytest.approx(2 / 3)
-    assert stability(np.zeros((2, 2))) == 0
+    assert stability_score(np.array([[0.95, 0.95, 0.5, 0.01]])) == pytest.approx(2 / 3)
+    assert stability_score(np.zeros((2, 2))) == 0
 
 
 def test_border_contact_and_ring():
@@ -227,7 +233,7 @@ def test_border_contact_and_ring():
 def test_saliency_marks_the_odd_square_and_not_the_ground():
     image = np.full((120, 160, 3), 140, np.uint8)
     image[40:80, 60:100] = (200, 40, 40)
-    salient, ground = saliency(image)
+    salient, ground = estimate_saliency(image)
     inside = square((120, 160), 44, 64, 32)
     assert salient[inside].mean() > 0.9 and salient[:30].mean() < 0.1
     assert ground[inside].mean() < 0.2 and ground[:30].mean() > 0.9
@@ -249,7 +255,7 @@ def test_an_overlay_that_disappears_is_found_while_it_lasts():
     frames = [cv2.GaussianBlur(frame, (0, 0), 9) for frame in frames]
     for frame in frames[:7]:
         frame[10:40, 90:150] = (255, 255, 0)
-    zone = overlays(frames)
+    zone = detect_overlays(frames)
     assert zone[:7, 12:38, 92:148].mean() > 0.9
     assert not zone[7:].any() and not zone[:, 60:].any()
 
@@ -258,27 +264,27 @@ def test_moving_things_are_no_overlay():
     frames = [np.full((120, 160, 3), 120, np.uint8) for _ in range(12)]
     for t, frame in enumerate(frames):
         frame[30:80, 8 * t : 8 * t + 40] = (220, 160, 130)
-    assert not overlays(frames).any()
+    assert not detect_overlays(frames).any()
 
 
 def test_the_place_of_a_photo_is_found_and_of_a_strange_one_not():
     photo = np.dstack([texture(90, 90, 5), np.full((90, 90), 255, np.uint8)])
     frame = np.full((240, 320, 3), 120, np.uint8)
     frame[100:190, 150:240] = photo[..., :3]
-    corners = PlaceFinder([photo]).find(frame)
+    corners = PhotoMatcher([photo]).match(frame)
     assert np.abs(corners - [[150, 100], [240, 100], [240, 190], [150, 190]]).max() < 3
-    assert PlaceFinder([np.dstack([texture(90, 90, 9), photo[..., 3]])]).find(frame) is None
-    assert PlaceFinder([np.zeros((20, 20, 4), np.uint8)]).find(frame) is None
+    assert PhotoMatcher([np.dstack([texture(90, 90, 9), photo[..., 3]])]).match(frame) is None
+    assert PhotoMatcher([np.zeros((20, 20, 4), np.uint8)]).match(frame) is None
 
 
 def test_objects_that_merge_for_long_are_one():
     apart = np.stack([square((60, 80), 20, 10, 12) | square((60, 80), 20, 50, 12)] * 4)
-    objects = separate(apart, 0)
+    objects = split_instances(apart, 0)
     assert objects.shape[0] == 2 and objects[0, :, 20:32, 10:22].all() and not objects[0, :, :, 40:].any()
     merged = apart.copy()
     merged[1:, 24:28, 10:62] = True
-    assert separate(merged, 0).shape[0] == 1
-    assert separate(np.zeros((2, 8, 8), bool), 0).shape == (1, 2, 8, 8)
+    assert split_instances(merged, 0).shape[0] == 1
+    assert split_instances(np.zeros((2, 8, 8), bool), 0).shape == (1, 2, 8, 8)
 
 
 def test_points_move_with_the_product():
@@ -288,7 +294,7 @@ def test_points_move_with_the_product():
     for t in range(5):
         frames[t, 40:80, 40 + 3 * t : 80 + 3 * t] = product
         masks[0, t, 40:80, 40 + 3 * t : 80 + 3 * t] = True
-    points = follow_points(frames, list(masks[0]))
+    points = track_points(frames, list(masks[0]))
     assert 8 <= len(points) <= 32
     steps = [b[0] - a[0] for p in points for a, b in zip(p["xy"], p["xy"][1:], strict=False) if a and b]
     assert len(steps) > 20 and np.median(steps) == pytest.approx(3, abs=0.5)

@@ -205,11 +205,11 @@ def test_an_empty_scene_gets_a_place_that_moves_with_the_camera(tmp_path):
 def test_the_hull_fill_of_a_square_is_one_and_of_a_thin_ring_small():
     square = np.zeros((40, 40), bool)
     square[10:30, 10:30] = True
-    assert color_histograms.hull_fill(square) == 1
-    assert color_histograms.hull_fill(disc(100, 95, 50) & ~disc(100, 95, 45)) == pytest.approx(
+    assert color_histograms.solidity(square) == 1
+    assert color_histograms.solidity(disc(100, 95, 50) & ~disc(100, 95, 45)) == pytest.approx(
         1 - 45**2 / 50**2, abs=0.03
     )
-    assert color_histograms.hull_fill(np.zeros((4, 4), bool)) == 0
+    assert color_histograms.solidity(np.zeros((4, 4), bool)) == 0
 
 
 def test_sampled_frames_are_distinct_and_inside():

@@ -4,4 +4,4 @@ One sub-package per stage of the pipeline (shots, segmentation, background, prod
 dataset, report); beside them what several stages share. Nothing here imports Snakemake or torch.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

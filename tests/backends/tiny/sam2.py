@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.stages.segmentation.sam2.cropped_video import Clip
+from pvtt.stages.segmentation.sam2.cropped_video import CroppedVideo
 from pvtt.stages.segmentation.sam2.predictor import Images
 
 Array = np.ndarray
@@ -90,7 +90,7 @@ def _examples(size: int, lessons: Sequence[tuple[Array, Array]]) -> tuple[Any, A
 
     images, masks = [], []
     for frames, truth in lessons:
-        inputs = Images(Clip(frames), size, None)
+        inputs = Images(CroppedVideo(frames), size, None)
         for number in range(0, len(frames), -(-len(frames) // 16)):
             images.append(inputs[number])
             mask = torch.from_numpy(truth[number])[None, None].float()

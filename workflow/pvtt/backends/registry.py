@@ -13,15 +13,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pvtt.backends import stages
 from pvtt.models import registry
 
-STAGES = ("shots", "segmentation", "background", "products", "insertion", "scoring")
-_PACKAGES = {"products": "cutouts"}  # stage of the configuration -> its package, where the two names differ
+STAGES = stages.WITH_BACKENDS
 
 
 def package(stage: str) -> str:
     """Dotted name of a stage's package, such as `pvtt.stages.segmentation`."""
-    return f"pvtt.stages.{_PACKAGES.get(stage, stage)}"
+    return f"pvtt.stages.{stages.BY_NAME[stage].package or stage}"
 
 
 def available(stage: str) -> list[str]:

@@ -10,20 +10,22 @@ from pathlib import Path
 
 import pygraphviz
 
+from pvtt.backends.stages import of_rule
 from pvtt.io.files import atomic_path
 
-# Rule -> colour of the stage that it belongs to.
 _COLOURS = {
-    "#dbeafe": ("probe_product", "build_catalogue"),
-    "#e0f2fe": ("detect_shots", "list_clips", "cut_clip"),
-    "#dcfce7": ("segment_clip",),
-    "#fef9c3": ("remove_product",),
-    "#fae8ff": ("cut_out_product",),
-    "#ffedd5": ("plan_pairs",),
-    "#fee2e2": ("insert_product", "gather_pack"),
-    "#ede9fe": ("score_pair", "filter_pairs"),
-    "#e5e7eb": ("publish_dataset", "write_report", "all"),
+    "catalogue": "#dbeafe",
+    "shots": "#e0f2fe",
+    "cutting": "#e0f2fe",
+    "products": "#fae8ff",
+    "segmentation": "#dcfce7",
+    "background": "#fef9c3",
+    "pairs": "#ffedd5",
+    "insertion": "#fee2e2",
+    "scoring": "#ede9fe",
+    "filter": "#ede9fe",
 }
+_OTHERS = "#e5e7eb"  # colour of the stages that everything ends in, and of the target
 # A checkpoint says which of these jobs there are, without being their input.
 _PLANS = (("list clips", "cut clip"), ("plan pairs", "remove product"), ("plan pairs", "insert product"))
 _STYLE = {"shape": "box", "style": "rounded,filled", "color": "#64748b", "fontname": "Helvetica", "fontsize": "11"}
@@ -33,11 +35,10 @@ def draw(dot: str, path: Path) -> None:
     """Lay out a rule graph in DOT text and write it as SVG or PNG, by the suffix of `path`."""
     # Snakemake prints its own messages before the graph.
     graph = pygraphviz.AGraph(string=dot[dot.index("digraph") :])
-    fills = {rule: colour for colour, rules in _COLOURS.items() for rule in rules}
     graph.graph_attr.update(rankdir="LR", bgcolor="white", nodesep="0.25", ranksep="0.45", label="")
     for node in graph.nodes():
         rule = str(node.attr["label"]).split("\\n")[0]
-        node.attr.update(_STYLE | {"fillcolor": fills.get(rule, "#ffffff"), "label": rule.replace("_", " ")})
+        node.attr.update(_STYLE | {"fillcolor": _COLOURS.get(of_rule(rule), _OTHERS), "label": rule.replace("_", " ")})
     graph = graph.tred(copy=True)
     names = {str(node.attr["label"]): node for node in graph.nodes()}
     for planner, planned in _PLANS:

@@ -17,27 +17,13 @@ from typing import Any
 import jsonschema
 import yaml
 
-from pvtt.backends import registry
+from pvtt.backends import registry, stages
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 REPOSITORY = Path(__file__).parents[3]
 # Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
-STAGES = {"checks": "catalogue"} | {
-    stage: stage
-    for stage in (
-        "shots",
-        "segmentation",
-        "background",
-        "products",
-        "pairs",
-        "insertion",
-        "scoring",
-        "filter",
-        "dataset",
-        "report",
-        "serving",
-    )
-}
+STAGES = {stage.key or stage.name: stage.name for stage in stages.TABLE if stage.key is not None}
+STAGES |= {"serving": "serving"}
 
 
 class SettingsError(ValueError):

@@ -9,20 +9,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pvtt.backends import stages
 from pvtt.io.files import link_or_copy
+from pvtt.records import layout
 
-_PAIRS = ("pairs/", "packs/", "filtered.parquet", "dataset/", "report/", "logs/")
-_BACKGROUND = ("background.mp4", "background.json")
-_MASKS = ("masks.mkv", "track.json", "qa.json")
-# Stage -> what depends on it: names at the top of the results (folders end in '/'), and names in a clip's folder.
-_DEPENDENT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "scoring": (("packs/", "filtered.parquet", "dataset/", "report/", "logs/"), ()),
-    "insertion": (_PAIRS, ()),
-    "background": (_PAIRS, _BACKGROUND),
-    "segmentation": ((*_PAIRS, "pairs.parquet"), _BACKGROUND + _MASKS),
-    "products": ((*_PAIRS, "pairs.parquet", "products/"), _BACKGROUND + _MASKS),
-}
-STAGES = tuple(_DEPENDENT)
+_FILES = layout.Layout("")
+
+# Runs with other shots share nothing but cut-outs.
+STAGES = tuple(stage for stage in stages.WITH_BACKENDS if stage != "shots")
 
 
 def share(results: Path, out: Path, stage: str) -> int:
@@ -32,8 +26,7 @@ def share(results: Path, out: Path, stage: str) -> int:
 
     ValueError when `results` is no results folder or `out` holds anything.
     """
-    if not (results / "clips.tsv").is_file():
-        raise ValueError(f"{results}: no results of a run (clips.tsv is missing)")
+    layout.require_run(results)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"{out}: not empty; name a new folder")
     if out.resolve().is_relative_to(results.resolve()):
@@ -49,10 +42,6 @@ def share(results: Path, out: Path, stage: str) -> int:
 
 
 def _depends(name: Path, stage: str) -> bool:
-    top, in_clips = _DEPENDENT[stage]
-    first = name.parts[0] + ("/" if len(name.parts) > 1 else "")
-    if name.name.startswith(".") or first in (*top, "store/"):
-        return True
-    if stage == "scoring" and first == "pairs/":
-        return name.name in ("score.json", "judge.json")
-    return first == "clips/" and name.name in in_clips
+    """Whether a file, a path below the results folder, depends on a stage or is the run's own: store, logs, hidden."""
+    own = name.name.startswith(".") or name.is_relative_to(_FILES.store) or name.is_relative_to(_FILES.logs)
+    return own or layout.stage_of(name) in stages.dependents(stage)

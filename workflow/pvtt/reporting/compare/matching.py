@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pvtt.backends.stages import dependents
+from pvtt.records.layout import Layout, stage_of
 from pvtt.records.run_summary import SCORES as _SCORES
 from pvtt.records.run_summary import Record
 from pvtt.reporting.compare.run_loading import Results
@@ -19,16 +21,9 @@ DIRECTIONS = {
     "swap": 1,
     "background_psnr": 1,
 }
-# Stage -> stages whose results may differ because of it.
-_AFTER = {
-    "products": ("products", "segmentation", "background"),
-    "segmentation": ("segmentation", "background"),
-    "background": ("background",),
-    "insertion": (),
-    "scoring": (),
-}
-_MADE_BY = {"masks": "segmentation", "masks.mkv": "segmentation", "track.json": "segmentation"}
-_MADE_BY |= {"background.mp4": "background", "cutout": "products"}
+_CLIP = Layout("").clip("any")
+# Name of a provenance's input that is no file's -> the stage that makes it.
+_MADE_BY = {"masks": "segmentation", "cutout": "products"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,7 @@ def _inputs(records: Sequence[Record]) -> dict[str, str]:
     for record in records:
         for role, digest in record["provenance"]["inputs"].items():
             name = role.removeprefix("clip_")
-            found["video.mp4" if name == "video" else name] = digest
+            found[_CLIP.video.name if name == "video" else name] = digest
     return {role: digest for role, digest in found.items() if not role.startswith("insert")}
 
 
@@ -152,11 +147,11 @@ def _stage(role: str) -> str:
     """The stage that makes an input; the clip's video is of none that may differ."""
     if role.startswith(("reference_", "target_", "source_")):
         return "products"
-    return _MADE_BY.get(role, "")
+    return _MADE_BY.get(role) or stage_of(_CLIP.folder / role) or ""
 
 
 def _allowed(stages: Sequence[str]) -> set[str]:
-    return {after for stage in stages for after in _AFTER[stage]}
+    return {after for stage in stages for after in dependents(stage)}
 
 
 def _clip_outcome(clip: Record, names: Sequence[str]) -> Outcome:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from pvtt.records.layout import Layout, require_run
 from pvtt.records.run_summary import Record, Run, provenances, read_run
+from pvtt.reporting.compare.forking import STAGES
 from pvtt.stages.catalogue import read_table
 
-# In the order in which they work.
-STAGES = ("products", "segmentation", "background", "insertion", "scoring")
 _LIMIT = re.compile(r"\b((?:min|max)_\w+) (\S+)$")
 
 
@@ -91,12 +91,12 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> Results:
-    if not (folder / "clips.tsv").is_file():
-        raise ValueError(f"{folder}: no results of a run (clips.tsv is missing)")
-    filtered = (folder / "filtered.parquet").is_file()
-    pairs = pd.read_parquet(folder / "pairs.parquet") if filtered else pd.DataFrame()
-    verdicts = pd.read_parquet(folder / "filtered.parquet") if filtered else pd.DataFrame()
-    tables = (read_table(folder / "catalogue.tsv"), read_table(folder / "clips.tsv"))
+    require_run(folder)
+    files = Layout(folder)
+    filtered = files.filtered.is_file()
+    pairs = pd.read_parquet(files.pairs) if filtered else pd.DataFrame()
+    verdicts = pd.read_parquet(files.filtered) if filtered else pd.DataFrame()
+    tables = (read_table(files.catalogue), read_table(files.clips))
     run = read_run(folder, *tables, pairs, verdicts)
     variants: dict[str, dict[str, Record]] = {stage: {} for stage in STAGES}
     for stage, made in provenances(run):

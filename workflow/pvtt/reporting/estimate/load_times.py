@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pvtt.backends.stages import of_rule
 from pvtt.execution.workers.timeline import events_of, read_spans
-
-_STAGES = {
-    "segment_clip": "segmentation",
-    "remove_product": "background",
-    "cut_out_product": "products",
-    "insert_product": "insertion",
-    "score_pair": "scoring",
-}
 
 
 def read_loads(results: Path) -> dict[str, dict[str, list[float]]]:
@@ -20,6 +13,6 @@ def read_loads(results: Path) -> dict[str, dict[str, list[float]]]:
     found: dict[str, dict[str, list[float]]] = {}
     for span in read_spans(events_of(results)):
         if span.what == "loading":
-            stage = _STAGES.get(span.rule, span.rule)
+            stage = of_rule(span.rule)
             found.setdefault(stage, {}).setdefault(span.backend, []).append(span.end - span.start)
     return found

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from pvtt.backends import stages
 from pvtt.reporting.estimate.unit_costs import Price
 
-PAIR_STAGES = ("insertion", "scoring")
+PAIR_STAGES = stages.OF_PAIRS
 
 
 @dataclass(frozen=True)

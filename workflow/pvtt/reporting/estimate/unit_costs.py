@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-from pvtt.backends import registry, requirements
+from pvtt.backends import registry, requirements, stages
 from pvtt.config import settings
 from pvtt.reporting.costs import spread
 from pvtt.reporting.estimate.existing_results import Made
 
 COSTS = settings.REPOSITORY / "resources" / "costs.yaml"
-# In the order in which they run. The first file of each is its record; `{}` in it is the photo's index.
-STAGES = ("shots", "cutting", "segmentation", "products", "background", "insertion", "scoring", "dataset")
+# What costs compute or disk, in the order in which it is done.
+STAGES = tuple(stage.name for stage in stages.TABLE if stage.backends or stage.name in ("cutting", "dataset"))
 _PLAN = "the plan's table, per item"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pvtt.backends.stages import WITH_BACKENDS
 from pvtt.io.files import read_json
 from pvtt.io.progress import progress
 from pvtt.records.ids import stable_hash
@@ -22,7 +23,6 @@ from pvtt.reporting.costs import spread
 from pvtt.reporting.report.charts import histogram_chart
 from pvtt.reporting.report.previews import Previews, rate_value
 
-_ORDER = ("shots", "segmentation", "background", "products", "insertion", "scoring")
 # Score -> the filter's setting that is its threshold.
 _LIMITS = {"quality": "min_quality", "identity": "min_identity", "temporal": "min_temporal"}
 
@@ -66,7 +66,7 @@ def stage_costs(run: Run) -> list[Record]:
                 **spread(seconds),
             }
         )
-    return sorted(rows, key=lambda row: (_ORDER.index(row["stage"]), row["backend"], row["version"]))
+    return sorted(rows, key=lambda row: (WITH_BACKENDS.index(row["stage"]), row["backend"], row["version"]))
 
 
 def clip_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[Record]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from pvtt.backends.stages import WITH_BACKENDS
 from pvtt.records.run_summary import Record, Run, provenances
 
 
@@ -42,8 +43,7 @@ def _backends(run: Run) -> list[Record]:
         fields = {key: str(made.get(key) or "") for key in ("backend", "version", "licence")}
         fields["models"] = ", ".join(model["id"] for model in made.get("models") or [])
         found.setdefault((stage, *fields.values()), {"stage": stage, **fields})
-    order = ["shots", "segmentation", "background", "products", "insertion", "scoring"]
-    return sorted(found.values(), key=lambda row: (order.index(row["stage"]), row["backend"], row["version"]))
+    return sorted(found.values(), key=lambda row: (WITH_BACKENDS.index(row["stage"]), row["backend"], row["version"]))
 
 
 def _models(run: Run) -> list[Record]:

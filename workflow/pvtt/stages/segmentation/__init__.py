@@ -15,7 +15,7 @@ from pvtt.io import video
 from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
-from pvtt.stages.segmentation.base import nothing
+from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.prompts import prompt_text
 from pvtt.stages.segmentation.qa import VERSION as QA_VERSION
 from pvtt.stages.segmentation.qa import Verdict, judge
@@ -90,7 +90,7 @@ def _segment(
         with load_model(backend, device) as ready:
             result = ready.segment(frames, references, prompt)
     except WorkError as error:
-        result = nothing(frames, str(error))
+        result = Segmentation.empty(frames, str(error))
     outcome = judge(frames, result, settings["min_score"])
     return result.masks, build_track(frames, result.masks), outcome
 

@@ -30,6 +30,11 @@ class Segmentation:
     evidence: dict[str, float] = field(default_factory=dict)
     note: str = ""
 
+    @classmethod
+    def empty(cls, frames: Array, note: str) -> Segmentation:
+        """Segmentation without an object for `frames` (n, h, w, 3); `note` says why nothing was found."""
+        return cls(np.zeros((0, *frames.shape[:3]), bool), np.zeros(len(frames)), note=note)
+
 
 class SegmentationBackend(AnyBackend, Protocol):
     """Protocol of the classes named `Backend` in this folder."""
@@ -40,8 +45,3 @@ class SegmentationBackend(AnyBackend, Protocol):
         frames: uint8 (n, h, w, 3) RGB. references: cut-outs of the same product, uint8 (h, w, 4) RGBA, may be empty.
         prompt: words for the product as `words.prompt_text` puts them ("ring. gold ring."), may be empty.
         """
-
-
-def nothing(frames: Array, note: str) -> Segmentation:
-    """Segmentation without an object, for frames (n, h, w, 3)."""
-    return Segmentation(np.zeros((0, *frames.shape[:3]), bool), np.zeros(len(frames)), note=note)

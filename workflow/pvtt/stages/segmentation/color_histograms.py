@@ -20,33 +20,33 @@ BINS = 32
 TEXTURES = 16
 _COLOURS = BINS**3
 # Weight of a flat density mixed into a model: what was never seen argues weakly, and rather for the ground.
-_UNSEEN_PRODUCT, _UNSEEN_GROUND = 0.04, 0.08
-_SHADOW = 0.2
-_KNOWN_DENSITY = 2e-4  # of a photo's colours within two or three bins, from which a colour counts as known
-_STRANGE = 0.2  # weight of a colour that no photo shows
+_FLAT_SHARE_FOREGROUND, _FLAT_SHARE_BACKGROUND = 0.04, 0.08
+_SHADOW_SHARE = 0.2
+_REFERENCE_DENSITY = 2e-4  # of a photo's colours within two or three bins, from which a colour counts as known
+_NON_REFERENCE_WEIGHT = 0.2  # weight of a colour that no photo shows
 _LIGHTNESS_STEP = 8 / 2.55  # of L (0-100) per bin
-LIGHT, DEEP = 0.8, 0.5  # cube roots of the share of light that the deepest of usual and of deep shadows leave
+SHALLOW, DEEP = 0.8, 0.5  # cube roots of the share of light that the deepest of usual and of deep shadows leave
 _TEXTURE_WEIGHT = 0.7
 
 
-def features(image: Array) -> Array:
+def bin_indices(image: Array) -> Array:
     """Histogram bins of every pixel of a uint8 (h, w, 3) RGB image, int32 (h, w, 2): of its colour, of its texture.
 
     Lightness has steps of 8 levels, the two chroma axes steps of 4 within +-64: products are often nearly grey.
     Texture is the mean absolute Laplacian of the lightness around the pixel, on a logarithmic scale.
     """
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
-    codes = np.clip((lab[..., 1:].astype(np.int32) - 64) >> 2, 0, BINS - 1)
-    colour = ((lab[..., 0].astype(np.int32) >> 3) * BINS + codes[..., 0]) * BINS + codes[..., 1]
-    detail = cv2.blur(np.abs(cv2.Laplacian(lab[..., 0], cv2.CV_32F)), (5, 5))
-    texture = np.minimum(2 * np.log2(1 + detail), TEXTURES - 1).astype(np.int32)
+    chroma_bins = np.clip((lab[..., 1:].astype(np.int32) - 64) >> 2, 0, BINS - 1)
+    colour = ((lab[..., 0].astype(np.int32) >> 3) * BINS + chroma_bins[..., 0]) * BINS + chroma_bins[..., 1]
+    contrast = cv2.blur(np.abs(cv2.Laplacian(lab[..., 0], cv2.CV_32F)), (5, 5))
+    texture = np.minimum(2 * np.log2(1 + contrast), TEXTURES - 1).astype(np.int32)
     return np.dstack([colour, _COLOURS + texture])
 
 
 def histogram(bins: Array, weights: Array) -> Array:
     """Smoothed histograms of colour and of texture, one after the other, float64 (32784,), each with sum 1.
 
-    `bins` (..., 2) from `features`, `weights` (...) >= 0; flat when all weights are zero.
+    `bins` (..., 2) from `bin_indices`, `weights` (...) >= 0; flat when all weights are zero.
     """
     counts = np.bincount(bins.ravel(), np.repeat(weights.ravel().astype(np.float64), 2), _COLOURS + TEXTURES)
     if counts.sum() <= 0:
@@ -56,53 +56,53 @@ def histogram(bins: Array, weights: Array) -> Array:
     return np.concatenate([colour / colour.sum(), texture / texture.sum()])
 
 
-def log_ratio(product: Array, ground: Array) -> Array:
+def log_ratio(foreground: Array, background: Array) -> Array:
     """Log-likelihood ratio of two histograms per bin, float32 (32784,), clipped to +-5; > 0 speaks for the product."""
     flat = np.concatenate([np.full(_COLOURS, 1 / _COLOURS), np.full(TEXTURES, 1 / TEXTURES)])
-    above = (1 - _UNSEEN_PRODUCT) * product + _UNSEEN_PRODUCT * flat
-    below = (1 - _UNSEEN_GROUND) * ground + _UNSEEN_GROUND * flat
-    ratio = np.clip(np.log(above / below), -5, 5)
+    numerator = (1 - _FLAT_SHARE_FOREGROUND) * foreground + _FLAT_SHARE_FOREGROUND * flat
+    denominator = (1 - _FLAT_SHARE_BACKGROUND) * background + _FLAT_SHARE_BACKGROUND * flat
+    ratio = np.clip(np.log(numerator / denominator), -5, 5)
     ratio[_COLOURS:] *= _TEXTURE_WEIGHT
     return ratio.astype(np.float32)
 
 
-def evidence(ratio: Array, bins: Array) -> Array:
-    """Log-odds of every pixel, float32 (h, w), from a table of `log_ratio` and bins of `features`."""
+def pixel_log_odds(ratio: Array, bins: Array) -> Array:
+    """Log-odds of every pixel, float32 (h, w), from a table of `log_ratio` and bins of `bin_indices`."""
     return ratio[bins[..., 0]] + ratio[bins[..., 1]]
 
 
-def blend(product: Array, known: Array | None, share: float) -> Array:
-    """Colours of `product` mixed with `share` of those of `known`; texture, which depends on scale, stays.
+def blend_reference(foreground: Array, reference: Array | None, share: float) -> Array:
+    """Colours of `foreground` mixed with `share` of those of `reference`; texture, which depends on scale, stays.
 
-    Colours of `product` that are far from all of `known` count less: they belong to what lies beside it.
+    Colours of `foreground` that are far from all of `reference` count less: they belong to what lies beside it.
     """
-    if known is None:
-        return product
-    own = product[:_COLOURS] * np.maximum(likeness(known, greys=True), _STRANGE)
-    colour = (1 - share) * own / own.sum() + share * known[:_COLOURS]
-    return np.concatenate([colour, product[_COLOURS:]])
+    if reference is None:
+        return foreground
+    weighted = foreground[:_COLOURS] * np.maximum(color_likelihood(reference, greys=True), _NON_REFERENCE_WEIGHT)
+    colour = (1 - share) * weighted / weighted.sum() + share * reference[:_COLOURS]
+    return np.concatenate([colour, foreground[_COLOURS:]])
 
 
-def shadowed(ground: Array, share: float = _SHADOW, deepest: float = LIGHT) -> Array:
+def add_shadows(background: Array, share: float = _SHADOW_SHARE, deepest: float = SHALLOW) -> Array:
     """Histogram of a ground of which `share` lies in shadow, up to `deepest` (LIGHT or DEEP).
 
     A shadow scales the light (Cucchiara et al., PAMI 2003). Scaling it by s scales L + 16, a and b of CIE Lab by the
     cube root of s, so the shades of a colour lie on a line through the histogram; deep shades count less.
     """
-    filled = np.flatnonzero(ground[:_COLOURS] > 1e-7)
-    row, a, b = filled // BINS**2, filled // BINS % BINS, filled % BINS
-    lightness = (row + 0.5) * _LIGHTNESS_STEP + 16
+    occupied = np.flatnonzero(background[:_COLOURS] > 1e-7)
+    lightness_bin, a, b = occupied // BINS**2, occupied // BINS % BINS, occupied % BINS
+    lightness = (lightness_bin + 0.5) * _LIGHTNESS_STEP + 16
     dark = np.zeros(_COLOURS)
     shades = np.linspace(deepest, 1, 11)
     for root, weight in zip(shades, shades**4 / (shades**4).sum(), strict=True):
         rows = np.clip((lightness * root - 16) / _LIGHTNESS_STEP, 0, BINS - 1).astype(int)
-        reds, blues = (np.rint((code + 0.5 - BINS / 2) * root + BINS / 2 - 0.5).astype(int) for code in (a, b))
-        dark += weight * np.bincount((rows * BINS + reds) * BINS + blues, ground[filled], _COLOURS)
-    colour = (1 - share) * ground[:_COLOURS] + share * dark
-    return np.concatenate([colour / colour.sum(), ground[_COLOURS:]])
+        a_bins, b_bins = (np.rint((code + 0.5 - BINS / 2) * root + BINS / 2 - 0.5).astype(int) for code in (a, b))
+        dark += weight * np.bincount((rows * BINS + a_bins) * BINS + b_bins, background[occupied], _COLOURS)
+    colour = (1 - share) * background[:_COLOURS] + share * dark
+    return np.concatenate([colour / colour.sum(), background[_COLOURS:]])
 
 
-def overlap(first: Array, second: Array) -> float:
+def bhattacharyya(first: Array, second: Array) -> float:
     """Bhattacharyya coefficient of the colours of two histograms, 0 (disjoint) to 1 (equal)."""
     return float(np.sqrt(first[:_COLOURS] * second[:_COLOURS]).sum())
 
@@ -117,41 +117,41 @@ def reference_histogram(references: Sequence[Array]) -> Array | None:
         core = cv2.erode(alpha, np.ones((5, 5), np.uint8))  # without the fringe of the photo's ground
         alpha = core if core.sum() > 0.3 * alpha.sum() else alpha
         if alpha.sum() >= 16:
-            models.append(histogram(features(np.ascontiguousarray(small[..., :3])), alpha))
+            models.append(histogram(bin_indices(np.ascontiguousarray(small[..., :3])), alpha))
     return np.mean(models, axis=0) if models else None
 
 
-def known_share(colours: Array, known: Array) -> float:
-    """Share, 0 to 1, of the colours of a histogram that are those of `known` or near them."""
-    return float((colours[:_COLOURS] * likeness(known)).sum())
+def reference_share(colours: Array, reference: Array) -> float:
+    """Share, 0 to 1, of the colours of a histogram that are those of `reference` or near them."""
+    return float((colours[:_COLOURS] * color_likelihood(reference)).sum())
 
 
-def likeness(known: Array, greys: bool = False) -> Array:
+def color_likelihood(reference: Array, greys: bool = False) -> Array:
     """How much each colour is one of a histogram's, float64 (32768,) in 0-1; with `greys` every grey is, as gloss."""
-    cube = gaussian_filter(known[:_COLOURS].reshape(BINS, BINS, BINS), (4, 2, 2), mode="nearest")
+    cube = gaussian_filter(reference[:_COLOURS].reshape(BINS, BINS, BINS), (4, 2, 2), mode="nearest")
     if greys:
         middle = slice(BINS // 2 - 2, BINS // 2 + 2)
         cube[:, middle, middle] = 1
-    return np.minimum(cube / _KNOWN_DENSITY, 1).ravel()
+    return np.minimum(cube / _REFERENCE_DENSITY, 1).ravel()
 
 
-def shows_one_part(references: Sequence[Array]) -> bool:
+def is_single_part(references: Sequence[Array]) -> bool:
     """Whether each RGBA cut-out (uint8 (h, w, 4)) is nearly one connected part; False without any."""
-    shares = []
+    largest_shares = []
     for cutout in references:
         opaque = (cutout[..., 3] > 127).astype(np.uint8)
         areas = cv2.connectedComponentsWithStats(opaque, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
-        shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
-    return bool(shares) and min(shares) > 0.95
+        largest_shares.append(areas.max() / areas.sum() if len(areas) else 0.0)
+    return bool(largest_shares) and min(largest_shares) > 0.95
 
 
-def hull_fill(mask: Array) -> float:
+def solidity(mask: Array) -> float:
     """Area of a mask over that of its convex hull, 0 to 1; 0 for an empty mask."""
-    places = cv2.findNonZero(mask.astype(np.uint8))
-    if places is None:
+    pixels = cv2.findNonZero(mask.astype(np.uint8))
+    if pixels is None:
         return 0.0
     hull = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(places), 1)
+    cv2.fillConvexPoly(hull, cv2.convexHull(pixels), 1)
     return float(mask.sum() / hull.sum())
 
 

@@ -17,83 +17,89 @@ from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-SOLID = 0.65  # of its convex hull, from which a product is one without large openings
-_KNOWN = 0.6  # share of a bite's colours that the photos show
-_BOUNDED = 0.55  # share of a bite's contour that lies on the mask
-_CUT = 0.15  # of the square root of the area: length on one side of the frame, from which a mask is cut
-_LEAST = 0.004  # of the hull, for a bite
-_SLACK = 0.03  # by which a mask may become more solid than most photos show
+MIN_SOLIDITY = 0.65  # of its convex hull, from which a product is one without large openings
+_MIN_REFERENCE_SHARE = 0.6  # share of a bite's colours that the photos show
+_MIN_CONTACT = 0.55  # share of a bite's contour that lies on the mask
+_MAX_BORDER_LENGTH = 0.15  # of the square root of the area: length on one side of the frame, from which a mask is cut
+_MIN_AREA_SHARE = 0.004  # of the hull, for a bite
+_SOLIDITY_SLACK = 0.03  # by which a mask may become more solid than most photos show
 
 
 @dataclass(frozen=True)
-class Solidity:
+class HullPrior:
     """What photos tell of a product: the shares of its convex hull that it fills in them, 0 to 1, sorted, and its
     colours' likeness per bin."""
 
-    fills: Array
-    shown: Array
+    solidities: Array
+    color_likelihood: Array
 
     @property
-    def fill(self) -> float:
+    def median_solidity(self) -> float:
         """The usual share."""
-        return float(np.median(self.fills))
+        return float(np.median(self.solidities))
 
     @property
-    def solid(self) -> bool:
+    def is_solid(self) -> bool:
         """Whether it has no large openings."""
-        return self.fill > SOLID
+        return self.median_solidity > MIN_SOLIDITY
 
-    def gap(self, fill: float) -> float:
+    def gap(self, median_solidity: float) -> float:
         """How far a mask's share is from those of the photos, 0 between them."""
-        return float(max(self.fills[0] - fill, fill - self.fills[-1], 0.0))
+        return float(max(self.solidities[0] - median_solidity, median_solidity - self.solidities[-1], 0.0))
 
 
-def photographed(references: Sequence[Array]) -> Solidity | None:
+def estimate_hull_prior(references: Sequence[Array]) -> HullPrior | None:
     """Solidity of RGBA cut-outs (uint8 (h, w, 4)); None without any that shows colours."""
-    known = color_histograms.reference_histogram(references)
-    if known is None:
+    reference = color_histograms.reference_histogram(references)
+    if reference is None:
         return None
-    fills = np.sort([color_histograms.hull_fill(cutout[..., 3] > 127) for cutout in references])
-    return Solidity(fills, color_histograms.likeness(known))
+    solidities = np.sort([color_histograms.solidity(cutout[..., 3] > 127) for cutout in references])
+    return HullPrior(solidities, color_histograms.color_likelihood(reference))
 
 
-def filled(mask: Array, image: Array, solidity: Solidity | None) -> Array:
+def fill_concavities(mask: Array, image: Array, hull_prior: HullPrior | None) -> Array:
     """The mask, bool (h, w), with its bites filled that the product explains; `image` uint8 (h, w, 3) RGB.
 
     A product that the frame cuts has another hull than in its photos: its mask stays as it is.
     """
-    places = cv2.findNonZero(mask.astype(np.uint8))
-    if solidity is None or not solidity.solid or places is None or _cut(mask):
+    pixels = cv2.findNonZero(mask.astype(np.uint8))
+    if hull_prior is None or not hull_prior.is_solid or pixels is None or _is_truncated(mask):
         return mask
-    x, y, width, height = cv2.boundingRect(places)
-    part = np.s_[y : y + height, x : x + width]
-    inside = mask[part]
+    x, y, width, height = cv2.boundingRect(pixels)
+    window = np.s_[y : y + height, x : x + width]
+    inside = mask[window]
     hull = np.zeros(inside.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(places - (x, y)), 1)
-    lacking = (solidity.fill + _SLACK) * hull.sum() - inside.sum()
-    bites = cv2.morphologyEx(hull & ~inside.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bites, connectivity=4)
-    colours = color_histograms.features(np.ascontiguousarray(image[part]))[..., 0]
-    result = inside.copy()
+    cv2.fillConvexPoly(hull, cv2.convexHull(pixels - (x, y)), 1)
+    missing_area = (hull_prior.median_solidity + _SOLIDITY_SLACK) * hull.sum() - inside.sum()
+    concavities = cv2.morphologyEx(hull & ~inside.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(concavities, connectivity=4)
+    color_bins = color_histograms.bin_indices(np.ascontiguousarray(image[window]))[..., 0]
+    grown = inside.copy()
     for k in sorted(range(1, count), key=lambda k: -stats[k, cv2.CC_STAT_AREA]):
-        area, bite = int(stats[k, cv2.CC_STAT_AREA]), labels == k
-        if not _LEAST * hull.sum() < area <= lacking:
+        area, concavity = int(stats[k, cv2.CC_STAT_AREA]), labels == k
+        if not _MIN_AREA_SHARE * hull.sum() < area <= missing_area:
             continue
-        if _bounded(bite, inside) > _BOUNDED and solidity.shown[colours[bite]].mean() > _KNOWN:
-            result |= bite
-            lacking -= area
-    if (result != inside).any():
-        result = cv2.morphologyEx(result.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
-    whole = mask.copy()
-    whole[part] |= result
-    return whole
+        if (
+            _contact_share(concavity, inside) > _MIN_CONTACT
+            and hull_prior.color_likelihood[color_bins[concavity]].mean() > _MIN_REFERENCE_SHARE
+        ):
+            grown |= concavity
+            missing_area -= area
+    if (grown != inside).any():
+        grown = cv2.morphologyEx(grown.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+    result = mask.copy()
+    result[window] |= grown
+    return result
 
 
-def _cut(mask: Array) -> bool:
-    return bool(max(mask[0].sum(), mask[-1].sum(), mask[:, 0].sum(), mask[:, -1].sum()) > _CUT * np.sqrt(mask.sum()))
+def _is_truncated(mask: Array) -> bool:
+    return bool(
+        max(mask[0].sum(), mask[-1].sum(), mask[:, 0].sum(), mask[:, -1].sum())
+        > _MAX_BORDER_LENGTH * np.sqrt(mask.sum())
+    )
 
 
-def _bounded(bite: Array, mask: Array) -> float:
+def _contact_share(concavity: Array, mask: Array) -> float:
     """Share of a bite's contour that lies on the mask, 0 to 1."""
-    around = (cv2.dilate(bite.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~bite
-    return float((around & mask).sum() / max(1, around.sum()))
+    outline = (cv2.dilate(concavity.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~concavity
+    return float((outline & mask).sum() / max(1, outline.sum()))

@@ -42,18 +42,18 @@ def warp(values: Array, flow: Array) -> Array:
     return cv2.remap(values, grid_x + flow[..., 0], grid_y + flow[..., 1], cv2.INTER_LINEAR)
 
 
-def global_similarity(image: Array, following: Array, points: Array) -> Array:
-    """Similarity (2, 3) that carries `image` onto `following` (uint8 grey), from corners (m, 1, 2) float32 of `image`.
+def global_similarity(image: Array, next_image: Array, points: Array) -> Array:
+    """Similarity (2, 3) that carries `image` onto `next_image` (uint8 grey), from corners (m, 1, 2) float32 of `image`.
 
     The identity when too few corners are tracked.
     """
     identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
     if points is None or len(points) < 6:
         return identity
-    moved, status, _ = cv2.calcOpticalFlowPyrLK(image, following, points, None)
-    good = status.ravel() == 1
-    if good.sum() < 6:
+    moved, status, _ = cv2.calcOpticalFlowPyrLK(image, next_image, points, None)
+    tracked = status.ravel() == 1
+    if tracked.sum() < 6:
         return identity
     cv2.setRNGSeed(0)
-    matrix, _ = cv2.estimateAffinePartial2D(points[good], moved[good], ransacReprojThreshold=1.5)
+    matrix, _ = cv2.estimateAffinePartial2D(points[tracked], moved[tracked], ransacReprojThreshold=1.5)
     return identity if matrix is None else matrix

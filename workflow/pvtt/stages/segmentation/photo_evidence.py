@@ -1,4 +1,4 @@
-"""Evidence that backends share: what the masks of a clip say beside the photos and the product's words."""
+"""Measures shared by the backends: how well the masks of a clip agree with the product photos and the prompt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from pvtt.imaging.resize import at_size, reduced
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import SHORT_SIDE
-from pvtt.stages.segmentation.concavity_filling import Solidity
+from pvtt.stages.segmentation.concavity_filling import HullPrior
 
 Array = np.ndarray
 
@@ -19,38 +19,69 @@ _OPEN_FORM = re.compile(r"\b(necklaces?|bracelets?|chains?|anklets?)\b", re.IGNO
 
 
 def sample_numbers(count: int, wanted: int) -> list[int]:
-    """Up to `wanted` frame numbers spread evenly over `count` frames, off the very ends when there are enough."""
+    """Up to `wanted` frame numbers, evenly spread over `count` frames and away from both ends."""
     wanted = min(count, wanted)
     return [int((k + 0.5) * count / wanted) for k in range(wanted)]
 
 
-def missing_colour(masked: Sequence[tuple[Array, Array]], references: Sequence[Array]) -> float | None:
-    """Share, 0 to 1, of the photos' colours that the masks do not show: a part of the product that they leave out.
+def missing_colour(masked_frames: Sequence[tuple[Array, Array]], references: Sequence[Array]) -> float | None:
+    """Share of the photos' colours that the masks do not show: a part of the product that the masks leave out.
 
-    `masked` are frames uint8 (h, w, 3) RGB with masks bool (h, w); `references` RGBA cut-outs. None without either.
+    Parameters
+    ----------
+    masked_frames : pairs of uint8 (h, w, 3) RGB and bool (h, w)
+        Frames with their masks.
+    references : uint8 (h, w, 4) RGBA
+        Cut-outs of the product's photos.
+
+    Returns
+    -------
+    Share in [0, 1]; None without opaque photos or without a mask.
     """
-    known = color_histograms.reference_histogram(references)
-    models = []
-    for frame, mask in masked:
+    reference = color_histograms.reference_histogram(references)
+    histograms = []
+    for frame, mask in masked_frames:
         small = reduced(frame, SHORT_SIDE)
         inside = at_size(mask, small.shape[:2])
         if inside.any():
-            models.append(color_histograms.histogram(color_histograms.features(small), inside))
-    return None if known is None or not models else 1 - color_histograms.known_share(known, np.mean(models, axis=0))
+            histograms.append(color_histograms.histogram(color_histograms.bin_indices(small), inside))
+    return (
+        None
+        if reference is None or not histograms
+        else 1 - color_histograms.reference_share(reference, np.mean(histograms, axis=0))
+    )
 
 
 def open_form_fill(masks: Sequence[Array], prompt: str) -> float | None:
-    """Median share of its hull that a mask, bool (h, w), fills, 0 to 1; None where no word names an open form."""
+    """Median solidity of the masks of a product whose name says that it is an open form.
+
+    Parameters
+    ----------
+    masks : bool (h, w)
+    prompt : str
+        Words for the product.
+
+    Returns
+    -------
+    Solidity in [0, 1]; None if no word names an open form such as a necklace, or without masks.
+    """
     if not _OPEN_FORM.search(prompt) or not masks:
         return None
-    return float(np.median([color_histograms.hull_fill(mask) for mask in masks]))
+    return float(np.median([color_histograms.solidity(mask) for mask in masks]))
 
 
-def shape_gap(masks: Sequence[Array], solidity: Solidity | None) -> float | None:
-    """How far the share of its hull that a product fills is from what it fills in its photos, 0 to 1; None without any.
+def shape_gap(masks: Sequence[Array], hull_prior: HullPrior | None) -> float | None:
+    """Distance of the masks' median solidity to the range of solidities in the product's photos.
 
-    The median over masks, bool (h, w), is compared with the least and the largest share of the photos.
+    Parameters
+    ----------
+    masks : bool (h, w)
+    hull_prior : HullPrior or None
+
+    Returns
+    -------
+    Difference in [0, 1], 0 inside the range; None without photos or masks.
     """
-    if solidity is None or not masks:
+    if hull_prior is None or not masks:
         return None
-    return solidity.gap(float(np.median([color_histograms.hull_fill(mask) for mask in masks])))
+    return hull_prior.gap(float(np.median([color_histograms.solidity(mask) for mask in masks])))

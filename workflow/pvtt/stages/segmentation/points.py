@@ -19,12 +19,18 @@ from pvtt.imaging.resize import reduced
 Array = np.ndarray
 
 _SHORT_SIDE = 480
-_RETURN_PX, _AGAIN_PX = 1.0, 0.7  # forward-backward error from frame to frame, and from a frame further away
-_NEAR, _FAR = 0.15, 0.1  # of the product's size: how far neighbours count, how far from its guess a point is found
-_WHOLE = 0.2  # weight of the product's motion beside that of the neighbours, one neighbour being 1
+_MAX_STEP_ERROR_PX, _MAX_REDETECTION_ERROR_PX = (
+    1.0,
+    0.7,
+)  # forward-backward error from frame to frame, and from a frame further away
+_NEIGHBOR_REACH, _MAX_REDETECTION_SHIFT = (
+    0.15,
+    0.1,
+)  # of the product's size: how far neighbours count, how far from its guess a point is found
+_GLOBAL_MOTION_WEIGHT = 0.2  # weight of the product's motion beside that of the neighbours, one neighbour being 1
 
 
-def follow_queries(frames: Array, masks: Array | Sequence[Array], queries: Array) -> Array:
+def track_queries(frames: Array, masks: Array | Sequence[Array], queries: Array) -> Array:
     """Paths of points, float32 (k, n, 2) as (x, y) in px of the frames, NaN where lost or hidden.
 
     frames: uint8 (n, h, w, 3) RGB. masks: bool (n, h, w), the product. queries: float (k, 3), each a frame and the
@@ -32,23 +38,25 @@ def follow_queries(frames: Array, masks: Array | Sequence[Array], queries: Array
     """
     greys = [cv2.cvtColor(reduced(frame, _SHORT_SIDE), cv2.COLOR_RGB2GRAY) for frame in frames]
     height, width = greys[0].shape
-    planes = [cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
+    masks_resized = [cv2.resize(m.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
     scale = np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
     queries = np.asarray(queries, np.float32).reshape(-1, 3)
-    start, places = queries[:, 0].astype(int), queries[:, 1:] / scale
+    start, positions = queries[:, 0].astype(int), queries[:, 1:] / scale
     paths = np.full((len(queries), len(frames), 2), np.nan, np.float32)
-    paths[np.arange(len(queries)), start] = places
+    paths[np.arange(len(queries)), start] = positions
     for order in (range(len(frames)), range(len(frames) - 1, -1, -1)):
-        state = _State(np.full_like(places, np.nan), np.zeros(len(places), bool), np.zeros(len(places), int), places)
+        state = _State(
+            np.full_like(positions, np.nan), np.zeros(len(positions), bool), np.zeros(len(positions), int), positions
+        )
         last = order[0]
         for number in order:
-            active = np.flatnonzero(~np.isnan(state.places[:, 0]))
+            active = np.flatnonzero(~np.isnan(state.positions[:, 0]))
             if len(active):
-                _advance(greys, planes[number], (last, number), state, active)
-                shown = active[state.seen[active]]
-                paths[shown, number] = state.places[shown]
+                _advance(greys, masks_resized[number], (last, number), state, active)
+                visible_points = active[state.visible[active]]
+                paths[visible_points, number] = state.positions[visible_points]
             begins = start == number
-            state.places[begins], state.seen[begins], state.found_at[begins] = places[begins], True, number
+            state.positions[begins], state.visible[begins], state.anchor_frame[begins] = positions[begins], True, number
             last = number
     return paths * scale
 
@@ -57,79 +65,89 @@ def follow_queries(frames: Array, masks: Array | Sequence[Array], queries: Array
 class _State:
     """Where k points are, whether they are seen, and the frame and place at which each was last surely found."""
 
-    places: Array
-    seen: Array
-    found_at: Array
-    found: Array
+    positions: Array
+    visible: Array
+    anchor_frame: Array
+    anchor: Array
 
     def __post_init__(self) -> None:
-        self.found = self.found.copy()
+        self.anchor = self.anchor.copy()
 
 
 def _advance(greys: list[Array], plane: Array, step: tuple[int, int], state: _State, active: Array) -> None:
     """Move the active points from one frame to the next, whose mask is `plane` (uint8)."""
     last, number = step
-    known = state.places[active]
-    moved, sure = _there_and_back(greys[last], greys[number], known, known, _RETURN_PX)
-    sure &= state.seen[active] & on_mask(plane, moved, 1)
+    previous = state.positions[active]
+    moved, reliable = _track_forward_backward(greys[last], greys[number], previous, previous, _MAX_STEP_ERROR_PX)
+    reliable &= state.visible[active] & on_mask(plane, moved, 1)
     size = max(4.0, float(np.sqrt(plane.sum())))
-    if not sure.all():
-        moved[~sure] = known[~sure] + _shared_motion(known, moved, sure, _NEAR * size)
-        hidden = np.flatnonzero(~state.seen[active] & on_mask(plane, moved, 1))
-        for frame in np.unique(state.found_at[active[hidden]]):
-            group = hidden[state.found_at[active[hidden]] == frame]
-            patch = state.found[active[group]]
-            again, right = _there_and_back(greys[frame], greys[number], patch, moved[group], _AGAIN_PX)
-            right &= (np.linalg.norm(again - moved[group], axis=1) < _FAR * size) & on_mask(plane, again, 0)
-            moved[group[right]], sure[group[right]] = again[right], True
-    state.seen[active] = sure | (state.seen[active] & on_mask(plane, moved, 1))
-    state.places[active] = moved
-    state.found[active[sure]], state.found_at[active[sure]] = moved[sure], number
+    if not reliable.all():
+        moved[~reliable] = previous[~reliable] + _shared_motion(previous, moved, reliable, _NEIGHBOR_REACH * size)
+        hidden = np.flatnonzero(~state.visible[active] & on_mask(plane, moved, 1))
+        for frame in np.unique(state.anchor_frame[active[hidden]]):
+            group = hidden[state.anchor_frame[active[hidden]] == frame]
+            patch = state.anchor[active[group]]
+            redetected, accepted = _track_forward_backward(
+                greys[frame], greys[number], patch, moved[group], _MAX_REDETECTION_ERROR_PX
+            )
+            accepted &= (np.linalg.norm(redetected - moved[group], axis=1) < _MAX_REDETECTION_SHIFT * size) & on_mask(
+                plane, redetected, 0
+            )
+            moved[group[accepted]], reliable[group[accepted]] = redetected[accepted], True
+    state.visible[active] = reliable | (state.visible[active] & on_mask(plane, moved, 1))
+    state.positions[active] = moved
+    state.anchor[active[reliable]], state.anchor_frame[active[reliable]] = moved[reliable], number
 
 
-def _there_and_back(first: Array, second: Array, known: Array, guess: Array, tolerance: float) -> tuple[Array, Array]:
-    """Places in the second image (float32 (m, 2)) of the points `known` of the first, and which came back."""
-    moved, ahead = _lucas_kanade(first, second, known, guess)
-    back, behind = _lucas_kanade(second, first, moved, known)
-    return moved, ahead & behind & (np.linalg.norm(back - known, axis=1) < tolerance)
+def _track_forward_backward(
+    first: Array, second: Array, previous: Array, guess: Array, tolerance: float
+) -> tuple[Array, Array]:
+    """Places in the second image (float32 (m, 2)) of the points `previous` of the first, and which came back."""
+    moved, ahead = _lucas_kanade(first, second, previous, guess)
+    back, behind = _lucas_kanade(second, first, moved, previous)
+    return moved, ahead & behind & (np.linalg.norm(back - previous, axis=1) < tolerance)
 
 
-def _lucas_kanade(first: Array, second: Array, known: Array, guess: Array) -> tuple[Array, Array]:
-    start, aim = (np.ascontiguousarray(points, np.float32)[:, None].copy() for points in (known, guess))
+def _lucas_kanade(first: Array, second: Array, previous: Array, guess: Array) -> tuple[Array, Array]:
+    start, initial_guess = (np.ascontiguousarray(points, np.float32)[:, None].copy() for points in (previous, guess))
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 30, 0.01)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+    moved, anchor, _ = cv2.calcOpticalFlowPyrLK(
         first,
         second,
         start,
-        aim,
+        initial_guess,
         winSize=(21, 21),
         maxLevel=3,
         criteria=criteria,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    return moved[:, 0], found.ravel() == 1
+    return moved[:, 0], anchor.ravel() == 1
 
 
-def _shared_motion(known: Array, moved: Array, sure: Array, reach: float) -> Array:
-    """Motion (m, 2) of the points that are not `sure`, from those that are: near ones, and a similarity of all."""
-    rest = known[~sure]
-    if sure.sum() < 3:
-        return np.zeros_like(rest)
-    motion = moved[sure] - known[sure]
-    whole = np.repeat(motion.mean(0)[None], len(rest), 0)
-    if sure.sum() >= 4:
+def _shared_motion(previous: Array, moved: Array, reliable: Array, reach: float) -> Array:
+    """Motion (m, 2) of the points that are not `reliable`, from those that are: near ones, and a similarity of all."""
+    unreliable_points = previous[~reliable]
+    if reliable.sum() < 3:
+        return np.zeros_like(unreliable_points)
+    motion = moved[reliable] - previous[reliable]
+    global_motion = np.repeat(motion.mean(0)[None], len(unreliable_points), 0)
+    if reliable.sum() >= 4:
         cv2.setRNGSeed(0)
-        matrix, _ = cv2.estimateAffinePartial2D(known[sure], moved[sure], ransacReprojThreshold=2.0)
-        whole = whole if matrix is None else rest @ matrix[:, :2].T + matrix[:, 2] - rest
-    weights = np.exp(-((rest[:, None] - known[sure][None]) ** 2).sum(2) / (2 * reach**2))
-    shared = ((weights @ motion) + _WHOLE * whole) / (weights.sum(1) + _WHOLE)[:, None]
-    return shared.astype(np.float32)
+        matrix, _ = cv2.estimateAffinePartial2D(previous[reliable], moved[reliable], ransacReprojThreshold=2.0)
+        global_motion = (
+            global_motion if matrix is None else unreliable_points @ matrix[:, :2].T + matrix[:, 2] - unreliable_points
+        )
+    weights = np.exp(-((unreliable_points[:, None] - previous[reliable][None]) ** 2).sum(2) / (2 * reach**2))
+    motion_of_rest = ((weights @ motion) + _GLOBAL_MOTION_WEIGHT * global_motion) / (
+        weights.sum(1) + _GLOBAL_MOTION_WEIGHT
+    )[:, None]
+    return motion_of_rest.astype(np.float32)
 
 
-def on_mask(plane: Array, places: Array, margin: int) -> Array:
+def on_mask(plane: Array, positions: Array, margin: int) -> Array:
     """Whether points (m, 2) lie within `margin` px of a mask, uint8 (h, w); bool (m,)."""
     near = cv2.dilate(plane, np.ones((2 * margin + 1,) * 2, np.uint8))
-    columns, rows = np.rint(np.clip(places, -1e6, 1e6)).astype(int).T
+    columns, rows = np.rint(np.clip(positions, -1e6, 1e6)).astype(int).T
     inside = (columns >= 0) & (rows >= 0) & (columns < plane.shape[1]) & (rows < plane.shape[0])
     inside[inside] = near[rows[inside], columns[inside]] > 0
     return inside

@@ -182,9 +182,9 @@ def _of_stills(frames: list[Array], masks: list[Array], shown: Array) -> dict[st
 
 
 def _still(frame: Array, mask: Array) -> tuple[float, float, float, float, float]:
-    index = color_histograms.features(frame)
+    index = color_histograms.bin_indices(frame)
     around = ring(mask, 2, 12)
-    apart = 1 - color_histograms.overlap(
+    apart = 1 - color_histograms.bhattacharyya(
         color_histograms.histogram(index, mask), color_histograms.histogram(index, around)
     )
     return border_contact(mask), _side_to_side(mask), apart, _edge_support(frame, mask), _raggedness(mask)

@@ -14,15 +14,15 @@ import numpy as np
 
 from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation.motion import global_similarity
-from pvtt.stages.segmentation.points import follow_queries
+from pvtt.stages.segmentation.points import track_queries
 
-__all__ = ["build_track", "camera_path", "empty_track", "follow_points", "follow_queries"]
+__all__ = ["build_track", "camera_path", "empty_track", "track_points", "track_queries"]
 
 Array = np.ndarray
 
-MOST_POINTS = 32
+MAX_POINTS = 32
 _SHORT_SIDE = 480
-_EMPTY_AREA = 0.06  # of the frame: the box where a product can be placed in an empty scene
+_PLACEMENT_AREA = 0.06  # of the frame: the box where a product can be placed in an empty scene
 
 
 def build_track(frames: Array, masks: Array) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def build_track(frames: Array, masks: Array) -> dict[str, Any]:
     objects = []
     for number, plane in enumerate(masks, 1):
         areas = plane.reshape(len(plane), -1).sum(1) / size
-        seen = areas[areas > 0]
-        mean = round(float(seen.mean()), 6) if len(seen) else 0.0
-        objects.append({"id": number, "visible_frames": len(seen), "mean_area": mean})
-    points = follow_points(frames, union) if any(mask.any() for mask in union) else []
+        visible_areas = areas[areas > 0]
+        mean = round(float(visible_areas.mean()), 6) if len(visible_areas) else 0.0
+        objects.append({"id": number, "visible_frames": len(visible_areas), "mean_area": mean})
+    points = track_points(frames, union) if any(mask.any() for mask in union) else []
     return {"frames": [_frame(mask) for mask in union], "objects": objects, "points": points}
 
 
@@ -47,18 +47,18 @@ def _frame(mask: Array) -> dict[str, Any]:
     return {"visible": True, "box": box, "area": round(float(mask.mean()), 6)}
 
 
-def follow_points(frames: Array, masks: Sequence[Array]) -> list[dict[str, Any]]:
+def track_points(frames: Array, masks: Sequence[Array]) -> list[dict[str, Any]]:
     """At most 32 corners of the largest mask's frame, followed both ways while they stay on the product."""
     start = int(np.argmax([mask.sum() for mask in masks]))
     grey = cv2.cvtColor(reduced(frames[start], _SHORT_SIDE), cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
     plane = cv2.resize(masks[start].astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    spacing = max(4.0, float(np.sqrt(plane.sum() / (2 * MOST_POINTS))))
-    corners = cv2.goodFeaturesToTrack(grey, MOST_POINTS, 0.02, spacing, mask=plane)
+    spacing = max(4.0, float(np.sqrt(plane.sum() / (2 * MAX_POINTS))))
+    corners = cv2.goodFeaturesToTrack(grey, MAX_POINTS, 0.02, spacing, mask=plane)
     if corners is None:
         return []
-    places = corners[:, 0] * np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
-    paths = follow_queries(frames, masks, np.column_stack([np.full(len(places), start), places]))
+    positions = corners[:, 0] * np.array([frames.shape[2] / width, frames.shape[1] / height], np.float32)
+    paths = track_queries(frames, masks, np.column_stack([np.full(len(positions), start), positions]))
     return [{"xy": [_point(place) for place in path]} for path in paths]
 
 
@@ -72,18 +72,18 @@ def empty_track(frames: Array) -> dict[str, Any]:
     The camera's motion is a similarity fitted to the whole frame's corners, accumulated from the first frame.
     """
     height, width = frames.shape[1:3]
-    side = min(float(np.sqrt(_EMPTY_AREA * height * width)), height, width)
+    side = min(float(np.sqrt(_PLACEMENT_AREA * height * width)), height, width)
     centre = np.array([width / 2, min(0.62 * height, height - side / 2)])
     motions = camera_path(frames)
     rows = []
     for matrix in motions:
         middle = matrix[:, :2] @ centre + matrix[:, 2]
         half = side * float(np.sqrt(abs(np.linalg.det(matrix[:, :2])))) / 2
-        rows.append(_placed(middle, half, width, height))
+        rows.append(_clipped_box(middle, half, width, height))
     return {"frames": rows, "objects": [], "points": []}
 
 
-def _placed(middle: Array, half: float, width: int, height: int) -> dict[str, Any]:
+def _clipped_box(middle: Array, half: float, width: int, height: int) -> dict[str, Any]:
     left, right = (round(float(np.clip(middle[0] + s * half, 0, width))) for s in (-1, 1))
     top, bottom = (round(float(np.clip(middle[1] + s * half, 0, height))) for s in (-1, 1))
     if right - left < 2 or bottom - top < 2:

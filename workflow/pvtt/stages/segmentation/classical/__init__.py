@@ -16,17 +16,17 @@ import numpy as np
 from pvtt.backends.base import Embedded
 from pvtt.imaging.morphology import tolerant_iou
 from pvtt.imaging.resize import at_size, reduced
-from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation, nothing
-from pvtt.stages.segmentation.classical.cosegmentation import Discovery, discover
-from pvtt.stages.segmentation.classical.instances import separate
-from pvtt.stages.segmentation.classical.mask_tracking import carry
-from pvtt.stages.segmentation.classical.overlay import overlays
+from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation
+from pvtt.stages.segmentation.classical.cosegmentation import InitialDetections, cosegment
+from pvtt.stages.segmentation.classical.instances import split_instances
+from pvtt.stages.segmentation.classical.mask_tracking import track_mask
+from pvtt.stages.segmentation.classical.overlay import detect_overlays
 from pvtt.stages.segmentation.classical.propagation import refine
 from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fill, sample_numbers, shape_gap
 
 Array = np.ndarray
 
-_MOST_ENLARGED = 1.75
+_MAX_ENLARGEMENT = 1.75
 
 
 class Backend(Embedded):
@@ -43,48 +43,50 @@ class Backend(Embedded):
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
         """Find and follow the product; see `base.SegmentationBackend.segment`."""
         numbers = sample_numbers(len(frames), self._samples)
-        covered = overlays([reduced(frame, SHORT_SIDE) for frame in frames])
+        overlay_masks = detect_overlays([reduced(frame, SHORT_SIDE) for frame in frames])
         sampled = [(number, frames[number]) for number in numbers]
-        found = discover(sampled, references, [covered[number] for number in numbers])
-        if found is None:
-            return nothing(frames, "nothing in the clip stands out from its ground")
-        work = [resized_frame(frame, self._work_side) for frame in frames]
-        carried, models = carry(work, covered, found)
-        del work
-        full = np.empty(frames.shape[:3], bool)
-        for number, mask in enumerate(carried.masks):
-            full[number] = refine(frames[number], mask, models)
-        evidence = _evidence(found, carried.masks, prompt)
-        missing = missing_colour([(frames[number], full[number]) for number in numbers], references)
+        detections = cosegment(sampled, references, [overlay_masks[number] for number in numbers])
+        if detections is None:
+            return Segmentation.empty(frames, "nothing in the clip stands out from its ground")
+        working_frames = [resize_to_short_side(frame, self._work_side) for frame in frames]
+        tracklet, models = track_mask(working_frames, overlay_masks, detections)
+        del working_frames
+        full_masks = np.empty(frames.shape[:3], bool)
+        for number, mask in enumerate(tracklet.masks):
+            full_masks[number] = refine(frames[number], mask, models)
+        evidence = _evidence(detections, tracklet.masks, prompt)
+        missing = missing_colour([(frames[number], full_masks[number]) for number in numbers], references)
         if missing is not None:
             evidence["missing_colour"] = missing
-        return Segmentation(separate(full, found.numbers[found.best]), carried.confidence, evidence)
+        return Segmentation(
+            split_instances(full_masks, detections.numbers[detections.best]), tracklet.confidence, evidence
+        )
 
 
-def resized_frame(frame: Array, short_side: int) -> Array:
+def resize_to_short_side(frame: Array, short_side: int) -> Array:
     """Frame (h, w, 3) with a short side of `short_side`, at most 1.75 times its own.
 
     Filters have windows of a fixed size, which swallow the thin parts of small frames.
     """
-    scale = min(_MOST_ENLARGED, short_side / min(frame.shape[:2]))
+    scale = min(_MAX_ENLARGEMENT, short_side / min(frame.shape[:2]))
     if scale <= 1:
         return reduced(frame, short_side)
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 
 
-def _evidence(found: Discovery, masks: Sequence[Array], prompt: str) -> dict[str, float]:
+def _evidence(detections: InitialDetections, masks: Sequence[Array], prompt: str) -> dict[str, float]:
     """Clip-level evidence: rivals of the product, likeness to the photos, detections against the carried masks."""
-    pairs = [(mask, masks[number]) for number, mask in zip(found.numbers, found.masks, strict=True)]
-    agreement = [tolerant_iou(mask, at_size(carried, mask.shape)) for mask, carried in pairs]
-    evidence = {"ambiguity": found.ambiguity, "agreement": float(np.median(agreement))}
-    if found.likeness is None:
-        evidence |= {"skin_share": found.skin_share, "ambiguity_unseen": found.ambiguity}
+    pairs = [(mask, masks[number]) for number, mask in zip(detections.numbers, detections.masks, strict=True)]
+    agreement = [tolerant_iou(mask, at_size(tracked, mask.shape)) for mask, tracked in pairs]
+    evidence = {"ambiguity": detections.ambiguity, "agreement": float(np.median(agreement))}
+    if detections.likeness is None:
+        evidence |= {"skin_share": detections.skin_share, "ambiguity_unseen": detections.ambiguity}
     else:
-        evidence["likeness"] = found.likeness
-    shown = [carried for _, carried in pairs]
+        evidence["likeness"] = detections.likeness
+    shown = [tracked for _, tracked in pairs]
     for name, value in (
         ("open_form_fill", open_form_fill(shown, prompt)),
-        ("shape_gap", shape_gap(shown, found.solidity)),
+        ("shape_gap", shape_gap(shown, detections.hull_prior)),
     ):
         if value is not None:
             evidence[name] = value

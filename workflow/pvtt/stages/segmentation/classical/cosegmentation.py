@@ -18,49 +18,62 @@ from pvtt.imaging.morphology import ring
 from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import SHORT_SIDE
-from pvtt.stages.segmentation.classical.feature_matching import PlaceFinder
-from pvtt.stages.segmentation.classical.frame_features import Region, View, choose, regions_of, score
-from pvtt.stages.segmentation.classical.pixel_labeling import GuidedFilter, drop_specks, label, main_parts
-from pvtt.stages.segmentation.classical.saliency import saliency
-from pvtt.stages.segmentation.classical.shadow_edges import DEEP_SHARE, enclosed, shaded_evidence
-from pvtt.stages.segmentation.concavity_filling import Solidity, filled, photographed
+from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
+from pvtt.stages.segmentation.classical.frame_features import (
+    FrameFeatures,
+    Region,
+    connected_regions,
+    score_regions,
+    select_regions,
+)
+from pvtt.stages.segmentation.classical.pixel_labeling import (
+    GuidedFilter,
+    largest_components,
+    mean_field,
+    remove_small_objects,
+)
+from pvtt.stages.segmentation.classical.saliency import estimate_saliency
+from pvtt.stages.segmentation.classical.shadow_edges import DEEP_SHADOW_SHARE, closed_contours, shadow_tolerant_log_odds
+from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
 
 Array = np.ndarray
 
-_LARGEST_HAND = 0.4  # of the frame
-_SHOWN = 0.5  # share of a skin-coloured region's colours that the photos show, for it to be the product's
-_LEAST_SALIENT, _LARGEST_CLOSED = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
-_CLEARLY_SALIENT, _GROUND_COLOURS = 0.5, 0.6  # mean saliency; overlap with the ground's colours
-_LIKELY_GROUND = 0.15  # saliency below it
-_LEAST_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_MAX_SKIN_AREA = 0.4  # of the frame
+_MIN_REFERENCE_SHARE = 0.5  # share of a skin-coloured region's colours that the photos show, for it to be the product's
+_MIN_SALIENCY, _MAX_CLOSED_AREA = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
+_HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; overlap with the ground's colours
+_BACKGROUND_SALIENCY = 0.15  # saliency below it
+_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
 
 
 @dataclass(frozen=True)
-class Discovery:
+class InitialDetections:
     """The product as found in the sampled frames."""
 
     numbers: list[int]
     masks: list[Array]
     scores: list[float]
-    product: Array
-    ground: Array
+    foreground: Array
+    background: Array
     ambiguity: float
     likeness: float | None
     skin_share: float
-    placed: int
-    indices: list[Array]
-    sought: Array  # colours of the product as found and as photographed
-    solidity: Solidity | None  # of the product in its photos
+    n_matched: int
+    bins_per_frame: list[Array]
+    target_histogram: Array  # colours of the product as found and as photographed
+    hull_prior: HullPrior | None  # of the product in its photos
 
-    def fit(self, k: int, mask: Array) -> float:
+    def color_contrast(self, k: int, mask: Array) -> float:
         """How much more a mask, bool (h, w), of the k-th sampled frame has the product's colours than its surroundings.
 
         -1 to 1; -1 for an empty mask.
         """
         if not mask.any():
             return -1.0
-        inside, around = (color_histograms.histogram(self.indices[k], region) for region in (mask, ring(mask)))
-        return color_histograms.overlap(inside, self.sought) - color_histograms.overlap(around, self.sought)
+        inside, around = (color_histograms.histogram(self.bins_per_frame[k], region) for region in (mask, ring(mask)))
+        return color_histograms.bhattacharyya(inside, self.target_histogram) - color_histograms.bhattacharyya(
+            around, self.target_histogram
+        )
 
     @property
     def best(self) -> int:
@@ -68,23 +81,29 @@ class Discovery:
         return int(np.argmax(self.scores))
 
 
-def view_of(number: int, frame: Array, finder: PlaceFinder | None, covered: Array, solidity: Solidity | None) -> View:
-    """Evidence of one frame (uint8 (h, w, 3) RGB); `covered`: where an overlay lies, bool at the reduced size."""
+def extract_features(
+    number: int, frame: Array, matcher: PhotoMatcher | None, overlay_mask: Array, hull_prior: HullPrior | None
+) -> FrameFeatures:
+    """Evidence of one frame (uint8 (h, w, 3) RGB); `overlay_masks`: where an overlay lies, bool at the reduced size."""
     image = reduced(frame, SHORT_SIDE)
-    salient, ground = saliency(image)
+    saliency, background = estimate_saliency(image)
     corners = None
-    if finder is not None:
+    if matcher is not None:
         larger = reduced(frame, 2 * SHORT_SIDE)
-        corners = finder.find(larger)
+        corners = matcher.match(larger)
         corners = None if corners is None else corners * (image.shape[0] / larger.shape[0])
-    place = None if corners is None else _place_map(corners, image.shape[:2])
-    foreign = foreign_skin(image, None if solidity is None else solidity.shown) | covered
-    index, guided = color_histograms.features(image), GuidedFilter(image)
-    closed = soft = np.zeros(covered.shape, bool)
-    if solidity is not None and solidity.solid:
-        closed, soft = enclosed(image, _outer_tenth(salient.shape) & (salient < _LIKELY_GROUND) & ~foreign)
-        closed = _salient_parts(closed, salient, index)
-    return View(number, image, index, salient, ground, foreign, place, closed, soft, guided)
+    location_prior = None if corners is None else _location_log_odds(corners, image.shape[:2])
+    distractors = foreign_skin(image, None if hull_prior is None else hull_prior.color_likelihood) | overlay_mask
+    bins, guide = color_histograms.bin_indices(image), GuidedFilter(image)
+    closed_regions = soft_regions = np.zeros(overlay_mask.shape, bool)
+    if hull_prior is not None and hull_prior.is_solid:
+        closed_regions, soft_regions = closed_contours(
+            image, _outer_tenth(saliency.shape) & (saliency < _BACKGROUND_SALIENCY) & ~distractors
+        )
+        closed_regions = _salient_parts(closed_regions, saliency, bins)
+    return FrameFeatures(
+        number, image, bins, saliency, background, distractors, location_prior, closed_regions, soft_regions, guide
+    )
 
 
 def _outer_tenth(shape: tuple[int, ...]) -> Array:
@@ -95,24 +114,27 @@ def _outer_tenth(shape: tuple[int, ...]) -> Array:
     return outer
 
 
-def _salient_parts(closed: Array, salient: Array, index: Array) -> Array:
+def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array:
     """Connected parts of what is closed off that stand out, bool (h, w).
 
     The veins of a marble or a horizon close off parts of the ground: these are large, or little salient and of the
-    colours (`index` from `appearance.features`) of the rest.
+    colours (`bins` from `color_histograms.bin_indices`) of the rest.
     """
-    count, labels = cv2.connectedComponents(closed.astype(np.uint8), connectivity=4)
+    count, labels = cv2.connectedComponents(closed_regions.astype(np.uint8), connectivity=4)
     areas = np.bincount(labels.ravel(), minlength=count)
-    means = np.bincount(labels.ravel(), salient.ravel(), count) / np.maximum(areas, 1)
-    kept = (means > _LEAST_SALIENT) & (areas < _LARGEST_CLOSED * labels.size)
+    means = np.bincount(labels.ravel(), saliency.ravel(), count) / np.maximum(areas, 1)
+    kept = (means > _MIN_SALIENCY) & (areas < _MAX_CLOSED_AREA * labels.size)
     kept[0] = False
-    rest = color_histograms.histogram(index, ~closed)
-    for k in np.flatnonzero(kept & (means < _CLEARLY_SALIENT)):
-        kept[k] = color_histograms.overlap(color_histograms.histogram(index, labels == k), rest) < _GROUND_COLOURS
+    rest = color_histograms.histogram(bins, ~closed_regions)
+    for k in np.flatnonzero(kept & (means < _HIGH_SALIENCY)):
+        kept[k] = (
+            color_histograms.bhattacharyya(color_histograms.histogram(bins, labels == k), rest)
+            < _MAX_BACKGROUND_OVERLAP
+        )
     return kept[labels]
 
 
-def _place_map(corners: Array, shape: tuple[int, int]) -> Array:
+def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
     """Log-odds of place: nought inside the quadrilateral grown by a tenth, falling to -4 outside."""
     centre = corners.mean(0)
     grown = centre + 1.1 * (corners - centre)
@@ -122,37 +144,39 @@ def _place_map(corners: Array, shape: tuple[int, int]) -> Array:
     return np.where(inside > 0, 1.0, -np.minimum(distance / 2, 4)).astype(np.float32)
 
 
-def foreign_skin(image: Array, shown: Array | None) -> Array:
+def foreign_skin(image: Array, color_likelihood: Array | None) -> Array:
     """Skin-coloured regions that are not the product's, bool (h, w).
 
     Those connected to the frame's border, as hands and arms come in from outside, and with photos also those whose
     colours these do not show, and those that touch something unlike the photos which comes in from outside: a sleeve.
-    What fills much of the frame is a ground of wood, of which the product may be a part. `shown` is
-    `appearance.likeness`, None without photos.
+    What fills much of the frame is a ground of wood, of which the product may be a part. `color_likelihood` is
+    `color_histograms.color_likelihood`, None without photos.
     """
-    likely = cv2.blur(color_histograms.skin_probability(image), (3, 3)) > 0.5
-    count, labels = cv2.connectedComponents(likely.astype(np.uint8), connectivity=4)
+    skin = cv2.blur(color_histograms.skin_probability(image), (3, 3)) > 0.5
+    count, labels = cv2.connectedComponents(skin.astype(np.uint8), connectivity=4)
     if count <= 1:
-        return np.zeros(likely.shape, bool)
+        return np.zeros(skin.shape, bool)
     areas = np.bincount(labels.ravel(), minlength=count)
-    foreign = _at_border(labels, count)
-    if shown is not None:
-        like = shown[color_histograms.features(image)[..., 0]]
-        foreign |= np.bincount(labels.ravel(), like.ravel(), count) < _SHOWN * areas
-        foreign[np.unique(labels[cv2.dilate(_sleeves(image, like, likely), np.ones((5, 5), np.uint8)) > 0])] = True
-    foreign &= areas < _LARGEST_HAND * labels.size
-    foreign[0] = False
-    return foreign[labels]
+    distractors = _at_border(labels, count)
+    if color_likelihood is not None:
+        likelihood = color_likelihood[color_histograms.bin_indices(image)[..., 0]]
+        distractors |= np.bincount(labels.ravel(), likelihood.ravel(), count) < _MIN_REFERENCE_SHARE * areas
+        distractors[
+            np.unique(labels[cv2.dilate(_sleeve_mask(image, likelihood, skin), np.ones((5, 5), np.uint8)) > 0])
+        ] = True
+    distractors &= areas < _MAX_SKIN_AREA * labels.size
+    distractors[0] = False
+    return distractors[labels]
 
 
-def _sleeves(image: Array, like: Array, skin: Array) -> Array:
+def _sleeve_mask(image: Array, likelihood: Array, skin: Array) -> Array:
     """What edges close off from the ground, is unlike the photos and touches the border, uint8 (h, w)."""
-    closed, _ = enclosed(image, _outer_tenth(skin.shape))
-    strange = closed & (cv2.blur(like, (3, 3)) < _SHOWN) & ~skin
-    count, labels = cv2.connectedComponents(strange.astype(np.uint8), connectivity=4)
-    coming = _at_border(labels, count)
-    coming[0] = False
-    return coming[labels].astype(np.uint8)
+    closed_regions, _ = closed_contours(image, _outer_tenth(skin.shape))
+    unlike_photos = closed_regions & (cv2.blur(likelihood, (3, 3)) < _MIN_REFERENCE_SHARE) & ~skin
+    count, labels = cv2.connectedComponents(unlike_photos.astype(np.uint8), connectivity=4)
+    from_border = _at_border(labels, count)
+    from_border[0] = False
+    return from_border[labels].astype(np.uint8)
 
 
 def _at_border(labels: Array, count: int) -> Array:
@@ -161,128 +185,175 @@ def _at_border(labels: Array, count: int) -> Array:
     return np.bincount(edge, minlength=count) >= 4
 
 
-def discover(
-    frames: Sequence[tuple[int, Array]], references: Sequence[Array], covered: Sequence[Array]
-) -> Discovery | None:
+def cosegment(
+    frames: Sequence[tuple[int, Array]], references: Sequence[Array], overlay_masks: Sequence[Array]
+) -> InitialDetections | None:
     """Find the product in sampled frames (number, uint8 (h, w, 3) RGB); None when nothing stands out.
 
-    `references` are RGBA cut-outs (may be empty), `covered` says where overlays lie, bool (h, w) at the reduced size.
-    Masks are bool at a short side of `SHORT_SIDE`.
+    Parameters
+    ----------
+    frames : (frame number, uint8 (h, w, 3) RGB) of each sampled frame.
+    references : product cut-outs, uint8 (h, w, 4) RGBA; may be empty.
+    overlay_masks : bool (h, w) per sampled frame at a short side of `SHORT_SIDE` px, True where a graphic overlay lies.
+
+    Returns
+    -------
+    Masks bool (h, w) at a short side of `SHORT_SIDE` px with their scores and colour models.
+
+    References
+    ----------
+    Rother et al., "Cosegmentation of image pairs by histogram matching", CVPR 2006.
     """
-    finder = PlaceFinder(references) if references else None
-    solidity = photographed(references)
-    views = [view_of(n, frame, finder, over, solidity) for (n, frame), over in zip(frames, covered, strict=True)]
-    known = color_histograms.reference_histogram(references)
-    label_together(views, known, rounds=4)
-    regions = [region for k in range(len(views)) for region in regions_of(k, views[k])]
-    score(regions, views, known)
-    chosen, ambiguity = choose(regions, len(views), color_histograms.shows_one_part(references))
-    if not chosen:
+    matcher = PhotoMatcher(references) if references else None
+    hull_prior = estimate_hull_prior(references)
+    features = [
+        extract_features(n, frame, matcher, overlay_mask, hull_prior)
+        for (n, frame), overlay_mask in zip(frames, overlay_masks, strict=True)
+    ]
+    reference = color_histograms.reference_histogram(references)
+    joint_labeling(features, reference, rounds=4)
+    regions = [region for k in range(len(features)) for region in connected_regions(k, features[k])]
+    score_regions(regions, features, reference)
+    selected, ambiguity = select_regions(regions, len(features), color_histograms.is_single_part(references))
+    if not selected:
         return None
-    return _refine(views, chosen, ambiguity, known, solidity)
+    return _refine(features, selected, ambiguity, reference, hull_prior)
 
 
-def label_together(views: Sequence[View], known: Array | None, rounds: int) -> None:
-    """Fill `found` (probability of the product) of all views, estimating one colour model for all of them."""
-    priors = [_prior(view, known) for view in views]
-    weights = [_first_weights(view, known) for view in views]
+def joint_labeling(features: Sequence[FrameFeatures], reference: Array | None, rounds: int) -> None:
+    """Fill `probability` (probability of the product) of all views, estimating one colour model for all of them."""
+    priors = [_prior(frame, reference) for frame in features]
+    weights = [_first_weights(frame, reference) for frame in features]
     for _ in range(rounds):
-        product, ground = _models(views, weights, known)
-        light = color_histograms.log_ratio(product, color_histograms.shadowed(ground))
-        deep = color_histograms.log_ratio(product, color_histograms.shadowed(ground, DEEP_SHARE, color_histograms.DEEP))
+        foreground, background = _models(features, weights, reference)
+        light = color_histograms.log_ratio(foreground, color_histograms.add_shadows(background))
+        deep = color_histograms.log_ratio(
+            foreground, color_histograms.add_shadows(background, DEEP_SHADOW_SHARE, color_histograms.DEEP)
+        )
         odds = [
             np.where(
-                v.soft,
-                color_histograms.evidence(np.minimum(light, deep), v.index),
-                color_histograms.evidence(light, v.index),
+                v.soft_regions,
+                color_histograms.pixel_log_odds(np.minimum(light, deep), v.bins),
+                color_histograms.pixel_log_odds(light, v.bins),
             )
             + prior
-            for v, prior in zip(views, priors, strict=True)
+            for v, prior in zip(features, priors, strict=True)
         ]
-        weights = [label(plane, view.guided) for plane, view in zip(odds, views, strict=True)]
-    for view, weight in zip(views, weights, strict=True):
-        view.found = weight
+        weights = [mean_field(plane, frame.guide) for plane, frame in zip(odds, features, strict=True)]
+    for frame, weight in zip(features, weights, strict=True):
+        frame.probability = weight
 
 
-def _prior(view: View, known: Array | None) -> Array:
-    prior = np.clip(np.log((view.salient + 0.03) / (1.03 - view.salient)), -3, 3) - 0.5
-    prior = prior if known is None else 0.5 * prior
-    shown = 1.0 if known is None else color_histograms.likeness(known)[view.index[..., 0]]
-    prior = prior + np.where(view.closed, 3 * shown, -1.0 if view.closed.any() else 0.0)
-    prior = prior - 3 * view.foreign
-    return prior if view.place is None else 0.3 * prior + view.place
+def _prior(frame: FrameFeatures, reference: Array | None) -> Array:
+    prior = np.clip(np.log((frame.saliency + 0.03) / (1.03 - frame.saliency)), -3, 3) - 0.5
+    prior = prior if reference is None else 0.5 * prior
+    color_likelihood = 1.0 if reference is None else color_histograms.color_likelihood(reference)[frame.bins[..., 0]]
+    prior = prior + np.where(frame.closed_regions, 3 * color_likelihood, -1.0 if frame.closed_regions.any() else 0.0)
+    prior = prior - 3 * frame.distractors
+    return prior if frame.location_prior is None else 0.3 * prior + frame.location_prior
 
 
-def _first_weights(view: View, known: Array | None) -> Array:
-    start = np.maximum(view.salient, 0.6 * view.closed) * (1 - 0.9 * view.foreign)
-    if known is not None:
+def _first_weights(frame: FrameFeatures, reference: Array | None) -> Array:
+    start = np.maximum(frame.saliency, 0.6 * frame.closed_regions) * (1 - 0.9 * frame.distractors)
+    if reference is not None:
         # Against what competes with the product for attention, not against the ground that saliency excludes already.
-        everything = color_histograms.histogram(
-            view.index, 0.1 + view.salient if view.place is None else view.place > 0
+        scene_histogram = color_histograms.histogram(
+            frame.bins,
+            0.1 + frame.saliency if frame.location_prior is None else frame.location_prior > 0,
         )
-        ratio = color_histograms.log_ratio(color_histograms.blend(everything, known, 1.0), everything)
-        like = color_histograms.evidence(ratio, view.index)
-        start = (0.25 + start) / 1.25 / (1 + np.exp(-1.5 * like))
-    return start if view.place is None else start * (view.place > 0)
+        ratio = color_histograms.log_ratio(
+            color_histograms.blend_reference(scene_histogram, reference, 1.0), scene_histogram
+        )
+        likelihood = color_histograms.pixel_log_odds(ratio, frame.bins)
+        start = (0.25 + start) / 1.25 / (1 + np.exp(-1.5 * likelihood))
+    return start if frame.location_prior is None else start * (frame.location_prior > 0)
 
 
 def _models(
-    views: Sequence[View], weights: Sequence[Array], known: Array | None, like: Array | None = None
+    features: Sequence[FrameFeatures],
+    weights: Sequence[Array],
+    reference: Array | None,
+    likelihood: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Colours of product and ground over all views; views whose product is unlike `like` count less."""
-    found = [color_histograms.histogram(v.index, w) for v, w in zip(views, weights, strict=True)]
-    trust = None if like is None else [color_histograms.overlap(histogram, like) ** 4 + 1e-6 for histogram in found]
-    product = np.average(found, axis=0, weights=trust)
-    ground = np.mean([color_histograms.histogram(v.index, 1 - w) for v, w in zip(views, weights, strict=True)], axis=0)
-    return color_histograms.blend(product, known, 0.6), ground
+    """Colours of product and ground over all views; views whose product is unlike `likelihood` count less."""
+    histograms = [color_histograms.histogram(v.bins, w) for v, w in zip(features, weights, strict=True)]
+    weights_by_frame = (
+        None
+        if likelihood is None
+        else [color_histograms.bhattacharyya(histogram, likelihood) ** 4 + 1e-6 for histogram in histograms]
+    )
+    foreground = np.average(histograms, axis=0, weights=weights_by_frame)
+    background = np.mean(
+        [color_histograms.histogram(v.bins, 1 - w) for v, w in zip(features, weights, strict=True)], axis=0
+    )
+    return color_histograms.blend_reference(foreground, reference, 0.6), background
 
 
 def _refine(
-    views: Sequence[View],
-    chosen: Sequence[Sequence[Region]],
+    features: Sequence[FrameFeatures],
+    selected: Sequence[Sequence[Region]],
     ambiguity: float,
-    known: Array | None,
-    solidity: Solidity | None,
-) -> Discovery:
+    reference: Array | None,
+    hull_prior: HullPrior | None,
+) -> InitialDetections:
     """Label again with models of the chosen regions alone; everything else has become ground."""
     weights = []
-    for view, regions in zip(views, chosen, strict=True):
-        mask = np.any([region.mask for region in regions], axis=0) if regions else np.zeros(view.salient.shape, bool)
+    for frame, regions in zip(features, selected, strict=True):
+        mask = np.any([region.mask for region in regions], axis=0) if regions else np.zeros(frame.saliency.shape, bool)
         weights.append(mask.astype(np.float32))
     masks = [weight > 0.5 for weight in weights]
-    like = known
-    if like is None:
-        like = max((region for regions in chosen for region in regions), key=lambda region: region.score).colours
+    likelihood = reference
+    if likelihood is None:
+        likelihood = max(
+            (region for regions in selected for region in regions), key=lambda region: region.score
+        ).colours
     for _ in range(2):
-        product, ground = _models(views, [m.astype(np.float32) for m in masks], known, like)
+        foreground, background = _models(features, [m.astype(np.float32) for m in masks], reference, likelihood)
         masks = []
-        for view, weight in zip(views, weights, strict=True):
-            near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * _hull(weight > 0.5))
-            place = np.where(near > 0, 0.5 * _prior(view, known) + 0.5 * weight, -6)
-            least = 0.3 * _LEAST_AREA * weight.size
-            odds = shaded_evidence(view.index, view.image, product, ground, near > 0) + place
-            mask = main_parts(drop_specks(label(odds, view.guided) > 0.5, least))
-            masks.append(filled(mask, view.image, solidity))
-    product, ground = _models(views, [m.astype(np.float32) for m in masks], None, like)
+        for frame, weight in zip(features, weights, strict=True):
+            near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * _convex_hull(weight > 0.5))
+            location_prior = np.where(near > 0, 0.5 * _prior(frame, reference) + 0.5 * weight, -6)
+            least = 0.3 * _MIN_AREA * weight.size
+            odds = shadow_tolerant_log_odds(frame.bins, frame.image, foreground, background, near > 0) + location_prior
+            mask = largest_components(remove_small_objects(mean_field(odds, frame.guide) > 0.5, least))
+            masks.append(fill_concavities(mask, frame.image, hull_prior))
+    foreground, background = _models(features, [m.astype(np.float32) for m in masks], None, likelihood)
     scores = []
-    for view, regions, mask in zip(views, chosen, masks, strict=True):
-        separable = 1 - color_histograms.overlap(
-            color_histograms.histogram(view.index, mask), color_histograms.histogram(view.index, ring(mask))
+    for frame, regions, mask in zip(features, selected, masks, strict=True):
+        separability = 1 - color_histograms.bhattacharyya(
+            color_histograms.histogram(frame.bins, mask),
+            color_histograms.histogram(frame.bins, ring(mask)),
         )
-        scores.append(sum(region.score for region in regions) * separable * (2 if view.place is not None else 1))
-    likeness = None if known is None else color_histograms.overlap(product, known)
-    placed = sum(view.place is not None for view in views)
-    skin = _skin_share(views, masks)
-    indices = [view.index for view in views]
-    numbers = [view.number for view in views]
-    sought = color_histograms.blend(product, known, 0.6)
-    found = Discovery(
-        numbers, masks, scores, product, ground, ambiguity, likeness, skin, placed, indices, sought, solidity
+        scores.append(
+            sum(region.score for region in regions) * separability * (2 if frame.location_prior is not None else 1)
+        )
+    likeness = None if reference is None else color_histograms.bhattacharyya(foreground, reference)
+    n_matched = sum(frame.location_prior is not None for frame in features)
+    skin = _skin_share(features, masks)
+    bins_per_frame = [frame.bins for frame in features]
+    numbers = [frame.number for frame in features]
+    target_histogram = color_histograms.blend_reference(foreground, reference, 0.6)
+    detections = InitialDetections(
+        numbers,
+        masks,
+        scores,
+        foreground,
+        background,
+        ambiguity,
+        likeness,
+        skin,
+        n_matched,
+        bins_per_frame,
+        target_histogram,
+        hull_prior,
     )
-    return replace(found, scores=[score * max(found.fit(k, masks[k]), 0) for k, score in enumerate(scores)])
+    return replace(
+        detections,
+        scores=[score * max(detections.color_contrast(k, masks[k]), 0) for k, score in enumerate(scores)],
+    )
 
 
-def _hull(mask: Array) -> Array:
+def _convex_hull(mask: Array) -> Array:
     """Convex hull of a mask, bool: what lies between the parts of a product may belong to it."""
     hull = np.zeros(mask.shape, np.uint8)
     places = cv2.findNonZero(mask.astype(np.uint8))
@@ -291,10 +362,10 @@ def _hull(mask: Array) -> Array:
     return hull > 0
 
 
-def _skin_share(views: Sequence[View], masks: Sequence[Array]) -> float:
+def _skin_share(features: Sequence[FrameFeatures], masks: Sequence[Array]) -> float:
     shares = [
         (color_histograms.skin_probability(v.image)[m] > 0.5).mean()
-        for v, m in zip(views, masks, strict=True)
+        for v, m in zip(features, masks, strict=True)
         if m.any()
     ]
     return float(np.median(shares)) if shares else 0.0

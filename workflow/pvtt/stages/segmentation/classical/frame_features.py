@@ -18,66 +18,71 @@ from pvtt.stages.segmentation.classical.pixel_labeling import GuidedFilter
 
 Array = np.ndarray
 
-_NEAR, _NEAR_KNOWN = 0.15, 0.8  # reach of parts of the product's colours, and of other colours that photos show
-_KNOWN = 0.7  # share of a neighbouring region's colours that photos show, for it to be a part
-_LEAST_SCORE = 0.4  # of the best region's, for a part that lies apart
-_LEAST_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
+_MAX_GAP, _MAX_GAP_REFERENCE = (
+    0.15,
+    0.8,
+)  # reach of parts of the product's colours, and of other colours that photos show
+_MIN_REFERENCE_SHARE = 0.7  # share of a neighbouring region's colours that photos show, for it to be a part
+_MIN_RELATIVE_SCORE = 0.4  # of the best region's, for a part that lies apart
+_MIN_AREA = 0.0008  # of the frame; below it colour statistics carry no evidence
 
 
 @dataclass
-class View:
+class FrameFeatures:
     """One sampled frame at reduced size and what is known of it; maps are (h, w)."""
 
     number: int
     image: Array
-    index: Array
-    salient: Array
-    ground: Array
-    foreign: Array  # skin from outside, overlays
-    place: Array | None
-    closed: Array  # what edges close off from the ground
-    soft: Array  # what of it only soft edges do, as shadows
-    guided: GuidedFilter
-    found: Array = field(default_factory=lambda: np.zeros(0))
+    bins: Array
+    saliency: Array
+    background: Array
+    distractors: Array  # skin from outside, overlays
+    location_prior: Array | None
+    closed_regions: Array  # what edges close off from the ground
+    soft_regions: Array  # what of it only soft edges do, as shadows
+    guide: GuidedFilter
+    probability: Array = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass
 class Region:
     """A connected region of one view: a candidate for the product."""
 
-    view: int
+    frame: int
     mask: Array
     colours: Array
     score: float
-    known: float = 0.0  # share of its colours that the photos show
+    reference_share: float = 0.0  # share of its colours that the photos show
 
 
-def regions_of(number: int, view: View) -> list[Region]:
+def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
     """Connected regions of what was found in a view (the `number`-th), large ones first; at most twelve."""
-    mask = view.found > 0.5
+    mask = frame.probability > 0.5
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _LEAST_AREA * mask.size]
+    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _MIN_AREA * mask.size]
     large = sorted(large, key=lambda k: -stats[k, cv2.CC_STAT_AREA])[:12]
-    return [Region(number, labels == k, color_histograms.histogram(view.index, labels == k), 0.0) for k in large]
+    return [Region(number, labels == k, color_histograms.histogram(frame.bins, labels == k), 0.0) for k in large]
 
 
-def score(regions: Sequence[Region], views: Sequence[View], known: Array | None) -> None:
-    """Fill the scores of regions; `known` are the photos' colours."""
+def score_regions(regions: Sequence[Region], features: Sequence[FrameFeatures], reference: Array | None) -> None:
+    """Fill the scores of regions; `reference` are the photos' colours."""
     for region in regions:
-        view = views[region.view]
+        frame = features[region.frame]
         height, width = region.mask.shape
         rows, columns = np.nonzero(region.mask)
         off_centre = ((columns.mean() / width - 0.5) ** 2 + (rows.mean() / height - 0.5) ** 2) / 0.35**2
-        evidence = view.salient if view.place is None else np.maximum(view.salient, view.place > 0)
+        evidence = (
+            frame.saliency if frame.location_prior is None else np.maximum(frame.saliency, frame.location_prior > 0)
+        )
         value = evidence[region.mask].mean() * np.sqrt(len(rows) / region.mask.size) * np.exp(-0.5 * off_centre)
-        value *= (1 - border_contact(region.mask)) ** 2 * (1 - 0.9 * view.foreign[region.mask].mean())
-        if known is not None:
-            value *= color_histograms.overlap(region.colours, known)
-            region.known = color_histograms.known_share(region.colours, known)
+        value *= (1 - border_contact(region.mask)) ** 2 * (1 - 0.9 * frame.distractors[region.mask].mean())
+        if reference is not None:
+            value *= color_histograms.bhattacharyya(region.colours, reference)
+            region.reference_share = color_histograms.reference_share(region.colours, reference)
         region.score = float(value)
-    persistence = [_persistence(region, regions, len(views)) for region in regions]
-    for region, lasting in zip(regions, persistence, strict=True):
-        region.score *= lasting
+    persistence = [_persistence(region, regions, len(features)) for region in regions]
+    for region, persistence_factor in zip(regions, persistence, strict=True):
+        region.score *= persistence_factor
 
 
 def _persistence(region: Region, regions: Sequence[Region], count: int) -> float:
@@ -86,12 +91,12 @@ def _persistence(region: Region, regions: Sequence[Region], count: int) -> float
     area = region.mask.sum()
     for other in regions:
         ratio = other.mask.sum() / area
-        alike = color_histograms.overlap(region.colours, other.colours) * min(1.0, 2 * min(ratio, 1 / ratio))
-        best[other.view] = max(best[other.view], alike)
+        same_color = color_histograms.bhattacharyya(region.colours, other.colours) * min(1.0, 2 * min(ratio, 1 / ratio))
+        best[other.frame] = max(best[other.frame], same_color)
     return float(best.mean())
 
 
-def choose(regions: Sequence[Region], count: int, single: bool) -> tuple[list[list[Region]], float]:
+def select_regions(regions: Sequence[Region], count: int, single: bool) -> tuple[list[list[Region]], float]:
     """Regions of the product per view, and the best rival's score relative to the product's.
 
     A view's best region of the product's colours is taken and, of the others, those close to it or, unless the photos
@@ -101,30 +106,32 @@ def choose(regions: Sequence[Region], count: int, single: bool) -> tuple[list[li
     if not regions:
         return [], 0.0
     main = max(regions, key=lambda region: region.score)
-    alike = [color_histograms.overlap(region.colours, main.colours) >= 0.5 for region in regions]
-    rival = max((r.score for r, same in zip(regions, alike, strict=True) if not same), default=0.0)
-    chosen: list[list[Region]] = [[] for _ in range(count)]
-    for same, region in sorted(zip(alike, regions, strict=True), key=lambda pair: (not pair[0], -pair[1].score)):
-        taken = chosen[region.view]
+    same_color = [color_histograms.bhattacharyya(region.colours, main.colours) >= 0.5 for region in regions]
+    rival = max((r.score for r, same in zip(regions, same_color, strict=True) if not same), default=0.0)
+    selected: list[list[Region]] = [[] for _ in range(count)]
+    for same, region in sorted(zip(same_color, regions, strict=True), key=lambda pair: (not pair[0], -pair[1].score)):
+        taken = selected[region.frame]
         if not taken:
             belongs = same
-        elif _close(region.mask, taken[0].mask, _NEAR if same else _NEAR_KNOWN):
-            belongs = same or (region.known >= _KNOWN and region.score >= _LEAST_SCORE * taken[0].score)
+        elif _is_near(region.mask, taken[0].mask, _MAX_GAP if same else _MAX_GAP_REFERENCE):
+            belongs = same or (
+                region.reference_share >= _MIN_REFERENCE_SHARE and region.score >= _MIN_RELATIVE_SCORE * taken[0].score
+            )
         else:
-            belongs = same and region.score >= _LEAST_SCORE * taken[0].score
-            if single and not (belongs and _close(region.mask, taken[0].mask, _NEAR_KNOWN)):
-                belongs = same and _fits(np.any([r.mask for r in [*taken, region]], axis=0), main.mask)
+            belongs = same and region.score >= _MIN_RELATIVE_SCORE * taken[0].score
+            if single and not (belongs and _is_near(region.mask, taken[0].mask, _MAX_GAP_REFERENCE)):
+                belongs = same and _fits_extent(np.any([r.mask for r in [*taken, region]], axis=0), main.mask)
         if belongs:
             taken.append(region)
-    return chosen, rival / max(main.score, 1e-9)
+    return selected, rival / max(main.score, 1e-9)
 
 
-def _fits(mask: Array, whole: Array) -> bool:
+def _fits_extent(mask: Array, whole: Array) -> bool:
     """Whether a mask is not clearly wider or higher than another."""
     return all(np.ptp(np.flatnonzero(mask.any(a))) <= 1.25 * np.ptp(np.flatnonzero(whole.any(a))) + 1 for a in (0, 1))
 
 
-def _close(mask: Array, best: Array, reach: float) -> bool:
+def _is_near(mask: Array, best: Array, reach: float) -> bool:
     """Whether a region lies within `reach` of the best one, as a share of that one's extent."""
     rows, columns = np.flatnonzero(best.any(1)), np.flatnonzero(best.any(0))
     extent = max(np.ptp(rows), np.ptp(columns)) + 1

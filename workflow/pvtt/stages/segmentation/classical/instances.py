@@ -11,28 +11,28 @@ import numpy as np
 
 Array = np.ndarray
 
-_LEAST_SHARE = 0.15  # of the mask, for a part to be an object
-_MOST_TOUCHING = 0.2  # share of the frames in which two objects may touch
-_MOST_OBJECTS = 4
+_MIN_AREA_SHARE = 0.15  # of the mask, for a part to be an object
+_MAX_TOUCHING_SHARE = 0.2  # share of the frames in which two objects may touch
+_MAX_OBJECTS = 4
 
 
-def separate(masks: Array, key: int) -> Array:
+def split_instances(masks: Array, key: int) -> Array:
     """Split masks bool (n, h, w) into objects, bool (k, n, h, w), from the parts at frame `key`."""
-    first = _parts(masks[key])
-    count = int(first.max())
-    if count < 2 or count > _MOST_OBJECTS:
+    key_labels = _label_parts(masks[key])
+    count = int(key_labels.max())
+    if count < 2 or count > _MAX_OBJECTS:
         return masks[None]
     labels = np.zeros(masks.shape, np.uint8)
-    labels[key] = first
+    labels[key] = key_labels
     touching = 0
     for order in (range(key + 1, len(masks)), range(key - 1, -1, -1)):
-        last = first
+        last = key_labels
         for number in order:
-            carried = _nearest(masks[number], last)
-            touching += _shared(masks[number], carried)
-            labels[number] = carried
-            last = carried if len(np.unique(carried)) == count + 1 else last
-    if touching > _MOST_TOUCHING * len(masks):
+            propagated = _nearest_label(masks[number], last)
+            touching += _objects_touch(masks[number], propagated)
+            labels[number] = propagated
+            last = propagated if len(np.unique(propagated)) == count + 1 else last
+    if touching > _MAX_TOUCHING_SHARE * len(masks):
         return masks[None]
     planes = np.empty((count, *masks.shape), bool)
     for k in range(count):
@@ -40,18 +40,18 @@ def separate(masks: Array, key: int) -> Array:
     return planes
 
 
-def _parts(mask: Array) -> Array:
+def _label_parts(mask: Array) -> Array:
     """Labels from 1 of the large connected parts, from left to right; small ones join the nearest."""
     count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _LEAST_SHARE * mask.sum()]
+    large = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] >= _MIN_AREA_SHARE * mask.sum()]
     large.sort(key=lambda k: centres[k, 0])
     seeds = np.zeros(mask.shape, np.uint8)
     for number, k in enumerate(large, 1):
         seeds[labels == k] = number
-    return _nearest(mask, seeds) if large else seeds
+    return _nearest_label(mask, seeds) if large else seeds
 
 
-def _nearest(mask: Array, labels: Array) -> Array:
+def _nearest_label(mask: Array, labels: Array) -> Array:
     """Label of the nearest labelled pixel for every pixel of the mask; whole parts follow their majority."""
     free = (labels == 0).astype(np.uint8)
     _, zones = cv2.distanceTransformWithLabels(free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
@@ -60,7 +60,7 @@ def _nearest(mask: Array, labels: Array) -> Array:
     return np.where(mask, table[zones], 0).astype(np.uint8)
 
 
-def _shared(mask: Array, labels: Array) -> bool:
+def _objects_touch(mask: Array, labels: Array) -> bool:
     """Whether one connected part holds much of two objects."""
     count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     for part in range(1, count):

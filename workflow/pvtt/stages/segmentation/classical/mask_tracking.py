@@ -14,21 +14,25 @@ import numpy as np
 
 from pvtt.imaging.morphology import iou
 from pvtt.imaging.resize import at_size
-from pvtt.stages.segmentation.classical.cosegmentation import Discovery
-from pvtt.stages.segmentation.classical.propagation import Carrier, Models, segment_key_frame
+from pvtt.stages.segmentation.classical.cosegmentation import InitialDetections
+from pvtt.stages.segmentation.classical.propagation import ColorModels, MaskPropagator, segment_key_frame
 
 Array = np.ndarray
 
-_AGREE = 0.6  # IoU from which detection and carried mask are the same thing
-_MEET = 0.85  # IoU from which two carried masks are
-_LIKE, _LIKE_GROWN, _UNLIKE = 0.85, 0.7, 0.5  # of the key frame's `Discovery.fit`
-_REMNANT = 0.1  # of the key frame's area: so little of the product is as good as lost
-_WITHIN, _LARGER = 0.7, 1.5  # shares of the carried mask: of it in the detection, of the detection
-_LARGEST, _OTHER_SIZE = 1.3, 2.5  # of the key frame's area
+_AGREEMENT_IOU = 0.6  # IoU from which detection and carried mask are the same thing
+_MEETING_IOU = 0.85  # IoU from which two carried masks are
+_MIN_CONTRAST, _MIN_CONTRAST_GROWN, _MAX_CONTRAST_LOST = (
+    0.85,
+    0.7,
+    0.5,
+)  # of the key frame's `InitialDetections.color_contrast`
+_REMNANT_AREA = 0.1  # of the key frame's area: so little of the product is as good as lost
+_MIN_CONTAINED, _MIN_GROWTH = 0.7, 1.5  # shares of the carried mask: of it in the detection, of the detection
+_MAX_AREA_GROWN, _MAX_AREA_RATIO = 1.3, 2.5  # of the key frame's area
 
 
 @dataclass
-class Carried:
+class Tracklet:
     """Masks bool (h, w) and confidences of all frames, and at which frames the product was taken up again."""
 
     masks: list[Array]
@@ -36,53 +40,64 @@ class Carried:
     restarts: list[int]
 
 
-def carry(work: Sequence[Array], covered: Array, found: Discovery) -> tuple[Carried, Models]:
-    """Masks of all frames `work` (uint8 (h, w, 3) RGB); `covered` bool (n, h, w): where overlays lie."""
-    key = found.numbers[found.best]
-    seen = Models(found.product, found.product, found.ground, found.solidity)
-    start, models = segment_key_frame(work[key], found.masks[found.best], seen)
-    result = Carried([start] * len(work), np.ones(len(work)), [])
-    for order in (range(key + 1, len(work)), range(key - 1, -1, -1)):
-        carrier, last = Carrier(work[key], start, models), key
+def track_mask(
+    frames: Sequence[Array], overlay_masks: Array, detections: InitialDetections
+) -> tuple[Tracklet, ColorModels]:
+    """Masks of all frames `frames` (uint8 (h, w, 3) RGB); `overlay_masks` bool (n, h, w): where overlays lie."""
+    key = detections.numbers[detections.best]
+    initial_models = ColorModels(
+        detections.foreground, detections.foreground, detections.background, detections.hull_prior
+    )
+    start, models = segment_key_frame(frames[key], detections.masks[detections.best], initial_models)
+    result = Tracklet([start] * len(frames), np.ones(len(frames)), [])
+    for order in (range(key + 1, len(frames)), range(key - 1, -1, -1)):
+        propagator, last = MaskPropagator(frames[key], start, models), key
         for number in order:
-            mask, sure = carrier.step(work[number], covered[number])
-            if number in found.numbers:
-                k = found.numbers.index(number)
-                if _lost(found, k, at_size(mask, found.masks[k].shape)):
-                    mask, renewed = segment_key_frame(work[number], found.masks[k], seen)
-                    carrier, sure = Carrier(work[number], mask, renewed), 1.0
+            mask, confident = propagator.step(frames[number], overlay_masks[number])
+            if number in detections.numbers:
+                k = detections.numbers.index(number)
+                if _is_lost(detections, k, at_size(mask, detections.masks[k].shape)):
+                    mask, restart_models = segment_key_frame(frames[number], detections.masks[k], initial_models)
+                    propagator, confident = MaskPropagator(frames[number], mask, restart_models), 1.0
                     result.restarts.append(number)
-                    _carry_back(work, covered, (number, mask, last), renewed, result)
+                    _propagate_back(frames, overlay_masks, (number, mask, last), restart_models, result)
                 last = number
-            result.masks[number], result.confidence[number] = mask, sure
+            result.masks[number], result.confidence[number] = mask, confident
     return result, models
 
 
-def _lost(found: Discovery, k: int, carried: Array) -> bool:
+def _is_lost(detections: InitialDetections, k: int, propagated: Array) -> bool:
     """Whether the detection of the k-th sampled frame must take the place of the carried mask (of its size).
 
     It must look like the key frame's; and the carried mask must not, or be a remnant or a part of the detection: parts
     come out from behind a hand apart from what is carried.
     """
-    detected, key = found.masks[k], found.masks[found.best]
-    if not detected.any() or iou(detected, carried) >= _AGREE:
+    detected, key = detections.masks[k], detections.masks[detections.best]
+    if not detected.any() or iou(detected, propagated) >= _AGREEMENT_IOU:
         return False
-    good, size = found.fit(found.best, key), detected.sum() / key.sum()
-    fit = found.fit(k, detected)
-    remnant = carried.sum() < _REMNANT * key.sum() or (carried & detected).sum() > _WITHIN * carried.sum()
-    if remnant and detected.sum() > _LARGER * carried.sum():
-        return fit > _LIKE_GROWN * good and size < _LARGEST
-    return fit > _LIKE * good and found.fit(k, carried) < _UNLIKE * good and 1 / _OTHER_SIZE < size < _OTHER_SIZE
+    key_contrast, size = detections.color_contrast(detections.best, key), detected.sum() / key.sum()
+    color_contrast = detections.color_contrast(k, detected)
+    remnant = (
+        propagated.sum() < _REMNANT_AREA * key.sum()
+        or (propagated & detected).sum() > _MIN_CONTAINED * propagated.sum()
+    )
+    if remnant and detected.sum() > _MIN_GROWTH * propagated.sum():
+        return color_contrast > _MIN_CONTRAST_GROWN * key_contrast and size < _MAX_AREA_GROWN
+    return (
+        color_contrast > _MIN_CONTRAST * key_contrast
+        and detections.color_contrast(k, propagated) < _MAX_CONTRAST_LOST * key_contrast
+        and 1 / _MAX_AREA_RATIO < size < _MAX_AREA_RATIO
+    )
 
 
-def _carry_back(
-    work: Sequence[Array], covered: Array, span: tuple[int, Array, int], models: Models, result: Carried
+def _propagate_back(
+    frames: Sequence[Array], overlay_masks: Array, span: tuple[int, Array, int], models: ColorModels, result: Tracklet
 ) -> None:
     """From a restart (frame, mask) back towards the sampled frame before it, until the masks meet."""
     number, mask, last = span
-    carrier = Carrier(work[number], mask, models)
-    for back in range(number - 1, last, -1) if last < number else range(number + 1, last):
-        mask, sure = carrier.step(work[back], covered[back])
-        if iou(mask, result.masks[back]) > _MEET:
+    propagator = MaskPropagator(frames[number], mask, models)
+    for frame_number in range(number - 1, last, -1) if last < number else range(number + 1, last):
+        mask, confident = propagator.step(frames[frame_number], overlay_masks[frame_number])
+        if iou(mask, result.masks[frame_number]) > _MEETING_IOU:
             return
-        result.masks[back], result.confidence[back] = mask, sure
+        result.masks[frame_number], result.confidence[frame_number] = mask, confident

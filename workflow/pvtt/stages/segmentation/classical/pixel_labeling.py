@@ -25,8 +25,8 @@ class GuidedFilter:
         rr, rg, rb, gg, gb, bb = (
             self._box(self._planes[a] * self._planes[b]) - self._means[a] * self._means[b] for a, b in pairs
         )
-        noise = smoothing**2
-        rr, gg, bb = rr + noise, gg + noise, bb + noise
+        epsilon = smoothing**2
+        rr, gg, bb = rr + epsilon, gg + epsilon, bb + epsilon
         c_rr, c_rg, c_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
         c_gg, c_gb, c_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
         determinant = rr * c_rr + rg * c_rg + rb * c_rb
@@ -56,7 +56,7 @@ def sigmoid(values: Array) -> Array:
     return 1 / (1 + np.exp(-values))
 
 
-def label(log_odds: Array, guided: GuidedFilter, coupling: float = 3.0, rounds: int = 3) -> Array:
+def mean_field(log_odds: Array, guided: GuidedFilter, coupling: float = 3.0, rounds: int = 3) -> Array:
     """Probability of the product, float32 (h, w), from log-odds and the guide of the same image."""
     probability = sigmoid(log_odds)
     for _ in range(rounds):
@@ -74,13 +74,13 @@ def signed_distance(mask: Array) -> Array:
     return np.where(mask, inside - 0.5, 0.5 - outside).astype(np.float32)
 
 
-def drop_specks(mask: Array, least: float) -> Array:
-    """The mask without components below `least` px, and with holes below `least` px filled."""
-    kept = _components_above(mask, least)
-    return ~_components_above(~kept, least)
+def remove_small_objects(mask: Array, min_size: float) -> Array:
+    """The mask without components below `min_size` px, and with holes below `min_size` px filled."""
+    without_small = _large_components(mask, min_size)
+    return ~_large_components(~without_small, min_size)
 
 
-def main_parts(mask: Array, share: float = 0.25, reach: float = 0.15) -> Array:
+def largest_components(mask: Array, share: float = 0.25, reach: float = 0.15) -> Array:
     """The largest part of a mask and those that belong to it: of a like size, or close by.
 
     A part is kept with at least `share` of the largest one's area, or within `reach` of the largest one's extent.
@@ -95,13 +95,13 @@ def main_parts(mask: Array, share: float = 0.25, reach: float = 0.15) -> Array:
     distance = cv2.distanceTransform((labels != largest).astype(np.uint8), cv2.DIST_L2, 5)
     nearest = np.full(count, np.inf)
     np.minimum.at(nearest, labels.ravel(), distance.ravel())
-    keep = (areas >= share * areas[largest]) | (nearest <= reach * extent)
-    keep[0] = False
-    return keep[labels]
+    kept = (areas >= share * areas[largest]) | (nearest <= reach * extent)
+    kept[0] = False
+    return kept[labels]
 
 
-def _components_above(mask: Array, least: float) -> Array:
+def _large_components(mask: Array, min_size: float) -> Array:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= least
-    keep[0] = False
-    return keep[labels] if count > 1 else np.zeros_like(mask)
+    kept = stats[:, cv2.CC_STAT_AREA] >= min_size
+    kept[0] = False
+    return kept[labels] if count > 1 else np.zeros_like(mask)

@@ -18,128 +18,148 @@ from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
 from pvtt.stages.segmentation.classical.pixel_labeling import (
     GuidedFilter,
-    drop_specks,
-    label,
-    main_parts,
+    largest_components,
+    mean_field,
+    remove_small_objects,
     signed_distance,
 )
-from pvtt.stages.segmentation.classical.shadow_edges import enclosed, shaded_evidence
-from pvtt.stages.segmentation.concavity_filling import Solidity, filled
+from pvtt.stages.segmentation.classical.shadow_edges import closed_contours, shadow_tolerant_log_odds
+from pvtt.stages.segmentation.concavity_filling import HullPrior, fill_concavities
 from pvtt.stages.segmentation.motion import Flow, warp
 
 Array = np.ndarray
 
-_BAND = 4.0  # px over which the warped contour is in doubt
-_HELD = 4.0  # log-odds of the middle of what edges close off
-_REACH = 40  # px around the mask whose colours are its surroundings
-_NEAR = 10.0  # px over which their weight falls
+_CONTOUR_BAND_PX = 4.0  # px over which the warped contour is in doubt
+_ENCLOSED_LOG_ODDS = 4.0  # log-odds of the middle of what edges close off
+_SURROUNDINGS_PX = 40  # px around the mask whose colours are its surroundings
+_SURROUNDINGS_DECAY_PX = 10.0  # px over which their weight falls
 _SKIN_SHARE = 0.1
-_LEAST_SPAN = 12.0  # of Lab, between product and surroundings, for a mix of them to be told
-_ADAPT = 0.08
+_MIN_COLOR_SPAN = 12.0  # of Lab, between product and surroundings, for a mix of them to be told
+_ADAPTATION_RATE = 0.08
 
 
 @dataclass
-class Models:
+class ColorModels:
     """Colour histograms: of the product at the key frame, of the product lately, of the whole ground.
 
-    `solidity` is what photos tell of its shape, None without any.
+    `hull_prior` is what photos tell of its shape, None without any.
     """
 
-    product: Array
+    foreground: Array
     recent: Array
-    ground: Array
-    solidity: Solidity | None = None
+    background: Array
+    hull_prior: HullPrior | None = None
 
     @property
-    def solid(self) -> bool:
+    def is_solid(self) -> bool:
         """Whether what edges close off is the product's own: its photos show no large openings."""
-        return self.solidity is not None and self.solidity.solid
+        return self.hull_prior is not None and self.hull_prior.is_solid
 
-    def evidence(self, index: Array, image: Array, local: Array, mask: Array) -> Array:
+    def log_odds(self, bins: Array, image: Array, local: Array, mask: Array) -> Array:
         """Log-odds of the product per pixel, float32 (h, w); `local` is the histogram of the surroundings.
 
-        `index` is `appearance.features(image)`, `mask` is about where the product lies.
+        `bins` is `color_histograms.bin_indices(image)`, `mask` is about where the product lies.
         """
-        ground = 0.3 * self.ground + 0.7 * local
-        return shaded_evidence(index, image, 0.6 * self.product + 0.4 * self.recent, ground, mask)
+        background = 0.3 * self.background + 0.7 * local
+        return shadow_tolerant_log_odds(bins, image, 0.6 * self.foreground + 0.4 * self.recent, background, mask)
 
 
-def segment_key_frame(frame: Array, found: Array, start: Models) -> tuple[Array, Models]:
+def segment_key_frame(frame: Array, detected: Array, initial: ColorModels) -> tuple[Array, ColorModels]:
     """Mask of the key frame (uint8 (h, w, 3) RGB) from the mask found at reduced size, and the colour models.
 
-    `start` holds the models of the product as found.
+    `initial` holds the models of the product as found.
     """
     size = (frame.shape[1], frame.shape[0])
-    coarse = cv2.resize(found.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
-    step = frame.shape[0] / found.shape[0]
+    coarse = cv2.resize(detected.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+    step = frame.shape[0] / detected.shape[0]
     distance = signed_distance(coarse)
-    place = np.clip(distance / (2.5 * step), -5, 1)
-    if start.solid:
-        place = np.where(held(frame, coarse), np.clip(distance / (2.5 * step), place, _HELD), place)
-    index, guided, skin = color_histograms.features(frame), GuidedFilter(frame), _skin(frame, start)
-    mask, product = coarse, start.product
+    location_prior = np.clip(distance / (2.5 * step), -5, 1)
+    if initial.is_solid:
+        location_prior = np.where(
+            enclosed_mask(frame, coarse),
+            np.clip(distance / (2.5 * step), location_prior, _ENCLOSED_LOG_ODDS),
+            location_prior,
+        )
+    bins, guide, skin = color_histograms.bin_indices(frame), GuidedFilter(frame), _distractor_skin(frame, initial)
+    mask, foreground = coarse, initial.foreground
     for _ in range(3):
-        models = replace(start, product=product, recent=product)
-        odds = models.evidence(index, frame, _surroundings(index, mask, skin), mask)
-        probability = label(odds + place - 2 * skin * (place < 1), guided)
-        mask = filled(main_parts(_tidy(probability > 0.5)), frame, start.solidity)
+        models = replace(initial, foreground=foreground, recent=foreground)
+        color_log_odds = models.log_odds(bins, frame, _surroundings_histogram(bins, mask, skin), mask)
+        probability = mean_field(color_log_odds + location_prior - 2 * skin * (location_prior < 1), guide)
+        mask = fill_concavities(largest_components(_remove_specks(probability > 0.5)), frame, initial.hull_prior)
         if not mask.any():
             mask = coarse
-        product = 0.3 * product + 0.7 * color_histograms.histogram(index, mask)
-    return mask, replace(start, product=product, recent=product)
+        foreground = 0.3 * foreground + 0.7 * color_histograms.histogram(bins, mask)
+    return mask, replace(initial, foreground=foreground, recent=foreground)
 
 
-def held(frame: Array, expected: Array) -> Array:
+def enclosed_mask(frame: Array, expected: Array) -> Array:
     """What of the expected mask edges close off from the ground around it, bool (h, w), whatever its colours."""
     small = reduced(frame, 240)
-    inside = resized(expected, small.shape[:2])
-    closed, _ = enclosed(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
-    return resized(closed, frame.shape[:2]) & expected
+    inside = resize_nearest(expected, small.shape[:2])
+    closed, _ = closed_contours(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
+    return resize_nearest(closed, frame.shape[:2]) & expected
 
 
-class Carrier:
+class MaskPropagator:
     """A mask that is carried from frame to frame, starting at a frame where it is known."""
 
-    def __init__(self, frame: Array, mask: Array, models: Models) -> None:
+    def __init__(self, frame: Array, mask: Array, models: ColorModels) -> None:
         """`frame` uint8 (h, w, 3) RGB, `mask` bool (h, w); the models' colours start anew from the key frame's."""
         self._flow = Flow()
-        self._models = replace(models, recent=models.product)
+        self._models = replace(models, recent=models.foreground)
         self.frame, self.mask = frame, mask
 
-    def step(self, frame: Array, covered: Array) -> tuple[Array, float]:
-        """Mask (bool (h, w)) and confidence of a neighbouring frame; `covered` (bool, any size): where overlays lie."""
+    def step(self, frame: Array, overlay_mask: Array) -> tuple[Array, float]:
+        """Propagate the mask to a neighbouring frame.
+
+        Parameters
+        ----------
+        frame : uint8 (h, w, 3) RGB, of the size of the frame before.
+        overlay_mask : bool, any size, True where a graphic overlay lies.
+
+        Returns
+        -------
+        Mask, bool (h, w), and its stability score, 0 to 1.
+        """
         warped = warp(self.mask.astype(np.float32), self._flow(frame, self.frame))
-        self.mask, confidence = _step(frame, warped, self._models, covered)
+        self.mask, confidence = _propagate_step(frame, warped, self._models, overlay_mask)
         self.frame = frame
         return self.mask, confidence
 
 
-def _step(frame: Array, warped: Array, models: Models, covered: Array) -> tuple[Array, float]:
+def _propagate_step(frame: Array, warped: Array, models: ColorModels, overlay_mask: Array) -> tuple[Array, float]:
     expected = warped > 0.5
     result = np.zeros(expected.shape, bool)
     if expected.sum() < 12:
         return result, 0.0
     window = _window(expected)
     image, inside = np.ascontiguousarray(frame[window]), expected[window]
-    index = color_histograms.features(image)
-    overlaid = resized(covered, frame.shape[:2])[window]
-    foreign = _strange_skin(index, _skin(frame, models)[window], inside, models) | overlaid
+    bins = color_histograms.bin_indices(image)
+    overlay = resize_nearest(overlay_mask, frame.shape[:2])[window]
+    distractors = _skin_distractors(bins, _distractor_skin(frame, models)[window], inside, models) | overlay
     distance = signed_distance(inside)
-    place = np.clip(distance / _BAND, -8, 1.5)
-    if models.solid:
-        place = np.where(held(frame, expected)[window], np.clip(distance / _BAND, place, _HELD), place)
-    ratio = models.evidence(index, image, _surroundings(index, inside, foreign), inside)
-    probability = label(ratio + place - 1.5 * foreign - 6 * overlaid, GuidedFilter(image))
-    result[window] = _tidy(probability > 0.5)
-    result = filled(result, frame, models.solidity)
+    location_prior = np.clip(distance / _CONTOUR_BAND_PX, -8, 1.5)
+    if models.is_solid:
+        location_prior = np.where(
+            enclosed_mask(frame, expected)[window],
+            np.clip(distance / _CONTOUR_BAND_PX, location_prior, _ENCLOSED_LOG_ODDS),
+            location_prior,
+        )
+    color_log_odds = models.log_odds(bins, image, _surroundings_histogram(bins, inside, distractors), inside)
+    probability = mean_field(color_log_odds + location_prior - 1.5 * distractors - 6 * overlay, GuidedFilter(image))
+    result[window] = _remove_specks(probability > 0.5)
+    result = fill_concavities(result, frame, models.hull_prior)
     mask = result[window]
-    sure = mask & (probability > 0.9) & (ratio > -1)
-    if sure.sum() >= 50:
-        models.recent = (1 - _ADAPT) * models.recent + _ADAPT * color_histograms.histogram(index, sure)
-    return result, stability(probability)
+    confident = mask & (probability > 0.9) & (color_log_odds > -1)
+    if confident.sum() >= 50:
+        models.recent = (1 - _ADAPTATION_RATE) * models.recent + _ADAPTATION_RATE * color_histograms.histogram(
+            bins, confident
+        )
+    return result, stability_score(probability)
 
 
-def stability(probability: Array) -> float:
+def stability_score(probability: Array) -> float:
     """Area of the sure part of a mask over that of the possible part, 0 to 1.
 
     A mask that changes little with its threshold is well defined (the stability score of Kirillov et al., "Segment
@@ -149,53 +169,53 @@ def stability(probability: Array) -> float:
     return float((probability > 0.88).sum() / possible) if possible else 0.0
 
 
-def _surroundings(index: Array, mask: Array, skin: Array) -> Array:
+def _surroundings_histogram(bins: Array, mask: Array, skin: Array) -> Array:
     distance = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 5)
     # Near pixels weigh most: they share the product's edges, so that texture there does not pull the contour outwards.
-    weights = np.where((distance > 1.5) & (distance <= _REACH), np.exp(-distance / _NEAR), 0)
-    local = color_histograms.histogram(index, weights)
+    weights = np.where((distance > 1.5) & (distance <= _SURROUNDINGS_PX), np.exp(-distance / _SURROUNDINGS_DECAY_PX), 0)
+    local = color_histograms.histogram(bins, weights)
     if not skin.any():
         return local
-    return (1 - _SKIN_SHARE) * local + _SKIN_SHARE * color_histograms.histogram(index, skin & ~mask)
+    return (1 - _SKIN_SHARE) * local + _SKIN_SHARE * color_histograms.histogram(bins, skin & ~mask)
 
 
 def _window(mask: Array) -> tuple[slice, slice]:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, left = max(0, rows[0] - _REACH), max(0, columns[0] - _REACH)
-    return slice(top, rows[-1] + _REACH + 1), slice(left, columns[-1] + _REACH + 1)
+    top, left = max(0, rows[0] - _SURROUNDINGS_PX), max(0, columns[0] - _SURROUNDINGS_PX)
+    return slice(top, rows[-1] + _SURROUNDINGS_PX + 1), slice(left, columns[-1] + _SURROUNDINGS_PX + 1)
 
 
-def _skin(frame: Array, models: Models) -> Array:
-    shown = None if models.solidity is None else models.solidity.shown
-    return resized(foreign_skin(reduced(frame, 240), shown), frame.shape[:2])
+def _distractor_skin(frame: Array, models: ColorModels) -> Array:
+    color_likelihood = None if models.hull_prior is None else models.hull_prior.color_likelihood
+    return resize_nearest(foreign_skin(reduced(frame, 240), color_likelihood), frame.shape[:2])
 
 
-def _strange_skin(index: Array, skin: Array, expected: Array, models: Models) -> Array:
+def _skin_distractors(bins: Array, skin: Array, expected: Array, models: ColorModels) -> Array:
     """Skin outside the expected mask, and inside it where the product, which may be skin-coloured, explains it less."""
     outside = skin & ~expected
     if outside.sum() < 20:
         return outside
-    ratio = color_histograms.log_ratio(models.product, color_histograms.histogram(index, outside))
-    return skin & (outside | (ratio[index[..., 0]] < -2))
+    color_log_odds = color_histograms.log_ratio(models.foreground, color_histograms.histogram(bins, outside))
+    return skin & (outside | (color_log_odds[bins[..., 0]] < -2))
 
 
-def resized(mask: Array, shape: tuple[int, ...]) -> Array:
+def resize_nearest(mask: Array, shape: tuple[int, ...]) -> Array:
     """Bool mask (h, w) brought to another size by nearest neighbour."""
     return cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
 
 
-def _tidy(mask: Array) -> Array:
-    return drop_specks(mask, max(8.0, 0.01 * mask.sum()))
+def _remove_specks(mask: Array) -> Array:
+    return remove_small_objects(mask, max(8.0, 0.01 * mask.sum()))
 
 
-def refine(frame: Array, mask: Array, models: Models) -> Array:
+def refine(frame: Array, mask: Array, models: ColorModels) -> Array:
     """Mask at the size of `frame` (uint8 (h, w, 3) RGB) from one at another size, its contour fitted to the frame."""
     if not mask.any():
-        return resized(mask, frame.shape[:2])
-    return unmixed(frame, _at_frame_size(frame, mask, models))
+        return resize_nearest(mask, frame.shape[:2])
+    return unmix_contour(frame, _at_frame_size(frame, mask, models))
 
 
-def _at_frame_size(frame: Array, mask: Array, models: Models) -> Array:
+def _at_frame_size(frame: Array, mask: Array, models: ColorModels) -> Array:
     if mask.shape == frame.shape[:2]:
         return mask
     if mask.shape[0] > frame.shape[0]:
@@ -204,15 +224,15 @@ def _at_frame_size(frame: Array, mask: Array, models: Models) -> Array:
     result = soft > 0.5
     window = _window(result)
     image, inside = np.ascontiguousarray(frame[window]), result[window]
-    index = color_histograms.features(image)
+    bins = color_histograms.bin_indices(image)
     step = frame.shape[0] / mask.shape[0]
-    place = np.clip(signed_distance(inside) / step, -6, 6)
-    ratio = models.evidence(index, image, color_histograms.histogram(index, ~inside), inside)
-    result[window] = label(place + 0.5 * ratio, GuidedFilter(image)) > 0.5
+    location_prior = np.clip(signed_distance(inside) / step, -6, 6)
+    color_log_odds = models.log_odds(bins, image, color_histograms.histogram(bins, ~inside), inside)
+    result[window] = mean_field(location_prior + 0.5 * color_log_odds, GuidedFilter(image)) > 0.5
     return result
 
 
-def unmixed(frame: Array, mask: Array) -> Array:
+def unmix_contour(frame: Array, mask: Array) -> Array:
     """The mask, bool (h, w), with its contour where a pixel is half product and half surroundings.
 
     Pixels within 1.5 px of the contour are mixed of both (Smith and Blinn, SIGGRAPH 1996): the surroundings' colour is
@@ -224,15 +244,17 @@ def unmixed(frame: Array, mask: Array) -> Array:
     inside = mask[window]
     outward = cv2.distanceTransform(1 - inside.astype(np.uint8), cv2.DIST_L2, 5)
     inward = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
-    around = ((outward > 2) & (outward <= _NEAR)).astype(np.float32)
-    back, weight = _local_mean(lab, around, 2 * int(_NEAR) + 5)
-    front, unlike = _local_mean(lab, inside * ((lab - back) ** 2).sum(2), 9)
-    span = front - back
+    surroundings = ((outward > 2) & (outward <= _SURROUNDINGS_DECAY_PX)).astype(np.float32)
+    background_color, weight = _local_mean(lab, surroundings, 2 * int(_SURROUNDINGS_DECAY_PX) + 5)
+    foreground_color, front_weight = _local_mean(lab, inside * ((lab - background_color) ** 2).sum(2), 9)
+    span = foreground_color - background_color
     length = (span**2).sum(2)
-    share = ((lab - back) * span).sum(2) / np.maximum(length, 1)
-    mixed = (outward <= 1.5) & (inward <= 1.5) & (length > _LEAST_SPAN**2) & (weight > 1e-3) & (unlike > 1e-3)
+    alpha = ((lab - background_color) * span).sum(2) / np.maximum(length, 1)
+    is_mixed = (
+        (outward <= 1.5) & (inward <= 1.5) & (length > _MIN_COLOR_SPAN**2) & (weight > 1e-3) & (front_weight > 1e-3)
+    )
     result = mask.copy()
-    result[window] = np.where(mixed, share > 0.5, inside)
+    result[window] = np.where(is_mixed, alpha > 0.5, inside)
     return result
 
 

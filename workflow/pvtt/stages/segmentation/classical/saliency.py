@@ -19,7 +19,7 @@ Array = np.ndarray
 _SEGMENTS = 400
 
 
-def saliency(image: Array) -> tuple[Array, Array]:
+def estimate_saliency(image: Array) -> tuple[Array, Array]:
     """Saliency and ground probability of a uint8 (h, w, 3) RGB image, both float32 (h, w) in [0, 1].
 
     Meant for images of about 240 pixels on the short side; takes about half a second there.

@@ -1,8 +1,9 @@
-"""Where a shadow may lie: ground that gets darker without an edge.
+"""Shadow regions: background that gets darker without an edge.
 
-A cast shadow is reached from the lit ground around the product over soft slopes of lightness only, a part of the
-product lies behind an edge. It does not decide by itself: where a shadow may lie, the colour model of the ground has
-a larger share of shaded ground (`appearance.shadowed`), and the product's own colours still speak for the product.
+A cast shadow is reached from the lit background around the product over soft lightness slopes only. A part of the
+product lies behind an edge. This module does not decide alone: where a shadow is possible, the background's colour
+model contains a larger share of shaded background (`color_histograms.add_shadows`), and the product's colours still
+count for the product.
 """
 
 from __future__ import annotations
@@ -14,25 +15,38 @@ from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 
-DEEP_SHARE = 0.6  # of the ground in shadow, where one may lie
-_SURE, _SURE_IN_LIGHT = 1.5, 3.5  # log-odds of the product, with deep and with usual shadow, that bar the way
-_STEEPEST = 0.9  # quantile of the slopes of the ground that a soft slope stays below
-_STEPS = (16.0, 24.0, 36.0, 54.0)  # slopes, Sobel's sum of 8, over which the ground is followed
-_GAP = 5
-_REACHED, _LEAST_PART = 0.7, 0.15  # of the likely ground: all of it that is reached, a part of it that is followed
-_LEAST_SLOPE = 6.0  # grey levels of L (0-255) per px, Sobel's sum of 8: below it compression makes the slopes
+DEEP_SHADOW_SHARE = 0.6  # of the ground in shadow, where one may lie
+_BARRIER_DEEP, _BARRIER_SHALLOW = 1.5, 3.5  # log-odds of the product, with deep and with usual shadow, that bar the way
+_SLOPE_QUANTILE = 0.9  # quantile of the slopes of the ground that a soft slope stays below
+_SLOPE_LEVELS = (16.0, 24.0, 36.0, 54.0)  # slopes, Sobel's sum of 8, over which the ground is followed
+_MIN_GAP_PX = 5
+_MIN_REACHED, _MIN_SEED_SHARE = (
+    0.7,
+    0.15,
+)  # of the likely ground: all of it that is reached, a part of it that is followed
+_MIN_SLOPE = 6.0  # grey levels of L (0-255) per px, Sobel's sum of 8: below it compression makes the slopes
 
 
-def soft_reach(image: Array, outside: Array, barred: Array) -> Array:
-    """Pixels reached from `outside` over soft slopes and not over `barred` ones; all bool (h, w).
+def flood_through_soft_edges(image: Array, outside: Array, barrier: Array) -> Array:
+    """Flood from the background over soft slopes.
 
-    image: uint8 (h, w, 3) RGB. `outside`: what is surely ground.
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    outside : bool (h, w)
+        Seeds: pixels that are surely background. Their slopes set the steepest slope that may be crossed.
+    barrier : bool (h, w)
+        Pixels that may not be crossed.
+
+    Returns
+    -------
+    bool (h, w), the pixels reached.
     """
     slope = _slope(image)
     if not outside.any():
         return np.zeros(outside.shape, bool)
-    steepest = max(8 * _LEAST_SLOPE, float(np.quantile(slope[outside], _STEEPEST)))
-    passable = (slope < steepest) & ~barred
+    max_slope = max(8 * _MIN_SLOPE, float(np.quantile(slope[outside], _SLOPE_QUANTILE)))
+    passable = (slope < max_slope) & ~barrier
     count, labels = cv2.connectedComponents(passable.astype(np.uint8), connectivity=4)
     reached = np.zeros(count, bool)
     reached[np.unique(labels[outside & passable])] = True
@@ -40,43 +54,73 @@ def soft_reach(image: Array, outside: Array, barred: Array) -> Array:
     return reached[labels]
 
 
-def shaded_evidence(index: Array, image: Array, product: Array, ground: Array, mask: Array) -> Array:
-    """Log-odds of the product, float32 (h, w), with more of the ground in shadow where a shadow may lie.
+def shadow_tolerant_log_odds(bins: Array, image: Array, foreground: Array, background: Array, mask: Array) -> Array:
+    """Log-odds of the product, with a larger share of shaded background where a shadow is possible.
 
-    `index` is `appearance.features(image)`, `product` and `ground` (unshaded) are histograms, `mask` bool (h, w) is
-    about where the product lies.
+    Parameters
+    ----------
+    bins : int32 (h, w, 2)
+        `color_histograms.bin_indices(image)`.
+    image : uint8 (h, w, 3) RGB
+    foreground, background : float64 (32784,)
+        Colour and texture histograms; the background without shadows.
+    mask : bool (h, w)
+        Approximate mask of the product.
+
+    Returns
+    -------
+    float32 (h, w)
     """
-    light = color_histograms.evidence(color_histograms.log_ratio(product, color_histograms.shadowed(ground)), index)
-    deep = color_histograms.evidence(
-        color_histograms.log_ratio(product, color_histograms.shadowed(ground, DEEP_SHARE, color_histograms.DEEP)), index
+    shallow = color_histograms.pixel_log_odds(
+        color_histograms.log_ratio(foreground, color_histograms.add_shadows(background)), bins
+    )
+    deep = color_histograms.pixel_log_odds(
+        color_histograms.log_ratio(
+            foreground, color_histograms.add_shadows(background, DEEP_SHADOW_SHARE, color_histograms.DEEP)
+        ),
+        bins,
     )
     distance = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 5)
-    barred = (deep > _SURE) | (light > _SURE_IN_LIGHT)
-    return np.where(soft_reach(image, distance > 3, barred), np.minimum(light, deep), light)
+    barrier = (deep > _BARRIER_DEEP) | (shallow > _BARRIER_SHALLOW)
+    return np.where(flood_through_soft_edges(image, distance > 3, barrier), np.minimum(shallow, deep), shallow)
 
 
-def enclosed(image: Array, ground: Array) -> tuple[Array, Array]:
-    """What edges close off from the ground, and what of it only soft edges do; both bool (h, w).
+def closed_contours(image: Array, background: Array) -> tuple[Array, Array]:
+    """Regions that edges separate from the background.
 
-    The first is an object, whatever its colours, with its shadow; shadows are in the second, and so may be an object's
-    pale parts. image: uint8 (h, w, 3) RGB; `ground` bool (h, w): what is likely ground. From its large parts,
-    everything is reached over slopes below a threshold and through gaps of at least `_GAP` px. The lowest threshold of
-    `_STEPS` that reaches most of the likely ground counts, and the highest for soft edges; where none does, as on a
-    ground of strong texture, nothing is said to be closed off.
+    The background is flooded from its large parts over slopes below a threshold, through gaps of at least `_MIN_GAP_PX`
+    px. The lowest threshold of `_SLOPE_LEVELS` that reaches most of the likely background gives the closed regions, the
+    highest one separates soft edges from steep edges. On a strongly textured background no threshold does, and both
+    results are empty.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    background : bool (h, w)
+        Pixels that are likely background.
+
+    Returns
+    -------
+    closed : bool (h, w)
+        Objects of any colour, together with their shadows.
+    soft : bool (h, w)
+        The part of `closed` that only soft edges separate: shadows, and possibly pale parts of an object.
     """
     slope = _slope(image)
-    kernel = np.ones((_GAP, _GAP), np.uint8)
-    closed = firm = np.zeros(ground.shape, bool)
-    for steepest in _STEPS:
-        passable = cv2.erode((slope < steepest).astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    kernel = np.ones((_MIN_GAP_PX, _MIN_GAP_PX), np.uint8)
+    closed = closed_by_steep_edges = np.zeros(background.shape, bool)
+    for max_slope in _SLOPE_LEVELS:
+        passable = cv2.erode(
+            (slope < max_slope).astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1
+        )
         count, labels = cv2.connectedComponents(passable, connectivity=4)
-        chosen = np.bincount(labels[ground], minlength=count) > _LEAST_PART * max(1, ground.sum())
-        chosen[0] = False
-        reached = cv2.dilate(chosen[labels].astype(np.uint8), kernel) > 0
-        if ground.any() and reached[ground].mean() > _REACHED:
-            firm = ~reached
-            closed = closed if closed.any() else firm
-    return closed, closed & ~firm
+        seeds = np.bincount(labels[background], minlength=count) > _MIN_SEED_SHARE * max(1, background.sum())
+        seeds[0] = False
+        reached = cv2.dilate(seeds[labels].astype(np.uint8), kernel) > 0
+        if background.any() and reached[background].mean() > _MIN_REACHED:
+            closed_by_steep_edges = ~reached
+            closed = closed if closed.any() else closed_by_steep_edges
+    return closed, closed & ~closed_by_steep_edges
 
 
 def _slope(image: Array) -> Array:

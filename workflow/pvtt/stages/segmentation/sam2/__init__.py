@@ -1,11 +1,11 @@
-"""Segmentation by words: Grounding DINO finds the product, SAM 2 masks and follows it.
+"""Open-vocabulary segmentation: Grounding DINO detects the product, SAM 2 segments and tracks it.
 
 After Ren et al., "Grounded SAM: assembling open-world models for diverse visual tasks", arXiv 2401.14159. Boxes are
-sought in frames spread over the clip; the frame that shows the product best gives the masks, one object per instance,
-without the ground inside rings; they are carried both ways. A product of less than a small share of the frame is
-segmented a second time through a window that follows it. What the models say of their own work is returned as evidence
-for the QA. Frames come decoded from the stage, so no second decoder (decord) reads the clip. bfloat16 on a GPU, float32
-on the CPU.
+detected in frames spread over the clip. The frame that shows the product best is segmented, one object per instance,
+with negative point prompts in the holes of rings. The masks are propagated in both directions. A small product is
+segmented a second time in a crop that follows it. The models' own scores are returned as evidence for the quality
+check. The stage passes decoded frames, so no second decoder (decord) reads the clip. Precision: bfloat16 on a GPU,
+float32 on the CPU.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 
 from pvtt.backends.base import ModelBackend
 from pvtt.models import registry
-from pvtt.stages.segmentation.base import Segmentation, nothing
-from pvtt.stages.segmentation.concavity_filling import photographed
+from pvtt.stages.segmentation.base import Segmentation
+from pvtt.stages.segmentation.concavity_filling import estimate_hull_prior
 from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fill, sample_numbers, shape_gap
 from pvtt.stages.segmentation.prompts import detection_text
-from pvtt.stages.segmentation.sam2.box_selection import Choice, choose, with_likeness
-from pvtt.stages.segmentation.sam2.cropped_video import Clip, windowed
+from pvtt.stages.segmentation.sam2.box_selection import BoxSelection, rate_similarity, select_box
+from pvtt.stages.segmentation.sam2.cropped_video import CroppedVideo, crop_around_product
 from pvtt.stages.segmentation.sam2.grounding import Detector
 from pvtt.stages.segmentation.sam2.predictor import Predictor
-from pvtt.stages.segmentation.sam2.tracker import Follower, Prompts
+from pvtt.stages.segmentation.sam2.tracker import Prompts, Sam2Tracker
 
 Array = np.ndarray
 
@@ -40,7 +40,7 @@ _CONFIGS = {
 
 
 class Backend(ModelBackend):
-    """Grounding DINO and SAM 2.1; see the module's text. Settings: `segmentation.sam2`."""
+    """Grounding DINO and SAM 2.1; see the module docstring. Settings: `segmentation.sam2`."""
 
     name = "sam2"
     version = "1"
@@ -74,69 +74,71 @@ class Backend(ModelBackend):
             torch.cuda.empty_cache()
 
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
-        """Find and follow the product; see `base.SegmentationBackend.segment`."""
+        """Detect, segment and track the product; see `base.SegmentationBackend.segment`."""
         text = detection_text(prompt)
-        choice = self._choice(frames, references, text)
-        if choice is None:
+        selection = self._select(frames, references, text)
+        if selection is None:
             least = self._own["fallback_threshold"]
-            return nothing(frames, f"no box for '{text}' scores {least:g} or more in {self._samples} sampled frames")
+            return Segmentation.empty(
+                frames, f"no box for '{text}' scores {least:g} or more in {self._samples} sampled frames"
+            )
         with self._precision():
-            masks, confidence, evidence = self._follow(frames, choice, text)
+            masks, confidence, evidence = self._track(frames, selection, text)
         if not masks.any():
-            return nothing(frames, f"no mask in the box for '{text}' (frame {choice.number})")
+            return Segmentation.empty(frames, f"no mask in the box for '{text}' (frame {selection.number})")
         numbers = sample_numbers(len(frames), self._samples)
         unions: list[Array] = [np.any(masks[:, number], axis=0) for number in numbers]
         missing = missing_colour([(frames[k], mask) for k, mask in zip(numbers, unions, strict=True)], references)
-        shown = [mask for mask in unions if mask.any()]
-        evidence |= {"missing_colour": missing, "open_form_fill": open_form_fill(shown, prompt)}
-        evidence |= {"shape_gap": shape_gap(shown, photographed(references))}
+        visible = [mask for mask in unions if mask.any()]
+        evidence |= {"missing_colour": missing, "open_form_fill": open_form_fill(visible, prompt)}
+        evidence |= {"shape_gap": shape_gap(visible, estimate_hull_prior(references))}
         return Segmentation(masks, confidence, {name: value for name, value in evidence.items() if value is not None})
 
-    def _choice(self, frames: Array, references: Sequence[Array], text: str) -> Choice | None:
+    def _select(self, frames: Array, references: Sequence[Array], text: str) -> BoxSelection | None:
         own = self._own
         sampled = {number: frames[number] for number in sample_numbers(len(frames), self._samples)}
         boxes = self._detector.detect(list(sampled.items()), text, own["fallback_threshold"])
-        boxes = with_likeness(boxes, sampled, references)
-        return choose(boxes, sampled, own["box_threshold"], own["largest_box_share"], own["max_objects"])
+        boxes = rate_similarity(boxes, sampled, references)
+        return select_box(boxes, sampled, own["box_threshold"], own["largest_box_share"], own["max_objects"])
 
-    def _follow(self, frames: Array, choice: Choice, text: str) -> tuple[Array, Array, dict[str, Any]]:
-        """Masks bool (k, n, h, w), confidence (n,) and evidence, through a window where the product is small."""
-        follower = Follower(self._model, text, self._own)
-        clip = Clip(frames)
-        prompts = follower.prompts(clip, choice.number, choice.boxes)
-        masks, confidence = follower.follow(clip, choice.number, prompts)
-        near = self._near(frames, masks)
-        if near is not None:
-            boxes = [near.box(box, choice.number) for box in choice.boxes]
-            closer = follower.prompts(near, choice.number, boxes)
-            followed = follower.follow(near, choice.number, closer)
-            if followed[0].any():
-                clip, prompts, (masks, confidence) = near, closer, followed
-        evidence = self._evidence(follower, clip, choice, prompts, masks)
-        return (masks if clip.corners is None else pasted(clip, masks)), confidence, evidence
+    def _track(self, frames: Array, selection: BoxSelection, text: str) -> tuple[Array, Array, dict[str, Any]]:
+        """Masks bool (k, n, h, w), confidence (n,) and evidence; tracked in a crop if the product is small."""
+        tracker = Sam2Tracker(self._model, text, self._own)
+        video = CroppedVideo(frames)
+        prompts = tracker.prompts(video, selection.number, selection.boxes)
+        masks, confidence = tracker.propagate(video, selection.number, prompts)
+        cropped = self._crop_if_small(frames, masks)
+        if cropped is not None:
+            boxes = [cropped.box(box, selection.number) for box in selection.boxes]
+            cropped_prompts = tracker.prompts(cropped, selection.number, boxes)
+            cropped_result = tracker.propagate(cropped, selection.number, cropped_prompts)
+            if cropped_result[0].any():
+                video, prompts, (masks, confidence) = cropped, cropped_prompts, cropped_result
+        evidence = self._evidence(tracker, video, selection, prompts, masks)
+        return (masks if video.corners is None else paste_crops(video, masks)), confidence, evidence
 
-    def _near(self, frames: Array, masks: Array) -> Clip | None:
+    def _crop_if_small(self, frames: Array, masks: Array) -> CroppedVideo | None:
         areas = masks.any(0).mean((1, 2))
         small = (areas > 0).any() and np.median(areas[areas > 0]) < self._own["small_product_share"]
-        return windowed(frames, masks) if small else None
+        return crop_around_product(frames, masks) if small else None
 
     def _evidence(
-        self, follower: Follower, clip: Clip, choice: Choice, prompts: Prompts, masks: Array
+        self, tracker: Sam2Tracker, video: CroppedVideo, selection: BoxSelection, prompts: Prompts, masks: Array
     ) -> dict[str, Any]:
-        others = [one for one in choice.found if one.number != choice.number]
-        checked = [others[k] for k in sample_numbers(len(others), self._own["checked_frames"])]
-        detected = [] if choice.fallback else [(one.number, clip.box(one.box, one.number)) for one in checked]
+        other_detections = [one for one in selection.found if one.number != selection.number]
+        checked = [other_detections[k] for k in sample_numbers(len(other_detections), self._own["checked_frames"])]
+        detected = [] if selection.fallback else [(one.number, video.box(one.box, one.number)) for one in checked]
         return {
-            "box_score": choice.score,
-            "weak_box": float(choice.fallback),
-            "detected_share": len(choice.found) / min(self._samples, len(masks[0])),
+            "box_score": selection.score,
+            "weak_box": float(selection.fallback),
+            "detected_share": len(selection.found) / min(self._samples, len(masks[0])),
             "predicted_iou": float(prompts.quality.mean()),
-            "best_frame": float(choice.number),
+            "best_frame": float(selection.number),
             "objects": float(len(masks)),
-            "opening_points": float(prompts.openings),
-            "window_px": float(clip.side),
-            "agreement": follower.agreement(clip, masks, detected),
-            "round_trip": follower.round_trip(clip, choice.number, masks, self._own["round_trip_frames"]),
+            "opening_points": float(prompts.n_negative),
+            "window_px": float(video.side),
+            "agreement": tracker.agreement(video, masks, detected),
+            "round_trip": tracker.round_trip(video, selection.number, masks, self._own["round_trip_frames"]),
         }
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -150,8 +152,13 @@ class Backend(ModelBackend):
 def load_predictor(name: str, device: str) -> Predictor:
     """SAM 2 video predictor of a registry entry on `device`.
 
-    The entry's one `.pt` file is upstream's checkpoint, `{"model": weights}`; its `config` names the package's
-    configuration and `overrides` are Hydra's, for other sizes.
+    The entry has exactly one `.pt` file, upstream's checkpoint `{"model": weights}`. Its `config` names a configuration
+    of the package sam2, its `overrides` are Hydra overrides.
+
+    Raises
+    ------
+    ModelError
+        A file is missing, or the entry does not have one checkpoint and a configuration.
     """
     folder = registry.require(name)
     entry = registry.model(name)
@@ -162,10 +169,10 @@ def load_predictor(name: str, device: str) -> Predictor:
     return Predictor(config, folder / checkpoints[0], device, entry.about.get("overrides", []))
 
 
-def pasted(clip: Clip, masks: Array) -> Array:
-    """Masks of a clip's windows, bool (k, n, side, side), in their whole frames, bool (k, n, h, w)."""
-    whole = np.zeros((*masks.shape[:2], *clip.frames.shape[1:3]), bool)
-    for plane, seen in zip(whole, masks, strict=True):
-        for number in range(len(clip)):
-            clip.seen(plane[number], number)[:] = seen[number]
-    return whole
+def paste_crops(video: CroppedVideo, masks: Array) -> Array:
+    """Masks of a video's crops, bool (k, n, side, side), pasted into full frames, bool (k, n, h, w)."""
+    full_masks = np.zeros((*masks.shape[:2], *video.frames.shape[1:3]), bool)
+    for plane, cropped_plane in zip(full_masks, masks, strict=True):
+        for number in range(len(video)):
+            video.crop(plane[number], number)[:] = cropped_plane[number]
+    return full_masks

@@ -1,4 +1,4 @@
-"""Windows that follow a small product, so that a model of fixed input size sees it large."""
+"""Square crops that follow a small product, so that a model with a fixed input size sees it large."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from scipy.ndimage import uniform_filter1d
 Array = np.ndarray
 Box = tuple[float, float, float, float]
 
-_LEAST_SIDE = 64
-_ROOM = 2.0  # side of the window relative to the product's longer side
-_MOST_OF_FRAME = 0.7  # of the frame's short side, above which a window gains too little
-_SMOOTH = 9  # frames over which the window's path is averaged
+_MIN_SIDE_PX = 64
+_MARGIN_FACTOR = 2.0  # side of the window relative to the product's longer side
+_MAX_FRAME_SHARE = 0.7  # of the frame's short side, above which a window gains too little
+_SMOOTHING_FRAMES = 9  # frames over which the window's path is averaged
 
 
 @dataclass(frozen=True)
-class Clip:
-    """Frames of a video as a model sees them: whole, or through a square window of each.
+class CroppedVideo:
+    """Frames of a video as a model sees them: whole frames, or a square crop of each.
 
-    frames: uint8 (n, h, w, 3) RGB, never copied. numbers: which of them, in order; None for all. corners: (x, y)
-    of each frame's window, int (n, 2), for all n frames; None for whole frames. side: the window's, in px.
+    frames: uint8 (n, h, w, 3) RGB, never copied. numbers: selected frames in order; None for all. corners: top-left
+    corner (x, y) of each frame's crop, int (n, 2), for all n frames; None for whole frames. side: side of the crop in
+    px.
     """
 
     frames: Array
@@ -35,22 +36,22 @@ class Clip:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of what is seen."""
+        """Height and width of the images, in px."""
         return self.frames.shape[1:3] if self.corners is None else (self.side, self.side)
 
     def image(self, place: int) -> Array:
-        """The `place`-th frame, uint8 (h, w, 3), a view."""
-        return self.seen(self.frames[self._number(place)], place)
+        """The `place`-th image, uint8 (h, w, 3) RGB; a view."""
+        return self.crop(self.frames[self._number(place)], place)
 
-    def seen(self, plane: Array, place: int) -> Array:
-        """The part of a plane (h, w, ...) of the whole frame that is seen in the `place`-th frame, a view."""
+    def crop(self, plane: Array, place: int) -> Array:
+        """The crop of a full-frame plane (h, w, ...) at the `place`-th frame; a view."""
         if self.corners is None:
             return plane
         x, y = self.corners[self._number(place)]
         return plane[y : y + self.side, x : x + self.side]
 
     def box(self, box: Box, place: int) -> Box:
-        """A box of the whole frame in pixels of what is seen."""
+        """A box of the full frame, (x0, y0, x1, y1), in px of the `place`-th image."""
         x, y = (0, 0) if self.corners is None else self.corners[self._number(place)]
         return box[0] - x, box[1] - y, box[2] - x, box[3] - y
 
@@ -58,11 +59,19 @@ class Clip:
         return place if self.numbers is None else self.numbers[place]
 
 
-def windowed(frames: Array, masks: Array) -> Clip | None:
-    """`frames` (n, h, w, 3) through a window of one size that follows masks, bool (k, n, h, w).
+def crop_around_product(frames: Array, masks: Array) -> CroppedVideo | None:
+    """Crop a video around the product, with one size and a smoothed path.
 
-    Twice as long as the product's longest side; its path is smoothed, and interpolated where no mask is. None where
-    there is no mask at all, and where the window would be nearly as large as the frame.
+    The side is twice the product's longest side. The path is interpolated over frames without a mask.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+    masks : bool (k, n, h, w)
+
+    Returns
+    -------
+    None if no frame has a mask, or if the crop would be nearly as large as the frame.
     """
     height, width = frames.shape[1:3]
     boxes = np.full((len(frames), 4), np.nan)
@@ -71,15 +80,15 @@ def windowed(frames: Array, masks: Array) -> Clip | None:
         rows, columns = np.flatnonzero(union.any(1)), np.flatnonzero(union.any(0))
         if len(rows):
             boxes[number] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    known = np.flatnonzero(~np.isnan(boxes[:, 0]))
-    if not len(known):
+    valid = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    if not len(valid):
         return None
-    longest = np.maximum(boxes[known, 2] - boxes[known, 0], boxes[known, 3] - boxes[known, 1])
-    side = int(np.ceil(max(_LEAST_SIDE, _ROOM * min(longest.max(), 3 * np.median(longest)))))
-    if side > _MOST_OF_FRAME * min(height, width):
+    longest = np.maximum(boxes[valid, 2] - boxes[valid, 0], boxes[valid, 3] - boxes[valid, 1])
+    side = int(np.ceil(max(_MIN_SIDE_PX, _MARGIN_FACTOR * min(longest.max(), 3 * np.median(longest)))))
+    if side > _MAX_FRAME_SHARE * min(height, width):
         return None
-    middles = (boxes[known, :2] + boxes[known, 2:]) / 2
-    path = [np.interp(np.arange(len(frames)), known, middles[:, axis]) for axis in (0, 1)]
-    smooth = uniform_filter1d(np.column_stack(path), min(_SMOOTH, len(frames)), axis=0, mode="nearest")
-    corners = np.clip(np.rint(smooth - side / 2), 0, [width - side, height - side]).astype(int)
-    return Clip(frames, None, corners, side)
+    centers = (boxes[valid, :2] + boxes[valid, 2:]) / 2
+    path = [np.interp(np.arange(len(frames)), valid, centers[:, axis]) for axis in (0, 1)]
+    smoothed = uniform_filter1d(np.column_stack(path), min(_SMOOTHING_FRAMES, len(frames)), axis=0, mode="nearest")
+    corners = np.clip(np.rint(smoothed - side / 2), 0, [width - side, height - side]).astype(int)
+    return CroppedVideo(frames, None, corners, side)

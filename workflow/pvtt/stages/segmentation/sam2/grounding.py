@@ -1,8 +1,8 @@
-"""Boxes for words: Grounding DINO through transformers.
+"""Text-prompted detection: Grounding DINO through transformers.
 
 Liu et al., "Grounding DINO: marrying DINO with grounded pre-training for open-set object detection", ECCV 2024. The
-model runs in fp32 on every device, as it sees a handful of frames per clip; its deformable attention is the one in
-PyTorch, so that no kernel is compiled or fetched.
+model runs in float32 on every device, as it sees a few frames per clip. It uses PyTorch's implementation of deformable
+attention, so no kernel is compiled or downloaded.
 """
 
 from __future__ import annotations
@@ -40,10 +40,18 @@ class Detector:
         self._device = device
 
     def detect(self, frames: Sequence[tuple[int, Array]], text: str, threshold: float) -> list[Candidate]:
-        """Boxes in numbered frames, uint8 (h, w, 3) RGB, whose score for a word of `text` is above `threshold`.
+        """Detect boxes whose score for a word of `text` is above `threshold`.
 
-        `text`: noun phrases in lower case, each closed by ".". Boxes are cut to the frame; those without area are left
-        out.
+        Parameters
+        ----------
+        frames : pairs of frame number and uint8 (h, w, 3) RGB
+        text : str
+            Noun phrases in lower case, each closed by ".".
+        threshold : float in [0, 1]
+
+        Returns
+        -------
+        Boxes in px, clipped to the frame; boxes narrower or lower than 1 px are dropped.
         """
         return [one for number, frame in frames for one in self._in_frame(number, frame, text, threshold)]
 

@@ -1,14 +1,14 @@
-"""SAM 2's video predictor on frames in memory, with state that does not grow, and its image predictor's masks.
+"""SAM 2's video predictor on frames in memory, with bounded state, and the masks of its image predictor.
 
-Ravi et al., "SAM 2: segment anything in images and videos", ICLR 2025; package sam2 1.1.0. What differs from upstream:
+Ravi et al., "SAM 2: segment anything in images and videos", ICLR 2025; package sam2 1.1.0. Differences from upstream:
 
-- Frames are taken from an array and made into the model's input one at a time, as upstream makes it of files
-  (Pillow's bicubic resize, ImageNet's mean and deviation); no folder of JPEGs is written, so nothing is lost to JPEG
-  and no video is decoded a second time.
-- Outputs of frames beyond the reach of the memory and of the object pointers are dropped. Nothing that upstream
-  attends to is lost: the masks are the same.
-- The mask of a box is upstream's image predictor's: the same features, prompt encoder and mask decoder, three masks.
-  That predictor's class imports torchvision for two image transforms, which are not needed here.
+- Frames come from an array. Each is converted to the model's input when it is needed, with the same operations that
+  upstream applies to files (Pillow's bicubic resize, ImageNet's mean and standard deviation). No JPEG files are
+  written, so there is no JPEG loss and the video is decoded once.
+- Outputs of frames beyond the reach of the memory and of the object pointers are dropped. Upstream does not attend to
+  them either: the masks are the same.
+- The mask of a box is computed as in upstream's image predictor: same features, prompt encoder and mask decoder, three
+  masks. Upstream's class is not used because it imports torchvision for two image transforms.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pvtt.stages.segmentation.sam2.cropped_video import Box, Clip
+from pvtt.stages.segmentation.sam2.cropped_video import Box, CroppedVideo
 
 Array = np.ndarray
 
@@ -30,33 +30,34 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Images:
-    """The model's inputs of a clip, float32 tensors (3, size, size), made when asked for.
+    """The model's inputs of a video, float32 tensors (3, size, size), computed on access.
 
-    With a `device` they stay on it as uint8 (3 MB a frame at 1024 px) for further passes; without, nothing is kept.
+    With a `device` they are cached there as uint8 (3 MB per frame at 1024 px) for later passes; without one nothing is
+    cached.
     """
 
-    def __init__(self, clip: Clip, size: int, device: Any | None) -> None:
-        self._clip, self._size, self._device = clip, size, device
-        self._kept: dict[int, Any] = {}
+    def __init__(self, video: CroppedVideo, size: int, device: Any | None) -> None:
+        self._video, self._size, self._device = video, size, device
+        self._cached: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        return len(self._clip)
+        return len(self._video)
 
     def __getitem__(self, place: int) -> Any:
         import torch
 
-        pixels = self._kept.get(place)
+        pixels = self._cached.get(place)
         if pixels is None:
-            image = Image.fromarray(np.ascontiguousarray(self._clip.image(place)))
+            image = Image.fromarray(np.ascontiguousarray(self._video.image(place)))
             pixels = torch.from_numpy(np.array(image.resize((self._size, self._size)))).permute(2, 0, 1)
             if self._device is not None:
-                pixels = self._kept[place] = pixels.to(self._device)
+                pixels = self._cached[place] = pixels.to(self._device)
         mean, deviation = (torch.tensor(v, device=pixels.device)[:, None, None] for v in (_MEAN, _DEVIATION))
         return (pixels / 255.0 - mean) / deviation
 
 
 class Predictor:
-    """SAM 2 with prompts from arrays; `model` is upstream's predictor. One state per clip, made by `start`."""
+    """SAM 2 prompted with arrays; `model` is upstream's predictor. `start` creates one state per clip."""
 
     def __init__(self, config: str, checkpoint: Path, device: str, overrides: Sequence[str] = ()) -> None:
         """Build the package's configuration, changed by Hydra's `overrides`, with the weights of a checkpoint."""
@@ -69,28 +70,34 @@ class Predictor:
         )
         self.model.fill_hole_area = 0  # small holes are those of chains and rings; upstream fills them on CUDA alone
         self.model.non_overlap_masks = True
-        self._heard: list[float] = []  # predicted IoUs of the masks since they were last asked for
-        self._heads = self.model._forward_sam_heads
-        self.model._forward_sam_heads = self._listen
+        self._predicted_ious: list[float] = []  # predicted IoUs of the masks since they were last asked for
+        self._original_heads = self.model._forward_sam_heads
+        self.model._forward_sam_heads = self._record_iou
 
-    def _listen(self, *arguments: Any, **named: Any) -> Any:
-        outputs = self._heads(*arguments, **named)
-        self._heard.append(float(outputs[2].float().max()))
+    def _record_iou(self, *arguments: Any, **named: Any) -> Any:
+        outputs = self._original_heads(*arguments, **named)
+        self._predicted_ious.append(float(outputs[2].float().max()))
         return outputs
 
-    def start(self, clip: Clip, offload_video: bool = True, offload_state: bool = False) -> dict[str, Any]:
-        """State of a clip, as upstream's `init_state` makes it of files.
+    def start(self, video: CroppedVideo, offload_video: bool = True, offload_state: bool = False) -> dict[str, Any]:
+        """Inference state of a clip, as upstream's `init_state` creates it from files.
 
-        `offload_video` keeps nothing of the frames on the device, `offload_state` keeps the memory on the host.
+        Parameters
+        ----------
+        video : CroppedVideo
+        offload_video : bool
+            Cache no frames on the device.
+        offload_state : bool
+            Keep the memory bank on the host.
         """
         import torch
 
         device = self.model.device
-        height, width = clip.size
+        height, width = video.size
         per_object = ("point_inputs", "mask_inputs", "output_dict", "temp_output_dict", "frames_tracked")
         return {
-            "images": Images(clip, self.model.image_size, None if offload_video else device),
-            "num_frames": len(clip),
+            "images": Images(video, self.model.image_size, None if offload_video else device),
+            "num_frames": len(video),
             "offload_video_to_cpu": offload_video,
             "offload_state_to_cpu": offload_state,
             "video_height": height,
@@ -110,20 +117,38 @@ class Predictor:
         state: dict[str, Any],
         place: int,
         box: Box,
-        outside: Sequence[tuple[float, float]] = (),
+        negative_points: Sequence[tuple[float, float]] = (),
         logits: Any | None = None,
     ) -> tuple[Array, Array, Any]:
-        """Masks for a box [x0, y0, x1, y1] and points (x, y) `outside` of the product, in px of the `place`-th frame.
+        """Masks for a box and negative point prompts in one frame.
 
-        Returns masks bool (m, h, w), their predicted IoUs float (m,), their logits, a tensor (m, l, l). Three masks of
-        a box alone; one when it is refined from the logits (l, l) of a former answer.
+        Parameters
+        ----------
+        state : dict
+            From `start`.
+        place : int
+            Index of the frame.
+        box : (x0, y0, x1, y1) in px of the frame
+        negative_points : (x, y) in px of the frame
+            Points that are not part of the product.
+        logits : tensor (l, l) or None
+            Logits of a previous answer to refine.
+
+        Returns
+        -------
+        masks : bool (m, h, w)
+            Three masks for a box alone, one if `logits` are refined.
+        ious : float32 (m,)
+            Predicted IoUs.
+        logits : float32 tensor (m, l, l)
+            Clamped to +-32.
         """
         import torch
 
         model = self.model
         size = state["video_height"], state["video_width"]
-        corners = np.array([box[:2], box[2:], *outside], np.float32) / size[::-1] * model.image_size
-        labels = [2, 3] + [0] * len(outside)
+        corners = np.array([box[:2], box[2:], *negative_points], np.float32) / size[::-1] * model.image_size
+        labels = [2, 3] + [0] * len(negative_points)
         with torch.inference_mode():
             image, high = self._features(state, place)
             sparse, dense = model.sam_prompt_encoder(
@@ -147,7 +172,7 @@ class Predictor:
         return (full[0] > 0).cpu().numpy(), ious[0].float().cpu().numpy(), low[0].float().clamp(-32, 32)
 
     def _features(self, state: dict[str, Any], place: int) -> tuple[Any, list[Any]]:
-        """Image embedding without memory, and the finer maps, of a frame."""
+        """Image embedding without memory, and the maps of higher resolution, of a frame."""
         _, _, features, _, sizes = self.model._get_image_feature(state, place, 1)
         if self.model.directly_add_no_mem_embed:
             features = [*features[:-1], features[-1] + self.model.no_mem_embed]
@@ -158,25 +183,29 @@ class Predictor:
         """Prompt object `number` (from 1) with its mask, bool (h, w), in the `place`-th frame."""
         self.model.add_new_mask(state, place, number, mask)
 
-    def follow(self, state: dict[str, Any], start: int, reverse: bool) -> Iterator[tuple[int, Array, Array]]:
-        """Carry the prompts at `start` to the clip's end, or to its beginning.
+    def propagate(self, state: dict[str, Any], start: int, reverse: bool) -> Iterator[tuple[int, Array, Array]]:
+        """Propagate the prompts at frame `start` to the last frame, or to the first one if `reverse`.
 
-        Yields place, masks bool (k, h, w), confidences float (k,): predicted IoU x probability of being there; of the
-        prompt itself 1.
+        Yields
+        ------
+        Index of the frame, masks bool (k, h, w), confidences float (k,): predicted IoU x probability that the object is
+        visible; 1 for the prompted frame.
         """
         import torch
 
-        self._heard.clear()
+        self._predicted_ious.clear()
         for place, _, logits in self.model.propagate_in_video(state, start_frame_idx=start, reverse=reverse):
-            quality = np.array(self._heard or [1.0] * len(logits))
-            self._heard.clear()
-            there = [output_of(state, index, place)["object_score_logits"] for index in range(len(logits))]
-            seen = torch.cat(there).float().sigmoid().flatten().cpu().numpy()
-            yield place, (logits[:, 0] > 0).cpu().numpy(), quality * seen
+            quality = np.array(self._predicted_ious or [1.0] * len(logits))
+            self._predicted_ious.clear()
+            object_logits = [object_output(state, index, place)["object_score_logits"] for index in range(len(logits))]
+            presence = torch.cat(object_logits).float().sigmoid().flatten().cpu().numpy()
+            yield place, (logits[:, 0] > 0).cpu().numpy(), quality * presence
             self._forget(state, place, start)
 
     def _forget(self, state: dict[str, Any], place: int, start: int) -> None:
-        """Drop outputs that no later frame attends to: far from `place` and from `start`, where the way back begins."""
+        """Drop outputs that no later frame attends to: those far from `place` and from `start`, where the reverse pass
+        begins.
+        """
         memory = self.model.num_maskmem * self.model.memory_temporal_stride_for_eval
         reach = max(memory, self.model.max_obj_ptrs_in_encoder)
         for outputs in state["output_dict_per_obj"].values():
@@ -185,7 +214,7 @@ class Predictor:
                 del kept[number]
 
 
-def output_of(state: dict[str, Any], index: int, place: int) -> dict[str, Any]:
-    """What the model holds of an object (index from 0) in the `place`-th frame."""
+def object_output(state: dict[str, Any], index: int, place: int) -> dict[str, Any]:
+    """The model's stored output for an object (index from 0) in the `place`-th frame."""
     outputs = state["output_dict_per_obj"][index]
     return outputs["cond_frame_outputs"].get(place) or outputs["non_cond_frame_outputs"][place]

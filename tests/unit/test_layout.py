@@ -1,0 +1,72 @@
+"""The names of a results folder's files, and the table of stages."""
+
+from pathlib import Path
+
+import pytest
+
+from pvtt.backends import stages
+from pvtt.records.layout import Layout, require_run, stage_of
+
+
+def test_every_name_stands_where_users_look_for_it():
+    files = Layout("r")
+    clip, pair, cutout = files.clip("A_s01"), files.pair("A_s01", "B", 2), files.cutout("B", 2)
+    assert [str(path) for path in (clip.video, clip.record, clip.masks, clip.track, clip.qa)] == [
+        f"r/clips/A_s01/{name}" for name in ("video.mp4", "clip.json", "masks.mkv", "track.json", "qa.json")
+    ]
+    assert [path.name for path in (clip.background, clip.background_record)] == ["background.mp4", "background.json"]
+    assert [str(path) for path in (pair.video, pair.mask, pair.record, pair.score, pair.judge)] == [
+        f"r/pairs/A_s01/B_i2/{name}"
+        for name in ("insert.mp4", "insert_mask.mkv", "insert.json", "score.json", "judge.json")
+    ]
+    assert [str(path) for path in (cutout.image, cutout.record)] == ["r/products/B/2.png", "r/products/B/2.json"]
+    assert files.pair_of({"clip_id": "A_s01", "target_id": "B", "image_index": 2.0}) == pair
+    assert [str(path) for path in (files.catalogue, files.clips, files.pairs, files.packs, files.filtered)] == [
+        f"r/{name}" for name in ("catalogue.tsv", "clips.tsv", "pairs.parquet", "packs.tsv", "filtered.parquet")
+    ]
+    assert str(files.dataset.annotation("pairs")) == "r/dataset/annotations/pairs.json"
+    assert str(Layout("<results>").clip("{clip}").masks) == "<results>/clips/{clip}/masks.mkv"
+
+
+@pytest.mark.parametrize(
+    ("name", "stage"),
+    [
+        ("catalogue.tsv", "catalogue"),
+        ("shots/A.json", "shots"),
+        ("clips/A_s01/video.mp4", "cutting"),
+        ("clips/A_s01/qa.json", "segmentation"),
+        ("clips/A_s01/background.json", "background"),
+        ("products/B/2.png", "products"),
+        ("pairs.parquet", "pairs"),
+        ("pairs/A_s01/B_i2/insert.json", "insertion"),
+        ("pairs/A_s01/B_i2/score.json", "scoring"),
+        ("packs/p0001.json", "scoring"),
+        ("dataset/annotations/pairs.json", "dataset"),
+        ("report/index.html", "report"),
+        ("packs.tsv", None),
+        ("logs/plan_pairs.log", None),
+    ],
+)
+def test_a_file_belongs_to_the_stage_that_makes_it(name: str, stage: str | None):
+    assert stage_of(Path(name)) == stage
+
+
+def test_a_folder_without_a_clip_table_is_no_run(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"no results of a run \(clips.tsv is missing\)"):
+        require_run(tmp_path)
+
+
+def test_stages_stand_in_the_order_in_which_they_work():
+    names = [stage.name for stage in stages.TABLE]
+    for place, stage in enumerate(stages.TABLE):
+        assert set(stage.after) <= set(names[:place]), stage.name
+    assert stages.dependents("background") == ("background", "insertion", "scoring", "filter", "dataset", "report")
+    assert "segmentation" in stages.dependents("products")
+    assert stages.WITH_BACKENDS == ("shots", "products", "segmentation", "background", "insertion", "scoring")
+
+
+def test_every_rule_belongs_to_a_stage():
+    folder = Path(__file__).parents[2] / "workflow" / "scripts"
+    rules = [rule for stage in stages.TABLE for rule in stage.rules]
+    assert sorted(rules) == sorted(path.stem for path in folder.glob("*.py"))
+    assert stages.of_rule("cut_out_product") == "products"

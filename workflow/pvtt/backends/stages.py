@@ -1,0 +1,73 @@
+"""The table of stages: what each makes, of what, by which rules; everything that lists stages reads it.
+
+The names of the files that a stage writes stand in `pvtt.records.layout`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the pipeline.
+
+    Parameters
+    ----------
+    name
+        Name in the configuration, in reports and in `resources/costs.yaml`.
+    item
+        What one result is of: `product`, `photo`, `clip`, `pair` or `run` (the whole feed).
+    rules
+        Snakemake rules that do its work.
+    after
+        Stages whose results it reads.
+    backends
+        Whether `<name>.backend` of the configuration chooses who does the work. Only such a stage can use a GPU.
+    key
+        Its key in the configuration; empty for the stage's own name, None for a stage without settings.
+    package
+        Its package below `pvtt.stages`; empty for the stage's own name.
+    """
+
+    name: str
+    item: str
+    rules: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    backends: bool = False
+    key: str | None = ""
+    package: str = ""
+
+
+# In the order in which they work.
+TABLE = (
+    Stage("catalogue", "product", ("probe_product", "build_catalogue"), key="checks"),
+    Stage("shots", "product", ("detect_shots", "list_clips"), ("catalogue",), backends=True),
+    Stage("cutting", "clip", ("cut_clip",), ("shots",), key=None, package="shots"),
+    Stage("products", "photo", ("cut_out_product",), backends=True, package="cutouts"),
+    Stage("segmentation", "clip", ("segment_clip",), ("cutting", "products"), backends=True),
+    Stage("background", "clip", ("remove_product",), ("cutting", "segmentation"), backends=True),
+    Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "products")),
+    Stage("insertion", "pair", ("insert_product",), ("background", "products", "pairs"), backends=True),
+    Stage("scoring", "pair", ("score_pair", "gather_pack"), ("insertion", "products"), backends=True),
+    Stage("filter", "run", ("filter_pairs",), ("pairs", "scoring"), package="scoring"),
+    Stage("dataset", "run", ("publish_dataset",), ("filter",)),
+    Stage("report", "run", ("write_report",), ("filter",)),
+)
+BY_NAME = {stage.name: stage for stage in TABLE}
+WITH_BACKENDS = tuple(stage.name for stage in TABLE if stage.backends)
+OF_PAIRS = tuple(stage.name for stage in TABLE if stage.item == "pair")
+
+
+def dependents(name: str) -> tuple[str, ...]:
+    """A stage and all stages whose results depend on it, in the order in which they work."""
+    found = {name}
+    for stage in TABLE:
+        if found.intersection(stage.after):
+            found.add(stage.name)
+    return tuple(stage.name for stage in TABLE if stage.name in found)
+
+
+def of_rule(rule: str) -> str:
+    """The stage of a Snakemake rule; the rule's own name where it is of none."""
+    return next((stage.name for stage in TABLE if rule in stage.rules), rule)
