@@ -160,7 +160,8 @@ def test_a_program_that_hangs_is_ended_with_its_children(home, monkeypatch):
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_when_we_are_ended_the_program_ends_too(home, how, tmp_path):
-    code = "import sys; from pathlib import Path; from pvtt.backends import subprocess_runner as external; p = Path(sys.argv[1]); "
+    code = "import sys; from pathlib import Path; from pvtt.backends import subprocess_runner as external; "
+    code += "p = Path(sys.argv[1]); "
     code += "external.run([sys.executable, p / 'hang.py'], p, p / 'log', 60)"
     hang = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '600'])\n"
     hang += (

@@ -122,8 +122,8 @@ def test_a_misdeed_fails_the_pair_with_the_reason(monkeypatch, misdeed, says):
     monkeypatch.setenv("STANDIN", misdeed)
     with pytest.raises(InsertionError, match=says) as caught:
         inserted(request())
-    assert subprocess_runner.not_kept(caught.value) == {"keep": False}
-    assert subprocess_runner.not_kept(InsertionError("the cut-out has no opaque pixel")) == {}
+    assert subprocess_runner.uncacheable(caught.value) == {"keep": False}
+    assert subprocess_runner.uncacheable(InsertionError("the cut-out has no opaque pixel")) == {}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ rule make:
     output: "out/{item}.txt"
     log: "logs/make/{item}.log"
     params: how=lambda wildcards: wildcards.item.split("-")[0]
-    resources: worker_s=float(config.get("limit_s", 60))
+    resources: worker_timeout_s=float(config.get("limit_s", 60))
     script: "make.py"
 """
 
@@ -34,12 +34,12 @@ from pvtt.execution.job import job
 @job(snakemake)
 def run():
     import os, time
-    from pvtt.backends.lifecycle import WorkError, loaded
+    from pvtt.backends.lifecycle import WorkError, load_model
     out = Path(snakemake.output[0])
     with open("tries.txt", "a") as tries:
         print(snakemake.wildcards.item, os.getpid(), file=tries)
     try:
-        with loaded(Slow(snakemake.params.how), "cpu") as ready:
+        with load_model(Slow(snakemake.params.how), "cpu") as ready:
             out.write_text(ready.work(snakemake.wildcards.item))
     except WorkError as error:
         out.write_text(f"failed: {error}")

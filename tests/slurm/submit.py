@@ -18,8 +18,8 @@ from pvtt.records.ids import seed_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-# Account and partitions are those of the example profile. The status command is not: there is no accounting database here, so
-# sacct knows nothing. That a check comes after two seconds, not forty, is for the test's sake.
+# Account and partitions are those of the example profile. The status command is not: there is no accounting database
+# here, so sacct knows nothing. That a check comes after two seconds, not forty, is for the test's sake.
 ON_CLUSTER = (
     *("--profile", str(ROOT / "profiles" / "slurm-superpod")),
     *("--slurm-status-command", "squeue"),

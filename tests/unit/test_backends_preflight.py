@@ -55,7 +55,7 @@ def home(tmp_path, monkeypatch):
     (place / "models.yaml").write_text(yaml.safe_dump(listed))
     monkeypatch.setenv("PVTT_MODELS", str(place))
     monkeypatch.delenv("PVTT_DEVICE", raising=False)
-    monkeypatch.setattr(devices, "gpu_seen", lambda: False)
+    monkeypatch.setattr(devices, "gpu_available", lambda: False)
     return place
 
 
@@ -77,12 +77,12 @@ def bring(home, *names):
 class TestPreflight:
     def test_embedded_backends_lack_nothing(self, home):
         resolved = settings.resolve({"commercial_only": True})
-        assert requirements.problems(resolved) == []
+        assert requirements.check_requirements(resolved) == []
         assert {requirements.environment(stage, resolved[stage]) for stage in registry.STAGES} == {"core"}
-        assert {requirements.gpus(stage, resolved[stage]) for stage in registry.STAGES} == {0}
+        assert {requirements.gpus_needed(stage, resolved[stage]) for stage in registry.STAGES} == {0}
 
     def test_everything_is_said_at_once(self, home, painter):
-        found = requirements.problems(painter)
+        found = requirements.check_requirements(painter)
         assert [text.split(": ", 1)[0] for text in found] == ["insertion.painter"] * 3 + ["insertion"]
         assert found[0].endswith("package nosuchpackage is not installed; run: make models")
         assert found[1].endswith("painter-1b/config.json is missing; run: pvtt models fetch painter-1b")
@@ -91,30 +91,31 @@ class TestPreflight:
 
     def test_packages_are_the_environments_where_jobs_have_their_own(self, home, painter):
         bring(home, "painter-1b", "painter-text")
-        assert requirements.problems(painter, local=False, own_environments=True) == []
+        assert requirements.check_requirements(painter, local=False, own_environments=True) == []
 
     def test_a_gpu_is_asked_for_only_here_and_only_when_it_is_wanted(self, home, painter, monkeypatch):
         def gpu_is_missed(**how):
-            return any("no GPU" in text for text in requirements.problems(painter, **how))
+            return any("no GPU" in text for text in requirements.check_requirements(painter, **how))
 
         assert gpu_is_missed() and not gpu_is_missed(local=False)
-        assert requirements.gpus(STAGE, painter[STAGE]) == 1
+        assert requirements.gpus_needed(STAGE, painter[STAGE]) == 1
         monkeypatch.setenv("PVTT_DEVICE", "cpu")
-        assert not gpu_is_missed() and requirements.gpus(STAGE, painter[STAGE]) == 0
+        assert not gpu_is_missed() and requirements.gpus_needed(STAGE, painter[STAGE]) == 0
         monkeypatch.setenv("PVTT_DEVICE", "cuda")
         assert gpu_is_missed()
-        monkeypatch.setattr(devices, "gpu_seen", lambda: True)
+        monkeypatch.setattr(devices, "gpu_available", lambda: True)
         assert not gpu_is_missed()
 
     def test_commercial_only_lists_what_refuses(self, home, painter):
-        found = requirements.problems(painter | {"commercial_only": True})
+        found = requirements.check_requirements(painter | {"commercial_only": True})
         refusals = [text for text in found if "commercial_only is set" in text]
         assert len(refusals) == 1 and "no commercial use is allowed by painter-1b (Paint-NC)" in refusals[0]
 
     def test_a_model_that_is_not_registered(self, home, painter, monkeypatch):
         monkeypatch.setattr(Painter, "needs", ("painter-2b",))
         assert any(
-            "no model 'painter-2b'" in text for text in requirements.problems(painter | {"commercial_only": True})
+            "no model 'painter-2b'" in text
+            for text in requirements.check_requirements(painter | {"commercial_only": True})
         )
 
     def test_stages_with_several_backends(self, home, painter, monkeypatch):
@@ -126,8 +127,14 @@ class TestPreflight:
             lambda stage: [Painter(stage), Judge(stage), Judge(stage)],
             raising=False,
         )
-        assert [part.name for part in registry.chosen(STAGE, painter[STAGE])] == ["painter", "judge", "judge"]
-        assert any("different environments, judging and models" in text for text in requirements.problems(painter))
+        assert [part.name for part in registry.selected_backends(STAGE, painter[STAGE])] == [
+            "painter",
+            "judge",
+            "judge",
+        ]
+        assert any(
+            "different environments, judging and models" in text for text in requirements.check_requirements(painter)
+        )
         assert requirements.environment(STAGE, painter[STAGE]) == "models"
 
 
@@ -136,10 +143,10 @@ class TestVersion:
         for stage in registry.STAGES:
             chosen = settings.stage_defaults(stage)
             if not hasattr(sys.modules[registry.package(stage)], "version"):
-                assert registry.version(stage, chosen) == registry.chosen(stage, chosen)[0].version
+                assert registry.stage_version(stage, chosen) == registry.selected_backends(stage, chosen)[0].version
 
     def test_models_and_their_commits_are_part_of_it(self, home, painter):
-        version = registry.version(STAGE, painter[STAGE])
+        version = registry.stage_version(STAGE, painter[STAGE])
         assert version == f"3, painter-1b@{'e' * 40}, painter-text@{'e' * 40}"
 
 
@@ -158,8 +165,8 @@ class TestSettingsOfOthers:
         settings.config_schema.cache_clear()
         classes = {"magic": Painter, "wand": type("Wand", (Painter,), {"settings_of": ("magic",)}), "owl": Painter}
         found, known = registry.backend_class, registry.available
-        names = registry.named
-        monkeypatch.setattr(registry, "named", lambda stage: names(stage) | set(classes))
+        names = registry.selectable_names
+        monkeypatch.setattr(registry, "selectable_names", lambda stage: names(stage) | set(classes))
         monkeypatch.setattr(registry, "available", lambda stage: [*known(stage), *classes])
         monkeypatch.setattr(
             registry, "backend_class", lambda stage, name: classes[name] if name in classes else found(stage, name)
@@ -206,7 +213,7 @@ class TestProvenance:
                 time.sleep(0.4)
 
         watch = provenance.Stopwatch()
-        with lifecycle.loaded(Heavy({}), "cpu"):
+        with lifecycle.load_model(Heavy({}), "cpu"):
             time.sleep(0.05)
         assert 0.05 <= watch.seconds < 0.4
 
@@ -221,14 +228,14 @@ class TestProvenance:
 
 class TestDevices:
     def test_the_run_s_device(self, monkeypatch):
-        monkeypatch.setattr(devices, "gpu_seen", lambda: True)
+        monkeypatch.setattr(devices, "gpu_available", lambda: True)
         monkeypatch.setenv("PVTT_DEVICE", "cpu")
-        devices.use("auto")
-        assert devices.chosen() == "cpu"
+        devices.set_device("auto")
+        assert devices.selected_device() == "cpu"
         monkeypatch.delenv("PVTT_DEVICE")
-        assert devices.chosen() == "cuda"
-        devices.use("cpu")
-        assert devices.wanted() == devices.chosen() == "cpu"
+        assert devices.selected_device() == "cuda"
+        devices.set_device("cpu")
+        assert devices.requested_device() == devices.selected_device() == "cpu"
 
 
 PAINTER = """

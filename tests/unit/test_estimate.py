@@ -54,7 +54,7 @@ def config_of(feed: Path, **config: object) -> dict:
 
 def origin(stage: str, config: dict, seconds: float) -> dict:
     """Provenance as the stage writes it."""
-    backend = backends.chosen(stage, config[stage])[0]
+    backend = backends.selected_backends(stage, config[stage])[0]
     return provenance(backend, config[stage], {}, Stopwatch()) | {"seconds": seconds}
 
 

@@ -1,4 +1,4 @@
-"""pvtt.io.video: what is written is what is read; odd files are normalised, damaged ones refused with a clear reason."""
+"""pvtt.io.video: what is written is what is read; odd files are normalised, damaged ones refused with a reason."""
 
 from fractions import Fraction
 

@@ -96,7 +96,7 @@ class TestRegistry:
         ],
     )
     def test_strictest_licence(self, given, strictest):
-        assert registry.strictest(given) == strictest
+        assert registry.strictest_licence(given) == strictest
 
 
 class TestProblems:
@@ -277,7 +277,7 @@ class TestFetch:
     def test_two_at_once(self, home, hub):
         register(home)
         wanted = registry.model("thing")
-        with download._alone(wanted), pytest.raises(ModelError, match="being fetched by another process"):
+        with download._locked(wanted), pytest.raises(ModelError, match="being fetched by another process"):
             download.fetch("thing")
 
     def test_unpublished(self, home):

@@ -17,7 +17,7 @@ from pvtt.backends import registry as backends
 from pvtt.cli import draw_dag, install_profile
 from pvtt.config import settings
 from pvtt.execution import job
-from pvtt.execution.task import Named, Task
+from pvtt.execution.task import NamedList, Task
 from pvtt.models import registry as models
 from pvtt.stages.verdicts import FailureRateError, check_failure_rate
 
@@ -91,7 +91,8 @@ def test_library_imports_neither_snakemake_nor_torch():
 
 def test_the_layers_are_held():
     """`lint-imports` reads its contracts in pyproject.toml: layers, independent stages and backends, no torch."""
-    done = subprocess.run([Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True)
+    command = [Path(sys.executable).with_name("lint-imports")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -127,8 +128,8 @@ def test_profile_replaces_a_dangling_link(tmp_path):
 
 def fabricated_task(tmp_path, **parts):
     """A task as a script gets it, of files with names."""
-    lists = {part: Named() for part in ("input", "output", "params", "wildcards", "resources")}
-    lists |= {"log": Named([str(tmp_path / "logs" / "job.log")]), "wildcards": Named(["A_s01"])}
+    lists = {part: NamedList() for part in ("input", "output", "params", "wildcards", "resources")}
+    lists |= {"log": NamedList([str(tmp_path / "logs" / "job.log")]), "wildcards": NamedList(["A_s01"])}
     return Task(rule="cut_clip", script="cut_clip.py", **(lists | parts))
 
 
@@ -149,9 +150,9 @@ def test_a_failed_job_leaves_its_traceback_in_the_log(tmp_path, capsys):
 
 
 def test_a_task_can_be_sent(tmp_path):
-    files = Named(["a.mp4", "b.png", "c.png"], {"video": "a.mp4", "cutouts": ["b.png", "c.png"]})
-    task = fabricated_task(tmp_path, input=files, params=Named([{"x": 1.5}], {"settings": {"x": 1.5}}))
-    sent = Task.from_plain(json.loads(json.dumps(task.plain())))
+    files = NamedList(["a.mp4", "b.png", "c.png"], {"video": "a.mp4", "cutouts": ["b.png", "c.png"]})
+    task = fabricated_task(tmp_path, input=files, params=NamedList([{"x": 1.5}], {"settings": {"x": 1.5}}))
+    sent = Task.from_dict(json.loads(json.dumps(task.to_dict())))
     assert sent == task
     assert (sent.input.video, sent.input.cutouts, sent.input[2]) == ("a.mp4", ["b.png", "c.png"], "c.png")
     assert sent.params.settings == {"x": 1.5}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pvtt import cli as command
-from pvtt.execution.workers.scheduler import Item, choose
+from pvtt.execution.workers.scheduler import QueueItem, next_task
 from pvtt.execution.workers.timeline import Span, draw, read_spans, summary
 
 
@@ -14,7 +14,7 @@ def drain(items, slots):
     last, waiting, got = dict.fromkeys(slots, ""), list(items), {slot: [] for slot in slots}
     while waiting:
         for slot in slots:
-            item = choose(waiting, slot, last)
+            item = next_task(waiting, slot, last)
             if item:
                 waiting.remove(item)
                 last[slot] = item.group
@@ -23,30 +23,30 @@ def drain(items, slots):
 
 
 def test_pairs_of_a_clip_stay_with_one_worker():
-    items = [Item(group, cost) for cost in (1, 2, 3) for group in ("A", "B")]
+    items = [QueueItem(group, cost) for cost in (1, 2, 3) for group in ("A", "B")]
     got = drain(items, ("0", "1"))
     assert sorted(got.values()) == [[("A", 3), ("A", 2), ("A", 1)], [("B", 3), ("B", 2), ("B", 1)]]
 
 
 def test_idle_workers_help_with_the_clip_that_has_most_left():
-    items = [Item("A", 1), *(Item("B", 5) for _ in range(4)), *(Item("C", 1) for _ in range(4))]
+    items = [QueueItem("A", 1), *(QueueItem("B", 5) for _ in range(4)), *(QueueItem("C", 1) for _ in range(4))]
     got = drain(items, ("0", "1", "2"))
     assert [len(done) for done in got.values()] == [3, 3, 3]
     assert got["0"][0][0] == "B" and got["1"][0][0] == "C" and got["2"][:2] == [("A", 1), ("B", 5)]
 
 
 def test_scores_go_before_insertions():
-    items = [Item("A", 9), Item("B", 1, urgent=True), Item("A", 1, urgent=True)]
-    assert choose(items, "0", {"0": "A", "1": ""}) is items[2]
-    assert choose(items[:2], "0", {"0": "A", "1": ""}) is items[1]
+    items = [QueueItem("A", 9), QueueItem("B", 1, priority=True), QueueItem("A", 1, priority=True)]
+    assert next_task(items, "0", {"0": "A", "1": ""}) is items[2]
+    assert next_task(items[:2], "0", {"0": "A", "1": ""}) is items[1]
 
 
 def test_what_failed_somewhere_goes_elsewhere():
-    failed = Item("A", 1, tries=1, avoid="0")
-    assert choose([failed], "0", {"0": "A", "1": ""}) is None
-    assert choose([failed], "1", {"0": "A", "1": ""}) is failed
-    assert choose([failed], "0", {"0": "A"}) is failed
-    assert choose([], "0", {"0": ""}) is None
+    failed = QueueItem("A", 1, tries=1, excluded_device="0")
+    assert next_task([failed], "0", {"0": "A", "1": ""}) is None
+    assert next_task([failed], "1", {"0": "A", "1": ""}) is failed
+    assert next_task([failed], "0", {"0": "A"}) is failed
+    assert next_task([], "0", {"0": ""}) is None
 
 
 EVENTS = [

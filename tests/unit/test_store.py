@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pvtt.execution import cache, job
-from pvtt.execution.task import Named, Task
+from pvtt.execution.task import NamedList, Task
 from pvtt.io import files
 
 
@@ -35,12 +35,12 @@ def task(tmp_path, monkeypatch):
     return Task(
         rule="insert_product",
         script="insert_product.py",
-        input=Named(flat, inputs),
-        output=Named(outputs.values(), {name.split(".")[1]: path for name, path in outputs.items()}),
-        params=Named(params.values(), params),
-        wildcards=Named(["A_s01", "B"], {"clip": "A_s01", "target": "B"}),
-        resources=Named([1], {"gpu": 1}),
-        log=Named([str(tmp_path / "log")]),
+        input=NamedList(flat, inputs),
+        output=NamedList(outputs.values(), {name.split(".")[1]: path for name, path in outputs.items()}),
+        params=NamedList(params.values(), params),
+        wildcards=NamedList(["A_s01", "B"], {"clip": "A_s01", "target": "B"}),
+        resources=NamedList([1], {"gpu": 1}),
+        log=NamedList([str(tmp_path / "log")]),
     )
 
 
@@ -55,10 +55,10 @@ def write_outputs(task, text="made"):
 
 def kept(task, text="made"):
     """The task's entry, made and kept."""
-    task.stamps, task.key = cache.stamps(task), cache.key_of(task)
+    task.input_mtimes, task.key = cache.fingerprint_mtime(task), cache.compute_key(task)
     write_outputs(task, text)
-    cache.keep(task)
-    return cache.folder_of(task)
+    cache.save(task)
+    return cache.entry_folder(task)
 
 
 def read(task):
@@ -73,7 +73,7 @@ def delete_outputs(task):
 def moved(task, folder):
     """The same task with its outputs in another results folder."""
     paths = {name: str(folder / Path(path).name) for name, path in task.output.names.items()}
-    return replace(task, output=Named(paths.values(), paths))
+    return replace(task, output=NamedList(paths.values(), paths))
 
 
 # ---------------------------------------------------------------- keys
@@ -81,50 +81,52 @@ def moved(task, folder):
 
 def params(task, **changes):
     values = task.params.names | changes
-    return replace(task, params=Named(values.values(), values))
+    return replace(task, params=NamedList(values.values(), values))
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda task: replace(task, rule="score_pair"),
-        lambda task: replace(task, wildcards=Named(["A_s02", "B"], {"clip": "A_s02", "target": "B"})),
-        lambda task: replace(task, wildcards=Named(["A_s01", "B"], {"clip": "A_s01", "image": "B"})),
+        lambda task: replace(task, wildcards=NamedList(["A_s02", "B"], {"clip": "A_s02", "target": "B"})),
+        lambda task: replace(task, wildcards=NamedList(["A_s01", "B"], {"clip": "A_s01", "image": "B"})),
         lambda task: params(task, version="composite 2"),
         lambda task: params(task, settings={"grow_px": 5, "share": 0.5, "names": ["x"]}),
         lambda task: params(task, settings={"grow_px": 4, "share": 0.5, "names": ["y"]}),
         lambda task: params(task, prompt=""),
-        lambda task: replace(task, input=Named(task.input[:-1], task.input.names | {"photos": task.input.photos[:1]})),
-        lambda task: replace(task, input=Named(task.input, task.input.names | {"photos": task.input.photos[::-1]})),
-        lambda task: replace(task, input=Named(task.input, task.input.names | {"video": task.input[0]})),
-        lambda task: replace(task, output=Named(task.output[:2], {})),
+        lambda task: replace(
+            task, input=NamedList(task.input[:-1], task.input.names | {"photos": task.input.photos[:1]})
+        ),
+        lambda task: replace(task, input=NamedList(task.input, task.input.names | {"photos": task.input.photos[::-1]})),
+        lambda task: replace(task, input=NamedList(task.input, task.input.names | {"video": task.input[0]})),
+        lambda task: replace(task, output=NamedList(task.output[:2], {})),
     ],
 )
 def test_a_key_depends_on_rule_wildcards_params_roles_and_outputs(task, change):
-    assert cache.key_of(change(task)) != cache.key_of(task)
+    assert cache.compute_key(change(task)) != cache.compute_key(task)
 
 
 @pytest.mark.parametrize("name", ["loose", "video", "one", "two"])
 def test_a_key_depends_on_the_content_of_every_input(task, tmp_path, name):
-    before, path = cache.key_of(task), tmp_path / "in" / name
+    before, path = cache.compute_key(task), tmp_path / "in" / name
     path.write_text("content of nobody")
-    changed = cache.key_of(task)
+    changed = cache.compute_key(task)
     path.write_text("")
-    assert len({before, changed, cache.key_of(task)}) == 3
+    assert len({before, changed, cache.compute_key(task)}) == 3
 
 
 def test_a_key_depends_on_what_a_record_says_but_for_its_provenance(task, tmp_path):
-    before, path = cache.key_of(task), tmp_path / "in/record.json"
+    before, path = cache.compute_key(task), tmp_path / "in/record.json"
     path.write_text(json.dumps({"provenance": {"seconds": 9, "pvtt": "2"}, "status": "done"}, indent=3))
-    assert cache.key_of(task) == before
+    assert cache.compute_key(task) == before
     path.write_text(json.dumps({"status": "failed", "provenance": {"seconds": 1.5}}))
-    changed = cache.key_of(task)
+    changed = cache.compute_key(task)
     path.write_text("")
-    assert len({before, changed, cache.key_of(task)}) == 3
+    assert len({before, changed, cache.compute_key(task)}) == 3
 
 
 def test_a_key_does_not_depend_on_paths_times_the_script_or_the_machine(task, tmp_path):
-    before = cache.key_of(task)
+    before = cache.compute_key(task)
     shutil.copytree(tmp_path / "in", tmp_path / "elsewhere")
     os.utime(tmp_path / "elsewhere/video", (1, 1))
 
@@ -133,29 +135,29 @@ def test_a_key_does_not_depend_on_paths_times_the_script_or_the_machine(task, tm
             return [elsewhere(part) for part in value]
         return str(tmp_path / "elsewhere" / Path(value).name)
 
-    inputs = Named(elsewhere(task.input), {name: elsewhere(value) for name, value in task.input.names.items()})
+    inputs = NamedList(elsewhere(task.input), {name: elsewhere(value) for name, value in task.input.names.items()})
     other = replace(
         moved(task, tmp_path / "other"),
-        input=inputs, script="edited.py", threads=8, resources=Named(), log=Named([str(tmp_path / "log2")]),
+        input=inputs, script="edited.py", threads=8, resources=NamedList(), log=NamedList([str(tmp_path / "log2")]),
     )  # fmt: skip
-    assert cache.key_of(other) == before
+    assert cache.compute_key(other) == before
 
 
 def test_equal_numbers_and_another_order_give_the_same_key(task):
     settings = {"names": ("x",), "share": 0.50, "grow_px": 4.0}
-    assert cache.key_of(params(task, settings=settings)) == cache.key_of(task)
-    assert cache.key_of(params(task, settings=settings | {"grow_px": True})) != cache.key_of(task)
+    assert cache.compute_key(params(task, settings=settings)) == cache.compute_key(task)
+    assert cache.compute_key(params(task, settings=settings | {"grow_px": True})) != cache.compute_key(task)
 
 
 def test_a_key_stays_what_it_was(tmp_path):
     """Entries of earlier versions must be found: whoever changes how keys are made pays for everything again."""
     (tmp_path / "photo.jpg").write_bytes(b"photo")
     task = Task(
-        rule="cut_out_product", script="", input=Named([str(tmp_path / "photo.jpg")]), output=Named(["1.png"]),
-        params=Named([{"grow_px": 2}], {"settings": {"grow_px": 2}}), wildcards=Named(["A"], {"product": "A"}),
-        resources=Named(), log=Named(),
+        rule="cut_out_product", script="", input=NamedList([str(tmp_path / "photo.jpg")]), output=NamedList(["1.png"]),
+        params=NamedList([{"grow_px": 2}], {"settings": {"grow_px": 2}}), wildcards=NamedList(["A"], {"product": "A"}),
+        resources=NamedList(), log=NamedList(),
     )  # fmt: skip
-    assert cache.key_of(task) == "2efb4fda89813a4e0c9e75e493f0aed4"
+    assert cache.compute_key(task) == "2efb4fda89813a4e0c9e75e493f0aed4"
 
 
 # ---------------------------------------------------------------- taking and keeping
@@ -165,19 +167,19 @@ def test_what_is_kept_is_taken_as_links_and_says_what_it_is(task):
     folder = kept(task)
     before = read(task)
     delete_outputs(task)
-    assert cache.fetch(task) and read(task) == before
+    assert cache.restore(task) and read(task) == before
     assert all(Path(path).stat().st_nlink == 2 for path in task.output)
     entry = files.read_json(folder / "entry.json")
     assert (entry["key"], entry["rule"], entry["version"]) == (task.key, "insert_product", "composite 1")
     assert entry["wildcards"] == {"clip": "A_s01", "target": "B"}
     assert [file["name"] for file in entry["files"]] == ["0.mp4", "1.mkv", "2.json"]
-    assert folder.relative_to(cache.home()).parts == ("insert_product", task.key[:2], task.key)
+    assert folder.relative_to(cache.root()).parts == ("insert_product", task.key[:2], task.key)
     assert sorted(path.name for path in folder.parent.iterdir()) == [task.key]
 
 
 def test_nothing_is_taken_that_is_not_there(task):
-    task.key = cache.key_of(task)
-    assert not cache.fetch(task)
+    task.key = cache.compute_key(task)
+    assert not cache.restore(task)
     assert not any(Path(path).exists() for path in task.output)
 
 
@@ -186,7 +188,7 @@ def test_a_replaced_result_leaves_the_store_as_it_was(task):
     before = read(task)
     write_outputs(task, "another")
     delete_outputs(task)
-    assert cache.fetch(task) and read(task) == before
+    assert cache.restore(task) and read(task) == before
 
 
 @pytest.mark.parametrize("harm", ["changed", "short", "lost", "no entry", "no JSON", "less outputs"])
@@ -206,13 +208,13 @@ def test_a_damaged_entry_is_removed_and_said(task, caplog, harm):
     else:
         entry = files.read_json(folder / "entry.json")
         files.write_json(folder / "entry.json", entry | {"files": entry["files"][:2]})
-    assert cache.damage(folder, 3)
-    assert not cache.fetch(task)
+    assert cache.check(folder, 3)
+    assert not cache.restore(task)
     assert not folder.exists() and not list(folder.parent.iterdir())
     assert "damaged" in caplog.text and task.key in caplog.text
     write_outputs(task)
-    cache.keep(task)
-    assert not cache.damage(folder, 3)
+    cache.save(task)
+    assert not cache.check(folder, 3)
 
 
 @pytest.mark.parametrize("after", range(4))
@@ -232,12 +234,12 @@ def test_a_kill_between_two_files_leaves_no_entry(task, monkeypatch, after):
     with pytest.raises(KeyboardInterrupt):
         kept(task)
     assert len(calls) == after
-    folder = cache.folder_of(task)
-    assert not folder.exists() and not cache.fetch(task)
+    folder = cache.entry_folder(task)
+    assert not folder.exists() and not cache.restore(task)
     monkeypatch.undo()
     monkeypatch.setenv("PVTT_STORE", str(folder.parents[2]))
-    cache.keep(task)
-    assert not cache.damage(folder)
+    cache.save(task)
+    assert not cache.check(folder)
 
 
 def test_of_two_writers_the_first_one_stays(task, tmp_path, monkeypatch, caplog):
@@ -252,19 +254,19 @@ def test_of_two_writers_the_first_one_stays(task, tmp_path, monkeypatch, caplog)
     monkeypatch.setattr(os, "rename", late)
     folder = kept(task, "second")
     assert (folder / "0.mp4").read_text() == "first insert.mp4"
-    assert not cache.damage(folder) and not caplog.text
+    assert not cache.check(folder) and not caplog.text
     assert sorted(path.name for path in folder.parent.iterdir()) == [task.key]
-    assert cache.places(folder) == [Path(other.output[0]), Path(task.output[0])]
+    assert cache.consumers(folder) == [Path(other.output[0]), Path(task.output[0])]
 
 
 def test_results_of_two_folders_share_no_times(task, tmp_path):
     kept(task)
     other = moved(task, tmp_path / "other")
-    assert cache.fetch(other) and read(other) == read(task)
+    assert cache.restore(other) and read(other) == read(task)
     assert not any(os.path.samefile(mine, its) for mine, its in zip(task.output, other.output, strict=True))
     delete_outputs(other)
     delete_outputs(task)
-    assert cache.fetch(other)
+    assert cache.restore(other)
     assert all(Path(path).stat().st_nlink == 2 for path in other.output)  # nobody else's any more
 
 
@@ -272,7 +274,7 @@ def test_a_published_link_does_not_make_a_copy(task, tmp_path):
     kept(task)
     files.link_or_copy(task.output[0], tmp_path / "dataset.mp4")
     delete_outputs(task)
-    assert cache.fetch(task)
+    assert cache.restore(task)
     assert os.path.samefile(task.output[0], tmp_path / "dataset.mp4")
 
 
@@ -284,21 +286,21 @@ def test_files_are_copied_where_links_are_impossible(task, monkeypatch):
     folder = kept(task)
     before = read(task)
     delete_outputs(task)
-    assert cache.fetch(task) and read(task) == before and not cache.damage(folder)
+    assert cache.restore(task) and read(task) == before and not cache.check(folder)
     assert all(Path(path).stat().st_nlink == 1 for path in task.output)
 
 
 def test_failed_items_are_kept_but_not_what_says_no(task):
-    task.stamps, task.key = cache.stamps(task), cache.key_of(task)
+    task.input_mtimes, task.key = cache.fingerprint_mtime(task), cache.compute_key(task)
     for path in task.output[:2]:
         files.write_empty(path)
     files.write_json(task.output[2], {"status": "failed", "reason": "a worker died", "keep": False})
-    cache.keep(task)
-    assert not cache.home().exists()
+    cache.save(task)
+    assert not cache.root().exists()
     files.write_json(task.output[2], {"status": "failed", "reason": "the cut-out has no opaque pixel"})
-    cache.keep(task)
+    cache.save(task)
     delete_outputs(task)
-    assert cache.fetch(task) and Path(task.output[0]).stat().st_size == 0
+    assert cache.restore(task) and Path(task.output[0]).stat().st_size == 0
 
 
 def test_files_beside_are_kept_and_never_replaced(task, tmp_path):
@@ -307,10 +309,10 @@ def test_files_beside_are_kept_and_never_replaced(task, tmp_path):
     kept(task)
     raw.unlink()
     delete_outputs(task)
-    assert cache.fetch(task) and files.read_json(raw) == ["answers"]
+    assert cache.restore(task) and files.read_json(raw) == ["answers"]
     files.write_json(raw, ["answers", "more"])
     delete_outputs(task)
-    assert cache.fetch(task) and files.read_json(raw) == ["answers", "more"]
+    assert cache.restore(task) and files.read_json(raw) == ["answers", "more"]
 
 
 def test_a_store_that_cannot_be_written_or_read_is_a_warning(task, tmp_path, monkeypatch, caplog):
@@ -318,7 +320,7 @@ def test_a_store_that_cannot_be_written_or_read_is_a_warning(task, tmp_path, mon
     monkeypatch.setenv("PVTT_STORE", str(tmp_path / "file"))
     kept(task)
     assert "not kept" in caplog.text
-    assert not cache.fetch(task)
+    assert not cache.restore(task)
     monkeypatch.setenv("PVTT_STORE", str(tmp_path / "store"))
     folder = kept(task)
     before = read(task)
@@ -327,7 +329,7 @@ def test_a_store_that_cannot_be_written_or_read_is_a_warning(task, tmp_path, mon
         raise PermissionError("not yours")
 
     monkeypatch.setattr(cache, "file_digest", refuse)
-    assert not cache.fetch(task) and folder.is_dir() and "not yours" in caplog.text
+    assert not cache.restore(task) and folder.is_dir() and "not yours" in caplog.text
     assert read(task) == before
 
 
@@ -360,8 +362,8 @@ def test_a_job_computes_once(task):
 
 def test_jobs_without_a_version_or_without_a_store_compute(task, monkeypatch):
     rest = {name: value for name, value in task.params.names.items() if name != "version"}
-    plain = replace(task, params=Named(rest.values(), rest))
-    assert run(plain) and run(plain) and not cache.home().exists()
+    plain = replace(task, params=NamedList(rest.values(), rest))
+    assert run(plain) and run(plain) and not cache.root().exists()
     monkeypatch.delenv("PVTT_STORE")
     assert run(task) and run(task)
 
@@ -382,10 +384,10 @@ def test_nothing_is_kept_when_an_input_changes_meanwhile(task, tmp_path, change,
         write_outputs(task, "made of what is gone")
 
     job._run(task, body)
-    assert not cache.folder_of(task).exists()
+    assert not cache.entry_folder(task).exists()
     assert "not kept in the store: an input changed while the job ran" in caplog.text
     path.write_text("content of one")
-    assert run(task) and cache.folder_of(task).is_dir()
+    assert run(task) and cache.entry_folder(task).is_dir()
 
 
 def test_a_failed_body_keeps_nothing(task):
@@ -395,7 +397,7 @@ def test_a_failed_body_keeps_nothing(task):
 
     with pytest.raises(RuntimeError, match="out of memory"):
         job._run(task, body)
-    assert not cache.home().exists()
+    assert not cache.root().exists()
 
 
 def test_waiting_for_a_result_loads_no_arrays():

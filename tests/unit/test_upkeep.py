@@ -10,7 +10,7 @@ import pytest
 
 from pvtt.cli import main
 from pvtt.execution import cache, cache_admin
-from pvtt.execution.task import Named, Task
+from pvtt.execution.task import NamedList, Task
 from pvtt.io import files
 
 SIZES = {"insert.mp4": 5000, "insert.json": 300}
@@ -33,12 +33,13 @@ def keep(rule, target, results, sizes):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps("x" * (size - 2)))
     task = Task(
-        rule=rule, script="", input=Named(), output=Named(map(str, paths)), params=Named(["1"], {"version": "1"}),
-        wildcards=Named([target], {"target": target}), resources=Named(), log=Named(),
+        rule=rule, script="", input=NamedList(), output=NamedList(map(str, paths)),
+        params=NamedList(["1"], {"version": "1"}),
+        wildcards=NamedList([target], {"target": target}), resources=NamedList(), log=NamedList(),
     )  # fmt: skip
-    task.key = cache.key_of(task)
-    cache.keep(task)
-    return cache.folder_of(task)
+    task.key = cache.compute_key(task)
+    cache.save(task)
+    return cache.entry_folder(task)
 
 
 def summary(capsys, *arguments, status=0):
@@ -54,12 +55,12 @@ def test_sizes_by_rule_and_what_is_the_stores_alone(results, capsys):
     found = summary(capsys, results)
     assert set(found["rules"]) == {"insert_product", "score_pair"}
     of_pairs = of(found, "insert_product")
-    assert (of_pairs["entries"], of_pairs["not_held"], of_pairs["damaged"]) == (3, 0, 0)
+    assert (of_pairs["entries"], of_pairs["unreferenced"], of_pairs["damaged"]) == (3, 0, 0)
     # Results hold the outputs, so that the entries' own files are all that the store costs.
-    assert of_pairs["bytes"] - of_pairs["own_bytes"] == 3 * 5300
+    assert of_pairs["bytes"] - of_pairs["exclusive_bytes"] == 3 * 5300
     shutil.rmtree(results / "pairs/C")
     of_pairs = of(summary(capsys, results / "store"), "insert_product")
-    assert of_pairs["bytes"] - of_pairs["own_bytes"] == 2 * 5300 and of_pairs["not_held"] == 1
+    assert of_pairs["bytes"] - of_pairs["exclusive_bytes"] == 2 * 5300 and of_pairs["unreferenced"] == 1
     assert main(["store", str(results)]) == 0
     said = capsys.readouterr().out
     assert "insert_product  3" in said and "score_pair      1" in said and str(results / "store") in said
@@ -77,7 +78,7 @@ def test_prune_lists_first_and_deletes_only_what_nothing_holds(results, capsys):
     pruned = summary(capsys, results, "--prune", "--yes")["pruned"]
     assert len(pruned) == 1 and not Path(pruned[0]).exists()
     found = summary(capsys, results)
-    assert found["total"]["entries"] == 3 and found["total"]["not_held"] == 0
+    assert found["total"]["entries"] == 3 and found["total"]["unreferenced"] == 0
     assert (results / "pairs/B/insert.mp4").stat().st_size == SIZES["insert.mp4"]
 
 
@@ -88,9 +89,9 @@ def test_copies_count_as_long_as_they_are_there(results, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", refuse)
         keep("insert_product", "E", results, SIZES)
-    assert summary(capsys, results)["total"]["not_held"] == 0
+    assert summary(capsys, results)["total"]["unreferenced"] == 0
     (results / "pairs/E/insert.mp4").write_text("another")
-    assert of(summary(capsys, results), "insert_product")["not_held"] == 1
+    assert of(summary(capsys, results), "insert_product")["unreferenced"] == 1
 
 
 def test_verify_reads_every_file_and_prune_takes_the_damaged(results, capsys):

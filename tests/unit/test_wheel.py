@@ -16,8 +16,8 @@ def installed(tmp_path_factory):
     # A copy, so that the checkout gets no build folder.
     (folder / "source").mkdir()
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "setup.py", "pyproject.toml", "README.md"]
-        + ["LICENSE", "MANIFEST.in", "config", "resources/*.yaml", "workflow"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "setup.py", "pyproject.toml", "README.md",
+         "LICENSE", "MANIFEST.in", "config", "resources/*.yaml", "workflow"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     subprocess.run(["cp", "--parents", *listed.split(), str(folder / "source")], cwd=ROOT, check=True)

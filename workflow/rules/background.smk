@@ -14,8 +14,8 @@ rule remove_product:
         environment_of("background")
     resources:
         gpu=gpus_of("background"),
-        worker_s=worker_s_of("background"),
-        clients=clients_of("background"),
+        worker_timeout_s=worker_timeout_of("background"),
+        worker_slots=worker_slots_of("background"),
     params:
         settings=SETTINGS["background"],
         version=VERSIONS["background"],

@@ -31,11 +31,11 @@ try:
     ALL_ROWS = read_catalogue(SETTINGS["catalogue"])
     ROWS = {row.product_id: row for row in ALL_ROWS if row.status == "accepted"}
     if SETTINGS["models"]:
-        models.use(SETTINGS["models"])
-    devices.use(SETTINGS["device"])
-    store.use(SETTINGS["store"] or f"{SETTINGS['results']}/store")
+        models.set_root(SETTINGS["models"])
+    devices.set_device(SETTINGS["device"])
+    store.set_root(SETTINGS["store"] or f"{SETTINGS['results']}/store")
     BACKENDS = {
-        stage: backends.chosen(stage, SETTINGS[stage])[0] for stage in backends.STAGES
+        stage: backends.selected_backends(stage, SETTINGS[stage])[0] for stage in backends.STAGES
     }
     TAXONOMY = yaml.safe_load(
         project_or_own_file(SETTINGS["pairs"]["taxonomy"]).read_text(encoding="utf-8")
@@ -46,9 +46,9 @@ try:
         local = workflow.resource_settings.nodes is None
         if local:
             # Jobs that wait for a warm worker hold a core: one for each worker, and one that is ready to follow.
-            waiting = max(1, len(devices.visible())) + 1
-            workflow.global_resources.setdefault("clients", waiting)
-        lacking = requirements.problems(
+            waiting = max(1, len(devices.visible_gpus())) + 1
+            workflow.global_resources.setdefault("worker_slots", waiting)
+        lacking = requirements.check_requirements(
             SETTINGS,
             local=local,
             own_environments=DeploymentMethod.CONDA
@@ -59,7 +59,7 @@ try:
                 "the chosen backends cannot run:\n  " + "\n  ".join(lacking)
             )
     VERSIONS = {
-        stage: backends.version(stage, SETTINGS[stage]) for stage in backends.STAGES
+        stage: backends.stage_version(stage, SETTINGS[stage]) for stage in backends.STAGES
     }
 except (
     OSError,
@@ -91,21 +91,21 @@ def environment_of(stage):
 
 def gpus_of(stage):
     """GPUs of a stage's job."""
-    return requirements.gpus(stage, SETTINGS[stage])
+    return requirements.gpus_needed(stage, SETTINGS[stage])
 
 
-def worker_s_of(stage):
+def worker_timeout_of(stage):
     """Seconds that a warm worker may take for an item of a stage; 0 where the stage's jobs do their work themselves."""
     return (
         SETTINGS["serving"]["limit_s"]
-        if requirements.served(stage, SETTINGS[stage])
+        if requirements.uses_workers(stage, SETTINGS[stage])
         else 0
     )
 
 
-def clients_of(stage):
+def worker_slots_of(stage):
     """1 for a job that waits for a warm worker, so that a machine has few of them at a time, else 0."""
-    return int(worker_s_of(stage) > 0)
+    return int(worker_timeout_of(stage) > 0)
 
 
 def row_of(wildcards):
@@ -270,7 +270,7 @@ def gpus_of_pack(wildcards):
     if (
         not workflow.is_main_process
     ):  # Snakemake inside the pack's job works with what that was given
-        return max(1, len(devices.visible()))
+        return max(1, len(devices.visible_gpus()))
     node = workflow.global_resources
     scores = [
         Path(SETTINGS["results"], folder.removeprefix("<results>/"), "score.json")

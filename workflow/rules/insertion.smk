@@ -51,8 +51,8 @@ rule insert_product:
     conda:
         environment_of("insertion")
     resources:
-        worker_s=worker_s_of("insertion"),
-        clients=clients_of("insertion"),
+        worker_timeout_s=worker_timeout_of("insertion"),
+        worker_slots=worker_slots_of("insertion"),
     params:
         settings=SETTINGS["insertion"],
         version=VERSIONS["insertion"],

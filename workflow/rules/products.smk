@@ -10,8 +10,8 @@ rule cut_out_product:
         environment_of("products")
     resources:
         gpu=gpus_of("products"),
-        worker_s=worker_s_of("products"),
-        clients=clients_of("products"),
+        worker_timeout_s=worker_timeout_of("products"),
+        worker_slots=worker_slots_of("products"),
     params:
         settings=SETTINGS["products"],
         version=VERSIONS["products"],

@@ -38,9 +38,9 @@ rule score_pair:
     conda:
         environment_of("scoring")
     resources:
-        worker_s=worker_s_of("scoring"),
-        clients=clients_of("scoring"),
-        urgent=1,
+        worker_timeout_s=worker_timeout_of("scoring"),
+        worker_slots=worker_slots_of("scoring"),
+        worker_priority=1,
     params:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],

@@ -13,8 +13,8 @@ rule segment_clip:
         environment_of("segmentation")
     resources:
         gpu=gpus_of("segmentation"),
-        worker_s=worker_s_of("segmentation"),
-        clients=clients_of("segmentation"),
+        worker_timeout_s=worker_timeout_of("segmentation"),
+        worker_slots=worker_slots_of("segmentation"),
     params:
         words=words_of,
         settings=SETTINGS["segmentation"],

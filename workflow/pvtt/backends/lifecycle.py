@@ -1,4 +1,4 @@
-"""Backends that are loaded: for one item, or, in a warm worker, as long as the worker lives."""
+"""Lifetime of loaded backends: one item, or, in a warm worker, as long as the worker lives."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from typing import Any
 
 
 class LoadError(RuntimeError):
-    """A backend could not be made ready: the installation's or the machine's fault, not the item's."""
+    """A backend cannot be loaded. The cause is the installation or the machine, not the item."""
 
 
 class WorkError(RuntimeError):
-    """The work on an item was given up; the message is the reason for the item's record."""
+    """Work on an item was abandoned; the message is the reason in the item's record."""
 
 
 class _Process:
-    """What is true of this process."""
+    """State of this process."""
 
-    kept: dict[str, Any] | None = None  # in a warm worker: loaded backends by class and settings
-    tell: Callable[..., None]  # there: who hears of loads
-    given_up = ""  # why no backend is to work
-    loading_s = 0.0  # spent in loads so far
+    cached: dict[str, Any] | None = None  # loaded backends by class and settings; None outside a warm worker
+    notify: Callable[..., None]  # callback(status, backend=name) on model loads; set in warm workers only
+    skip_reason = ""  # if set, every backend call raises WorkError with this reason
+    loading_s = 0.0  # seconds spent in loading models so far
 
 
 @contextmanager
-def loaded(backend: Any, device: str) -> Iterator[Any]:
-    """`backend`, ready to work on `device` and closed after the block; in a warm worker, one like it that stays loaded.
+def load_model(backend: Any, device: str) -> Iterator[Any]:
+    """Load `backend` on `device` for the block and close it afterwards; a warm worker keeps it loaded instead.
 
-    LoadError when it cannot be loaded there; WorkError in a block of `given_up`.
+    Yields the loaded backend; in a warm worker an already loaded one of the same class and settings, where there is
+    one. Raises LoadError if a warm worker cannot load it, WorkError inside a block of `skip_with_reason`.
     """
-    if _Process.given_up:
-        raise WorkError(_Process.given_up)
-    if _Process.kept is not None:
-        yield _kept(backend, device)
+    if _Process.skip_reason:
+        raise WorkError(_Process.skip_reason)
+    if _Process.cached is not None:
+        yield _cached(backend, device)
         return
     try:
         _load(backend, device)
@@ -44,21 +45,21 @@ def loaded(backend: Any, device: str) -> Iterator[Any]:
         backend.close()
 
 
-def _kept(backend: Any, device: str) -> Any:
-    kept = _Process.kept
-    assert kept is not None
+def _cached(backend: Any, device: str) -> Any:
+    cached = _Process.cached
+    assert cached is not None
     settings = json.dumps(dict(backend.settings), sort_keys=True, default=str)
     key = f"{type(backend).__module__}.{type(backend).__qualname__} {settings}"
-    if key not in kept:
-        _Process.tell("loading", backend=backend.name)
+    if key not in cached:
+        _Process.notify("loading", backend=backend.name)
         try:
             _load(backend, device)
         except Exception as error:
             backend.close()
             raise LoadError(f"{backend.name}: {error}") from error
-        _Process.tell("loaded", backend=backend.name)
-        kept[key] = backend
-    return kept[key]
+        _Process.notify("loaded", backend=backend.name)
+        cached[key] = backend
+    return cached[key]
 
 
 def _load(backend: Any, device: str) -> None:
@@ -69,31 +70,31 @@ def _load(backend: Any, device: str) -> None:
         _Process.loading_s += time.perf_counter() - begun
 
 
-def seconds_of_loads() -> float:
+def total_load_seconds() -> float:
     """Seconds that this process has spent in loading backends."""
     return _Process.loading_s
 
 
-def keep_loaded(tell: Callable[..., None]) -> None:
-    """From now on `loaded` keeps backends loaded; `tell(status, backend=name)` hears when one is being loaded."""
-    _Process.kept, _Process.tell = {}, staticmethod(tell)
+def enable_model_cache(notify: Callable[..., None]) -> None:
+    """Keep backends loaded from now on; `notify(status, backend=name)` is called before and after each load."""
+    _Process.cached, _Process.notify = {}, staticmethod(notify)
 
 
 def release() -> bool:
-    """Close the backends that are kept loaded; whether there were several, so that one alone has more memory."""
-    kept = _Process.kept or {}
-    several = len(kept) > 1
-    for backend in kept.values():
+    """Close all cached backends. Returns True if there was more than one, so that a retry has more free memory."""
+    cached = _Process.cached or {}
+    several = len(cached) > 1
+    for backend in cached.values():
         backend.close()
-    kept.clear()
+    cached.clear()
     return several
 
 
 @contextmanager
-def given_up(reason: str) -> Iterator[None]:
-    """In this block no backend works: a stage writes the record of an item that failed for `reason`."""
-    _Process.given_up = reason
+def skip_with_reason(reason: str) -> Iterator[None]:
+    """In this block every backend call raises WorkError, so a stage writes a failed record with `reason`."""
+    _Process.skip_reason = reason
     try:
         yield
     finally:
-        _Process.given_up = ""
+        _Process.skip_reason = ""

@@ -30,7 +30,7 @@ def available(stage: str) -> list[str]:
     return sorted(_modules(stage, ("*.py", "*/__init__.py")))
 
 
-def named(stage: str) -> set[str]:
+def selectable_names(stage: str) -> set[str]:
     """Names of everything in a stage's folder that is chosen by name, such as its backends and its judges."""
     return set(_modules(stage, ("**/*.py",)))
 
@@ -59,7 +59,7 @@ def backend_class(stage: str, name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def chosen(stage: str, settings: Mapping[str, Any]) -> list[Any]:
+def selected_backends(stage: str, settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
 
     A stage that uses several at a time lists them by a function `scoring_backends(settings)` of its package.
@@ -68,12 +68,12 @@ def chosen(stage: str, settings: Mapping[str, Any]) -> list[Any]:
     return list(several(settings)) if several else [backend_class(stage, settings["backend"])(settings)]
 
 
-def version(stage: str, settings: Mapping[str, Any]) -> str:
+def stage_version(stage: str, settings: Mapping[str, Any]) -> str:
     """What the results of a stage's backends depend on besides settings and inputs: versions, and commits of models.
 
     A stage whose version says more than its backend's has a function `version(settings)`.
     """
-    found = chosen(stage, settings)
+    found = selected_backends(stage, settings)
     say = getattr(_stage(stage), "version", None)
     text = say(settings) if say else found[0].version
     used = dict.fromkeys(name for backend in found for name in backend.needs)

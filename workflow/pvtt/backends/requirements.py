@@ -10,7 +10,7 @@ from pvtt.models import devices
 from pvtt.models import registry as models
 
 
-def problems(settings: Mapping[str, Any], local: bool = True, own_environments: bool = False) -> list[str]:
+def check_requirements(settings: Mapping[str, Any], local: bool = True, own_environments: bool = False) -> list[str]:
     """Everything that the chosen backends lack, a sentence each that says what mends it; empty when the run can start.
 
     `settings` are the resolved ones of the run. `local`: the jobs run on this machine, so it must have the GPU.
@@ -18,13 +18,13 @@ def problems(settings: Mapping[str, Any], local: bool = True, own_environments: 
     """
     found = []
     for stage in backends.STAGES:
-        parts = backends.chosen(stage, settings[stage])
+        parts = backends.selected_backends(stage, settings[stage])
         for backend in parts:
-            found += [f"{stage}.{backend.name}: {text}" for text in _lacking(backend, own_environments)]
+            found += [f"{stage}.{backend.name}: {text}" for text in _missing(backend, own_environments)]
         if local and any(part.gpu for part in parts) and not _gpu():
             found.append(f"{stage}: no GPU is seen; run with --config device=cpu, or with --profile slurm")
         if settings["commercial_only"]:
-            found += [text for part in parts for text in _barred(stage, part)]
+            found += [text for part in parts for text in _license_conflicts(stage, part)]
         if len(environments := _environments(parts)) > 1:
             names = " and ".join(sorted(environments))
             found.append(f"{stage}: its backends need different environments, {names}; choose those of one")
@@ -33,30 +33,32 @@ def problems(settings: Mapping[str, Any], local: bool = True, own_environments: 
 
 def environment(stage: str, settings: Mapping[str, Any]) -> str:
     """Name in `envs/` of the environment of a stage's jobs; `core` when no backend asks for more."""
-    return next(iter(_environments(backends.chosen(stage, settings))), "core")
+    return next(iter(_environments(backends.selected_backends(stage, settings))), "core")
 
 
-def gpus(stage: str, settings: Mapping[str, Any]) -> int:
+def gpus_needed(stage: str, settings: Mapping[str, Any]) -> int:
     """GPUs that a job of a stage asks for: 1 when a backend wants one and the run does not keep to the CPU, else 0."""
-    return int(devices.wanted() != "cpu" and any(part.gpu for part in backends.chosen(stage, settings)))
+    return int(
+        devices.requested_device() != "cpu" and any(part.gpu for part in backends.selected_backends(stage, settings))
+    )
 
 
-def served(stage: str, settings: Mapping[str, Any]) -> bool:
+def uses_workers(stage: str, settings: Mapping[str, Any]) -> bool:
     """Whether a stage's jobs are done by warm workers: when it runs a model, on whatever device."""
-    return any(part.gpu for part in backends.chosen(stage, settings))
+    return any(part.gpu for part in backends.selected_backends(stage, settings))
 
 
-def _lacking(backend: Any, own_environments: bool) -> list[str]:
+def _missing(backend: Any, own_environments: bool) -> list[str]:
     found = backend.problems() if hasattr(backend, "problems") else []
     elsewhere = f"make {backend.environment}"
     return [text for text in found if not (own_environments and text.endswith(elsewhere))]
 
 
 def _gpu() -> bool:
-    return devices.wanted() == "cpu" or devices.gpu_seen()
+    return devices.requested_device() == "cpu" or devices.gpu_available()
 
 
-def _barred(stage: str, backend: Any) -> list[str]:
+def _license_conflicts(stage: str, backend: Any) -> list[str]:
     known = models.registry()
     used = [known[name] for name in backend.needs if name in known]
     reasons = [f"{model.id} ({model.licence})" for model in used if not model.commercial]

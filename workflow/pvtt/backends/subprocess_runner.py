@@ -51,7 +51,7 @@ class ExternalError(RuntimeError):
         return "out of memory" in self.tail.lower()
 
 
-def not_kept(error: BaseException) -> dict[str, bool]:
+def uncacheable(error: BaseException) -> dict[str, bool]:
     """What a record says of a failure that a program caused, not the data: the store is not to keep it."""
     return {"keep": False} if isinstance(error.__cause__, ExternalError) else {}
 
@@ -173,7 +173,7 @@ def read_frame(path: Path) -> Array:
 
 
 @contextmanager
-def workplace(title: str, fault: type[Exception]) -> Iterator[TemporaryDirectory[str]]:
+def scratch_dir(title: str, fault: type[Exception]) -> Iterator[TemporaryDirectory[str]]:
     """A folder for the files of the program `title`, under TMPDIR; it stays after the block only where that ends well.
 
     It then goes when it is closed or no longer held. What the program could not do with its input is raised as `fault`;

@@ -88,6 +88,6 @@ def _settings(options: argparse.Namespace, preset: str | None) -> dict[str, Any]
     files = [preset_file(scenario(preset).name)] if preset else []
     config = settings.resolve(settings.read([*files, *options.configfile], options.config))
     if config["models"]:
-        registry.use(config["models"])
-    devices.use(config["device"])
+        registry.set_root(config["models"])
+    devices.set_device(config["device"])
     return config

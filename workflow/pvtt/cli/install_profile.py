@@ -1,4 +1,6 @@
-"""Link the repository's SLURM profile to where Snakemake looks for it: `python -m pvtt.cli.install_profile profiles/slurm`.
+"""Link the repository's SLURM profile to where Snakemake looks for it.
+
+Run it as `python -m pvtt.cli.install_profile profiles/slurm`.
 
 `snakemake --profile slurm` searches the working directory and the user's configuration folder, not `profiles/`.
 """

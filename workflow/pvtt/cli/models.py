@@ -39,7 +39,7 @@ def _list(options: argparse.Namespace) -> int:
     widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
     for row in [head, *rows]:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print(f"\nfolder: {models.home()}")
+    print(f"\nfolder: {models.root()}")
     return 0
 
 
@@ -87,13 +87,13 @@ def _verify(options: argparse.Namespace) -> int:
         print("\n".join(found) if found else f"{name}: whole", flush=True)
         wrong = 1 if found else wrong
     if not names:
-        print(f"no model in {models.home()}")
+        print(f"no model in {models.root()}")
     return wrong
 
 
 def _use_folder(options: argparse.Namespace) -> None:
     if options.folder:
-        models.use(options.folder)
+        models.set_root(options.folder)
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
@@ -114,6 +114,6 @@ def needed(files: Sequence[str]) -> list[str]:
     """Ids of the models that a run with these configuration files, over config/config.yaml, needs."""
     resolved = settings.resolve(settings.read(files))
     if resolved["models"]:
-        models.use(resolved["models"])
-    found = [part for stage in backends.STAGES for part in backends.chosen(stage, resolved[stage])]
+        models.set_root(resolved["models"])
+    found = [part for stage in backends.STAGES for part in backends.selected_backends(stage, resolved[stage])]
     return list(dict.fromkeys(name for backend in found for name in backend.needs))

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pvtt.execution.cache_admin import Entry, entries, folder_at, format_size, leftovers, place, prune
+from pvtt.execution.cache_admin import Entry, entries, folder_at, format_size, leftovers, path_of, prune
 
 
 def add_command(groups: Any) -> None:
@@ -30,7 +30,7 @@ def _run(options: argparse.Namespace) -> int:
     folder = folder_at(options.folder)
     found = entries(folder, options.verify)
     damaged = [entry for entry in found if entry.fault]
-    idle: list[Entry | Path] = [entry for entry in found if entry.fault or not entry.held]
+    idle: list[Entry | Path] = [entry for entry in found if entry.fault or not entry.referenced]
     idle += leftovers(folder)
     if options.prune and options.yes:
         prune(idle)
@@ -50,15 +50,15 @@ def _summary(folder: Path, found: list[Entry], idle: list[Entry | Path] | None, 
     summary = {"store": str(folder), "rules": rules, "total": _sums(found), "damage": damaged}
     if idle is None:
         return summary
-    return summary | {"pruned" if deleted else "to_prune": [str(place(one)) for one in idle]}
+    return summary | {"pruned" if deleted else "to_prune": [str(path_of(one)) for one in idle]}
 
 
 def _sums(found: list[Entry]) -> dict[str, int]:
     return {
         "entries": len(found),
         "bytes": sum(entry.bytes for entry in found),
-        "own_bytes": sum(entry.own_bytes for entry in found),
-        "not_held": sum(not entry.held for entry in found),
+        "exclusive_bytes": sum(entry.exclusive_bytes for entry in found),
+        "unreferenced": sum(not entry.referenced for entry in found),
         "damaged": sum(bool(entry.fault) for entry in found),
     }
 
@@ -67,7 +67,13 @@ def _print_table(folder: Path, found: list[Entry]) -> None:
     sums = {rule: _sums([entry for entry in found if entry.rule == rule]) for rule in _rules(found)}
     rows: list[tuple[str, ...]] = [("rule", "entries", "size", "the store's alone", "not held", "damaged")]
     for rule, of in (sums | {"all": _sums(found)}).items():
-        cells = (of["entries"], format_size(of["bytes"]), format_size(of["own_bytes"]), of["not_held"], of["damaged"])
+        cells = (
+            of["entries"],
+            format_size(of["bytes"]),
+            format_size(of["exclusive_bytes"]),
+            of["unreferenced"],
+            of["damaged"],
+        )
         rows.append((rule, *map(str, cells)))
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     for row in rows:
@@ -78,7 +84,7 @@ def _print_table(folder: Path, found: list[Entry]) -> None:
 def _print_pruned(idle: list[Entry | Path], deleted: bool) -> None:
     for one in idle:
         print(f"{'deleted' if deleted else 'to delete'}: {one}")
-    freed = format_size(sum(one.own_bytes for one in idle if isinstance(one, Entry)))
+    freed = format_size(sum(one.exclusive_bytes for one in idle if isinstance(one, Entry)))
     if deleted or not idle:
         print(f"{len(idle)} deleted, {freed} freed")
     else:

@@ -124,7 +124,7 @@ def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     names = {name for value in values for name in ([value] if isinstance(value, str) else value)}
     for name in names & set(registry.available(stage)):
         names |= set(getattr(registry.backend_class(stage, name), "settings_of", ()))
-    idle = registry.named(stage) - names
+    idle = registry.selectable_names(stage) - names
     return {key: value for key, value in settings.items() if not (key in idle and isinstance(value, Mapping))}
 
 
@@ -162,7 +162,8 @@ def describe() -> str:
     lines = [
         "# Every key of the configuration",
         "",
-        "Written from `workflow/schemas/config/` by `python -m pvtt.config.settings > config/README.md`; a test keeps it so.",
+        "Written from `workflow/schemas/config/` by `python -m pvtt.config.settings > config/README.md`;"
+        " a test keeps it so.",
         "Read in turn: `config/config.yaml`, `--configfile FILE` (see `config/presets/`), `--config KEY=VALUE`.",
         'Unknown keys are errors. A nested key on the command line: `--config \'shots={"detector": "hash"}\'`.',
         "",

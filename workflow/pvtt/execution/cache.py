@@ -28,34 +28,34 @@ from typing import TYPE_CHECKING, Any
 from pvtt.io.files import atomic_path, file_digest, link_or_copy, read_json, write_json
 
 if TYPE_CHECKING:
-    from pvtt.execution.task import Named, Task
+    from pvtt.execution.task import NamedList, Task
 ENTRY = "entry.json"
-PLACES = "places"
+CONSUMERS = "places"
 _FORMAT = 1  # part of every key; raise it when keys or entries mean something else
 _log = logging.getLogger(__name__)
 
 
-def use(folder: str | Path) -> None:
+def set_root(folder: str | Path) -> None:
     """Take `folder` as the store in this process and in those that it starts."""
     os.environ["PVTT_STORE"] = str(Path(folder).expanduser().absolute())
 
 
-def home() -> Path | None:
+def root() -> Path | None:
     """The store's folder; None when there is none."""
     named = os.environ.get("PVTT_STORE")
     return Path(named) if named else None
 
 
-def folder_of(task: Task) -> Path | None:
+def entry_folder(task: Task) -> Path | None:
     """Where the results of a task, whose key is known, are kept; None without a store."""
-    store = home()
+    store = root()
     return store / task.rule / task.key[:2] / task.key if store and task.key else None
 
 
 # ---------------------------------------------------------------- keys
 
 
-def key_of(task: Task) -> str:
+def compute_key(task: Task) -> str:
     """32 hex digits that stand for all that a task's results depend on; reads its inputs."""
     inputs = {
         role: [content_digest(path) for path in given] if isinstance(given, list) else content_digest(given)
@@ -73,7 +73,7 @@ def key_of(task: Task) -> str:
     )
 
 
-def stamps(task: Task) -> list[list[int]]:
+def fingerprint_mtime(task: Task) -> list[list[int]]:
     """Sizes and times of a task's inputs; OSError when one is not there."""
     return [[found.st_size, found.st_mtime_ns] for found in map(os.stat, task.input)]
 
@@ -93,7 +93,7 @@ def content_digest(path: str | Path) -> str:
     return file_digest(path)
 
 
-def _roles(values: Named, flat: bool = False) -> dict[str, Any]:
+def _roles(values: NamedList, flat: bool = False) -> dict[str, Any]:
     """Values by name, and by position those without one, which stand first; `flat`: lists are spread, as files are."""
     named = sum(len(value) if flat and isinstance(value, list) else 1 for value in values.names.values())
     return {str(k): value for k, value in enumerate(values[: len(values) - named])} | values.names
@@ -116,17 +116,17 @@ def _canonical(value: Any) -> Any:
 # ---------------------------------------------------------------- taking and keeping
 
 
-def fetch(task: Task) -> bool:
+def restore(task: Task) -> bool:
     """Give a task its outputs from the store; whether they were there. A damaged entry is removed, with a warning."""
-    folder = folder_of(task)
+    folder = entry_folder(task)
     if folder is None or not folder.is_dir():
         return False
     try:
-        if fault := damage(folder, len(task.output)):
+        if fault := check(folder, len(task.output)):
             _log.warning("%s is damaged (%s): removed, the result is computed again", folder, fault)
             remove(folder)
             return False
-        _give(folder, [Path(path) for path in task.output])
+        _link_outputs(folder, [Path(path) for path in task.output])
     except OSError as error:
         _log.warning("%s cannot be taken (%s): the result is computed again", folder, error)
         return False
@@ -134,23 +134,23 @@ def fetch(task: Task) -> bool:
     return True
 
 
-def keep(task: Task) -> None:
+def save(task: Task) -> None:
     """Keep a task's outputs, unless a record among them says `"keep": false`; an entry that is there stays.
 
     Nothing is kept when an input was replaced or deleted, as Snakemake does when it is interrupted, while the body ran.
     The parameter `beside` names files that the body writes beside its first output; those that are there are kept too.
     """
-    folder, outputs = folder_of(task), [Path(path) for path in task.output]
+    folder, outputs = entry_folder(task), [Path(path) for path in task.output]
     if folder is None:
         return
     try:
-        changed = stamps(task) != task.stamps
+        changed = fingerprint_mtime(task) != task.input_mtimes
     except OSError:
         changed = True
     if changed:
         _log.warning("not kept in the store: an input changed while the job ran")
         return
-    if not all(_is_to_be_kept(path) for path in outputs):
+    if not all(_is_cacheable(path) for path in outputs):
         _log.info("not kept in the store: a record says so")
         return
     aside = folder.with_name(f".{task.key}.{uuid.uuid4().hex[:8]}")
@@ -162,14 +162,14 @@ def keep(task: Task) -> None:
             except OSError:
                 if not folder.is_dir():  # else another writer was first, and its entry stays
                     raise
-        _note_place(folder, outputs[0])
+        _add_consumer(folder, outputs[0])
     except OSError as error:
         _log.warning("not kept in the store: %s", error)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def damage(folder: Path, n_outputs: int | None = None, digests: bool = True) -> str:
+def check(folder: Path, n_outputs: int | None = None, digests: bool = True) -> str:
     """What is wrong with an entry, empty when nothing is; without `digests` files' contents are not read."""
     try:
         entry = read_json(folder / ENTRY)
@@ -200,10 +200,10 @@ def remove(folder: Path) -> None:
     shutil.rmtree(aside)
 
 
-def places(folder: Path) -> list[Path]:
+def consumers(folder: Path) -> list[Path]:
     """Where the first output of an entry was given to, as a link or a copy."""
     try:
-        lines = (folder / PLACES).read_text(encoding="utf-8").splitlines()
+        lines = (folder / CONSUMERS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
     return [Path(line) for line in lines if line]
@@ -230,14 +230,14 @@ def _write(aside: Path, outputs: list[Path], task: Task) -> None:
     write_json(aside / ENTRY, entry)
 
 
-def _give(folder: Path, outputs: list[Path]) -> None:
+def _link_outputs(folder: Path, outputs: list[Path]) -> None:
     """Link an entry's files to their places.
 
     Snakemake sets the time of every output, and a link has the times of all others. So a file that is the output of
     another results folder already is copied: what was made from it there must not look too old.
     """
     files, mine = read_json(folder / ENTRY)["files"], _absolute(outputs[0])
-    shared = any(place != mine and _same(place, folder / files[0]["name"]) for place in places(folder))
+    shared = any(place != mine and _same(place, folder / files[0]["name"]) for place in consumers(folder))
     for file in files:
         extra, name = "beside" in file, file["name"]
         target = outputs[0].with_name(name) if extra else outputs[int(Path(name).stem)]
@@ -249,13 +249,13 @@ def _give(folder: Path, outputs: list[Path]) -> None:
         else:
             link_or_copy(folder / name, target)
     with contextlib.suppress(OSError):  # of a store that can only be read
-        _note_place(folder, outputs[0])
+        _add_consumer(folder, outputs[0])
 
 
-def _note_place(folder: Path, output: Path) -> None:
+def _add_consumer(folder: Path, output: Path) -> None:
     place = _absolute(output)
-    if place not in places(folder):
-        with open(folder / PLACES, "a", encoding="utf-8") as stream:
+    if place not in consumers(folder):
+        with open(folder / CONSUMERS, "a", encoding="utf-8") as stream:
             stream.write(f"{place}\n")
 
 
@@ -270,7 +270,7 @@ def _same(path: Path, other: Path) -> bool:
         return False
 
 
-def _is_to_be_kept(path: Path) -> bool:
+def _is_cacheable(path: Path) -> bool:
     if path.suffix != ".json":
         return True
     try:

@@ -24,8 +24,8 @@ class Entry:
 
     folder: Path
     bytes: int
-    own_bytes: int
-    held: bool
+    exclusive_bytes: int
+    referenced: bool
     fault: str  # what is damaged, or empty
 
     @property
@@ -68,7 +68,7 @@ def leftovers(folder: Path) -> list[Path]:
 def prune(found: Iterable[Entry | Path]) -> None:
     """Delete entries and leftovers."""
     for one in found:
-        folder = place(one)
+        folder = path_of(one)
         if isinstance(one, Entry):
             cache.remove(folder)
         else:
@@ -86,14 +86,14 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _entry(folder: Path, verify: bool) -> Entry:
-    fault = cache.damage(folder, digests=verify)
+    fault = cache.check(folder, digests=verify)
     sizes = [path.stat() for path in folder.iterdir() if path.is_file()]
     linked = any(stat.st_nlink > 1 for stat in sizes)
     return Entry(
         folder=folder,
         bytes=sum(stat.st_size for stat in sizes),
-        own_bytes=sum(stat.st_size for stat in sizes if stat.st_nlink == 1),
-        held=linked or (not fault and _copied(folder)),
+        exclusive_bytes=sum(stat.st_size for stat in sizes if stat.st_nlink == 1),
+        referenced=linked or (not fault and _copied(folder)),
         fault=fault,
     )
 
@@ -101,13 +101,13 @@ def _entry(folder: Path, verify: bool) -> Entry:
 def _copied(folder: Path) -> bool:
     """Whether a results folder that was given a copy still has it."""
     size = read_json(folder / cache.ENTRY)["files"][0]["size"]
-    return any(place.is_file() and place.stat().st_size == size for place in cache.places(folder))
+    return any(place.is_file() and place.stat().st_size == size for place in cache.consumers(folder))
 
 
 # ---------------------------------------------------------------- the command
 
 
-def place(one: Entry | Path) -> Path:
+def path_of(one: Entry | Path) -> Path:
     """Folder of an entry, or the path itself."""
     return one.folder if isinstance(one, Entry) else one
 

@@ -39,7 +39,7 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
     """
 
     def at_once(body: Callable[[], None]) -> None:
-        task = Task.of(snakemake, body.__globals__["__file__"])
+        task = Task.from_snakemake(snakemake, body.__globals__["__file__"])
         with _reported(task):
             _run(task, body)
             if not WORKER:  # Snakemake runs one job at a time for a result; workers that were killed at it are gone
@@ -52,17 +52,17 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
 def _run(task: Task, body: Callable[[], None]) -> None:
     """Take the task's results from the store, have a warm worker compute them, or compute them here.
 
-    Rules whose parameters have a `version` are kept in the store. Those whose resource `worker_s` says how many seconds
-    an item may take are for workers; what a worker could not do ends as a failed record, which is not kept.
+    Rules whose parameters have a `version` are kept in the store. Those whose resource `worker_timeout_s` says how many
+    seconds an item may take are for workers; what a worker could not do ends as a failed record, which is not kept.
     """
-    limit_s = task.resources.names.get("worker_s", 0)
+    limit_s = task.resources.names.get("worker_timeout_s", 0)
     if WORKER:
         compute(task, body)
         return
-    if "version" in task.params.names and cache.home():
-        task.stamps = cache.stamps(task)
-        task.key = cache.key_of(task)
-        if cache.fetch(task):
+    if "version" in task.params.names and cache.root():
+        task.input_mtimes = cache.fingerprint_mtime(task)
+        task.key = cache.compute_key(task)
+        if cache.restore(task):
             return
     if not limit_s:
         compute(task, body)
@@ -75,7 +75,7 @@ def _run(task: Task, body: Callable[[], None]) -> None:
     except workers.Failure as failure:
         logging.getLogger(task.rule).error("%s", failure)
         task.key = ""
-        with lifecycle.given_up(str(failure)):
+        with lifecycle.skip_with_reason(str(failure)):
             compute(task, body)
 
 
@@ -86,7 +86,7 @@ def compute(task: Task, body: Callable[[], None]) -> None:
     cv2.setNumThreads(task.threads)
     body()
     if task.key:
-        cache.keep(task)
+        cache.save(task)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class Named(list):
+class NamedList(list):
     """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
 
     def __init__(self, items: Any = (), names: Mapping[str, Any] | None = None) -> None:
@@ -28,44 +28,44 @@ class Task:
 
     rule: str
     script: str
-    input: Named
-    output: Named
-    params: Named
-    wildcards: Named
-    resources: Named
-    log: Named
+    input: NamedList
+    output: NamedList
+    params: NamedList
+    wildcards: NamedList
+    resources: NamedList
+    log: NamedList
     threads: int = 1
     key: str = field(default="", compare=False)  # of its results in the store
-    stamps: list[list[int]] = field(default_factory=list, compare=False)  # of its inputs when the key was made
+    input_mtimes: list[list[int]] = field(default_factory=list, compare=False)  # of its inputs when the key was made
 
     @classmethod
-    def of(cls, snakemake: Any, script: str) -> Task:
+    def from_snakemake(cls, snakemake: Any, script: str) -> Task:
         """The task behind the object that Snakemake gives to a script."""
         if isinstance(snakemake, cls):
             return snakemake
         parts = ("input", "output", "params", "wildcards", "resources", "log")
-        lists: dict[str, Any] = {part: _named(getattr(snakemake, part)) for part in parts}
+        lists: dict[str, Any] = {part: _named_list(getattr(snakemake, part)) for part in parts}
         return cls(rule=snakemake.rule, script=script, threads=snakemake.threads, **lists)
 
-    def plain(self) -> dict[str, Any]:
-        """The task as JSON's types; `Task.from_plain` reads it."""
-        return {key: [list(v), v.names] if isinstance(v, Named) else v for key, v in vars(self).items()}
+    def to_dict(self) -> dict[str, Any]:
+        """The task as JSON's types; `Task.from_dict` reads it."""
+        return {key: [list(v), v.names] if isinstance(v, NamedList) else v for key, v in vars(self).items()}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Task:
-        """The task that `plain` wrote."""
+    def from_dict(cls, plain: Mapping[str, Any]) -> Task:
+        """The task that `to_dict` wrote."""
         lists = ("input", "output", "params", "wildcards", "resources", "log")
-        fields: dict[str, Any] = {key: Named(*value) if key in lists else value for key, value in plain.items()}
+        fields: dict[str, Any] = {key: NamedList(*value) if key in lists else value for key, value in plain.items()}
         return cls(**fields)
 
     def __str__(self) -> str:
         return f"{self.rule} ({', '.join(map(str, self.wildcards))})"
 
 
-def _named(values: Any) -> Named:
+def _named_list(values: Any) -> NamedList:
     """Snakemake's own list with names as `Named`, with texts for its paths."""
     names = {name: _plain(value) for name, value in values.items()}
-    return Named([_plain(value) for value in values], names)
+    return NamedList([_plain(value) for value in values], names)
 
 
 def _plain(value: Any) -> Any:

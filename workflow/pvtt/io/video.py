@@ -190,7 +190,7 @@ def _layout(path: Path) -> _Layout:
             raise MediaError(f"{path.name}: cannot be read ({_short(error)})") from error
         times = np.array(sorted(pts for pts, _ in shown), float)
         average, guessed = stream.average_rate, stream.guessed_rate
-        promised = _promised(container, stream, shown)
+        promised = _expected_frames(container, stream, shown)
         aspect = Fraction(stream.codec_context.sample_aspect_ratio or 1) or Fraction(1)
         aspect = Fraction(stream.sample_aspect_ratio or aspect) or Fraction(1)
     fps = Fraction(guessed or average or 25)
@@ -203,10 +203,10 @@ def _layout(path: Path) -> _Layout:
         fps = Fraction(average)
     start = float(times[0]) * base if len(times) else 0.0
     grid = round((float(times[-1]) * base - start) * float(fps)) + 1 if len(times) else 0
-    return _Layout(_tidy(fps), aspect, promised, variable, start, grid)
+    return _Layout(_nearest_standard_rate(fps), aspect, promised, variable, start, grid)
 
 
-def _promised(container: Any, stream: Any, shown: list[tuple[int, int]]) -> int:
+def _expected_frames(container: Any, stream: Any, shown: list[tuple[int, int]]) -> int:
     """Number of frames that a file should show: its packets, or more when the packets end before the header says."""
     if "mp4" not in container.format.name:
         return max(len(shown), stream.frames)
@@ -217,7 +217,7 @@ def _promised(container: Any, stream: Any, shown: list[tuple[int, int]]) -> int:
     return round(stream.duration / step) if stream.duration - length > 1.5 * step else len(shown)
 
 
-def _tidy(fps: Fraction) -> Fraction:
+def _nearest_standard_rate(fps: Fraction) -> Fraction:
     """The standard rate (n or n*1000/1001) within 1e-4 of `fps`; containers round theirs."""
     for standard in (Fraction(round(fps)), Fraction(round(fps * Fraction(1001, 1000)) * 1000, 1001)):
         if standard and abs(float(fps / standard) - 1) < 1e-4:

@@ -13,7 +13,7 @@ from pvtt.io.video import read_frames
 Frames = Callable[[], Iterator[np.ndarray]]
 
 
-class Replay:
+class VideoReader:
     """Calling it starts a new pass over a video's uint8 (h, w, 3) RGB frames; `n_frames` is their number.
 
     The video is decoded once at the start, so MediaError is raised here. Frames that take more than `memory_mb`

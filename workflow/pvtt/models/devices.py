@@ -8,31 +8,31 @@ import subprocess
 from pathlib import Path
 
 
-def wanted() -> str:
+def requested_device() -> str:
     """What this run asks for: PVTT_DEVICE, which the run's `device` sets, or `auto`."""
     return os.environ.get("PVTT_DEVICE") or "auto"
 
 
-def use(device: str) -> None:
+def set_device(device: str) -> None:
     """Take `device` in this process and in those that it starts; `auto` leaves PVTT_DEVICE as it is."""
     if device != "auto":
         os.environ["PVTT_DEVICE"] = device
 
 
-def chosen() -> str:
+def selected_device() -> str:
     """The device of this run; `auto` is `cuda` where a GPU is seen."""
-    if wanted() != "auto":
-        return wanted()
-    return "cuda" if gpu_seen() else "cpu"
+    if requested_device() != "auto":
+        return requested_device()
+    return "cuda" if gpu_available() else "cpu"
 
 
-def gpu_seen() -> bool:
+def gpu_available() -> bool:
     """Whether this machine has an NVIDIA driver and lets this process see a GPU; needs no torch."""
     driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidiactl").exists()
     return driver and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
 
 
-def visible() -> list[str]:
+def visible_gpus() -> list[str]:
     """GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; those of the machine where it is unset."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:

@@ -57,7 +57,7 @@ def fetch(name: str) -> list[str]:
     wanted = registry.model(name)
     if wanted.source == "none":
         raise ModelError(f"{name}: nothing is published; {wanted.about.get('notes', 'put your own files there')}")
-    with _alone(wanted):
+    with _locked(wanted):
         record = registry.record(wanted)
         record.setdefault("files", {})
         fetched = []
@@ -76,7 +76,7 @@ def verify(name: str) -> list[str]:
     if found:
         return found
     known = registry.record(wanted).get("files", {})
-    for file in registry.parts(wanted):
+    for file in registry.expected_files(wanted):
         entry = known.get(file.path, {})
         found += _damage(wanted, file, wanted.folder / file.path, file.sha256 or entry.get("sha256"))
     if wanted.source == "checkout":
@@ -86,12 +86,12 @@ def verify(name: str) -> list[str]:
 
 def size_here(name: str) -> int:
     """Bytes of a model's files on this machine."""
-    paths = (registry.folder(name) / file.path for file in registry.parts(registry.model(name)))
+    paths = (registry.folder(name) / file.path for file in registry.expected_files(registry.model(name)))
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 @contextmanager
-def _alone(wanted: Model) -> Iterator[None]:
+def _locked(wanted: Model) -> Iterator[None]:
     """Hold a model's folder, so that two fetches never write to the same file."""
     try:
         wanted.folder.mkdir(parents=True, exist_ok=True)
@@ -117,19 +117,19 @@ def _fetch_file(wanted: Model, file: File, record: dict[str, Any]) -> list[str]:
     indexed = (wanted.folder / registry.index_of(file.path)).is_file() and not (wanted.folder / file.path).exists()
     if not (file.split and indexed):
         try:
-            return _bring(wanted, file, record)
+            return _ensure_file(wanted, file, record)
         except _MissingError:
             if file.optional:
                 return []
             if not file.split:
                 raise
-    fetched = _bring(wanted, File(registry.index_of(file.path)), record)
+    fetched = _ensure_file(wanted, File(registry.index_of(file.path)), record)
     for path in registry.shards(wanted.folder, file.path):
-        fetched += _bring(wanted, File(path), record)
+        fetched += _ensure_file(wanted, File(path), record)
     return fetched
 
 
-def _bring(wanted: Model, file: File, record: dict[str, Any]) -> list[str]:
+def _ensure_file(wanted: Model, file: File, record: dict[str, Any]) -> list[str]:
     """Make sure that one file is there and recorded; its path when it had to be downloaded."""
     target, known = wanted.folder / file.path, record["files"].get(file.path, {})
     expected = file.size or known.get("size")
@@ -182,7 +182,7 @@ def _transfer(wanted: Model, file: File, part: Path, record: dict[str, Any]) -> 
                 have = 0
             length = answer.headers.get("Content-Length")
             total = None if length is None else have + int(length)
-            _hold_commit(wanted, answer, record)
+            _record_commit(wanted, answer, record)
             _write(answer, part, have, total, f"{wanted.id} {file.path}")
     except requests.exceptions.RequestException as error:
         raise _BrokenError(type(error).__name__) from error
@@ -190,7 +190,7 @@ def _transfer(wanted: Model, file: File, part: Path, record: dict[str, Any]) -> 
         raise ModelError(f"{wanted.id}: {part} cannot be written: {error}") from error
     if total is not None and part.stat().st_size != total:
         raise _BrokenError(f"{part.stat().st_size} of {total} bytes")
-    return _stated(answer)
+    return _stated_sha256(answer)
 
 
 def url_of(wanted: Model, file: File, record: dict[str, Any]) -> str:
@@ -221,22 +221,24 @@ def _check_answer(wanted: Model, answer: requests.Response, part: Path) -> None:
         raise ModelError(f"{wanted.id}: {url} answers with status {status}")
 
 
-def _hold_commit(wanted: Model, answer: requests.Response, record: dict[str, Any]) -> None:
+def _record_commit(wanted: Model, answer: requests.Response, record: dict[str, Any]) -> None:
     """Note which commit the hub answered with, so that all files are of one, also where the registry names a branch."""
-    found = next((one.headers["X-Repo-Commit"] for one in _answers(answer) if "X-Repo-Commit" in one.headers), None)
+    found = next(
+        (one.headers["X-Repo-Commit"] for one in _redirect_chain(answer) if "X-Repo-Commit" in one.headers), None
+    )
     commit = found if found and not wanted.about.get("pinned", True) else wanted.commit
     if record.get("commit") != commit:
         record["commit"] = commit
         write_json(wanted.folder / registry.RECORD, record)
 
 
-def _stated(answer: requests.Response) -> str | None:
+def _stated_sha256(answer: requests.Response) -> str | None:
     """The sha256 that the hub states for a large file."""
-    tags = (one.headers.get("X-Linked-Etag", "").strip('"') for one in _answers(answer))
+    tags = (one.headers.get("X-Linked-Etag", "").strip('"') for one in _redirect_chain(answer))
     return next((tag for tag in tags if len(tag) == 64), None)
 
 
-def _answers(answer: requests.Response) -> list[requests.Response]:
+def _redirect_chain(answer: requests.Response) -> list[requests.Response]:
     return [*answer.history, answer]
 
 

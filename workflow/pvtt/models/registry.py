@@ -70,22 +70,22 @@ class Model:
     @property
     def folder(self) -> Path:
         """Where its files lie, whether or not they are there."""
-        return home() / self.id
+        return root() / self.id
 
 
-def home() -> Path:
+def root() -> Path:
     """The models' folder: PVTT_MODELS, which the run's `models` sets, or ~/.cache/pvtt/models."""
     return Path(os.environ.get("PVTT_MODELS") or Path.home() / ".cache" / "pvtt" / "models").expanduser()
 
 
-def use(folder: str | Path) -> None:
+def set_root(folder: str | Path) -> None:
     """Take `folder` as the models' folder, in this process and in those that it starts."""
     os.environ["PVTT_MODELS"] = str(Path(folder).expanduser().absolute())
 
 
 def registry() -> dict[str, Model]:
     """All models by id, those of the models' folder over the project's own."""
-    own = home() / "models.yaml"
+    own = root() / "models.yaml"
     entries = dict(_read(REGISTRY, REGISTRY.stat().st_mtime_ns))
     if own.is_file():
         entries |= _read(own, own.stat().st_mtime_ns)
@@ -156,7 +156,7 @@ def shards(place: Path, path: str) -> list[str]:
     return [str(Path(path).parent / name) for name in sorted(names)]
 
 
-def parts(wanted: Model) -> Iterator[File]:
+def expected_files(wanted: Model) -> Iterator[File]:
     """The files that a model has on this machine: the registry's, with a split one's shards in its place."""
     for file in wanted.files:
         place = wanted.folder
@@ -172,7 +172,7 @@ def problems(name: str) -> list[str]:
     try:
         wanted = model(name)
         known = record(wanted).get("files", {})
-        found = [text for file in parts(wanted) if (text := _problem(wanted, file, known.get(file.path, {})))]
+        found = [text for file in expected_files(wanted) if (text := _problem(wanted, file, known.get(file.path, {})))]
     except (ModelError, ValueError) as error:
         return [str(error)]
     return found
@@ -202,7 +202,7 @@ def require(name: str) -> Path:
     return folder(name)
 
 
-def strictest(licences: Iterable[tuple[str, bool]]) -> str:
+def strictest_licence(licences: Iterable[tuple[str, bool]]) -> str:
     """The licence that binds most, of (licence, allows commercial use); Apache-2.0 when there is none."""
 
     def freedom(entry: tuple[str, bool]) -> int:

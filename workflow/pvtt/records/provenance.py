@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtt import __version__
-from pvtt.backends.lifecycle import seconds_of_loads
+from pvtt.backends.lifecycle import total_load_seconds
 from pvtt.io.files import file_digest
 from pvtt.models import registry
 
@@ -26,7 +26,7 @@ class Stopwatch:
 
     @staticmethod
     def _now() -> float:
-        return time.perf_counter() - seconds_of_loads()
+        return time.perf_counter() - total_load_seconds()
 
 
 def provenance(
@@ -50,7 +50,7 @@ def provenance(
         "backend": backend.name,
         "version": backend.version,
         "models": used,
-        "licence": registry.strictest([own, *((entry["licence"], entry["commercial"]) for entry in used)]),
+        "licence": registry.strictest_licence([own, *((entry["licence"], entry["commercial"]) for entry in used)]),
         "settings": dict(settings),
         "seed": seed,
         "inputs": {role: file_digest(path) for role, path in sorted(inputs.items()) if Path(path).is_file()},

@@ -1,7 +1,7 @@
 """The broker of one Snakemake process: takes tasks from its jobs and gives them to warm workers.
 
-`python -m pvtt.execution.workers.broker PID` is started by the first job that needs a worker and ends with that process. It
-listens on a Unix socket; a request and its answer are one line of JSON each. What happens is written to
+`python -m pvtt.execution.workers.broker PID` is started by the first job that needs a worker and ends with that
+process. It listens on a Unix socket; a request and its answer are one line of JSON each. What happens is written to
 `<logs>/serving/<node>-<pid>.jsonl`, a line per event (`pvtt timeline` draws it).
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pvtt.execution.workers import processes
-from pvtt.execution.workers.scheduler import Item, choose
+from pvtt.execution.workers.scheduler import QueueItem, next_task
 from pvtt.models import devices
 
 _LINE = 1 << 24  # longest request or answer, in bytes
@@ -29,7 +29,7 @@ _READY_S = 300.0  # longest start of a worker, which imports the library
 
 
 @dataclass(eq=False)
-class Request(Item):
+class PendingTask(QueueItem):
     """An item, the request it came with, and its answer to be."""
 
     asked: dict[str, Any] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Broker:
         self.workers: dict[str, dict[str, Worker]] = {device: {} for device in found}
         self.last = dict.fromkeys(found, "")
         self.free = set(found)
-        self.waiting: list[Request] = []
+        self.waiting: list[PendingTask] = []
         self.running: set[asyncio.Task] = set()
         self.events: IO[str] | None = None
         self.folder = Path()
@@ -116,7 +116,7 @@ class Broker:
         processes.check_peer(writer.get_extra_info("socket"))
         asked = json.loads(await reader.readline())
         self._open_log(Path(asked["task"]["log"][0][0]).parents[1] / "serving")
-        request = Request(asked["group"], asked["cost"], asked["urgent"], asked=asked)
+        request = PendingTask(asked["group"], asked["cost"], asked["priority"], asked=asked)
         self.waiting.append(request)
         self._dispatch()
         gone = asyncio.ensure_future(reader.read())
@@ -133,8 +133,8 @@ class Broker:
     def _dispatch(self) -> None:
         """Give every free slot its next item."""
         for device in sorted(self.free):
-            request = choose(self.waiting, device, self.last)
-            if isinstance(request, Request):
+            request = next_task(self.waiting, device, self.last)
+            if isinstance(request, PendingTask):
                 self.waiting.remove(request)
                 self.free.discard(device)
                 self.last[device] = request.group
@@ -142,7 +142,7 @@ class Broker:
                 self.running.add(task)
                 task.add_done_callback(self.running.discard)
 
-    async def _work(self, device: str, request: Request) -> None:
+    async def _work(self, device: str, request: PendingTask) -> None:
         """One try of an item; when its worker dies, the item goes to the queue again, or has failed."""
         rule = request.asked["task"]["rule"]
         answer: dict[str, Any] | None
@@ -151,9 +151,9 @@ class Broker:
         except WorkerDied as death:
             self.workers[device].pop(request.asked["python"], None)
             request.tries += 1
-            request.avoid = device
+            request.excluded_device = device
             self._note("died", device, rule=rule, item=request.name, reason=str(death), tries=request.tries)
-            answer = _given_up(request, str(death)) if request.tries >= _TRIES else None
+            answer = _failure_answer(request, str(death)) if request.tries >= _TRIES else None
         except Exception as error:
             answer = {"status": "broken", "reason": f"the broker failed: {error!r}"}
         self.free.add(device)
@@ -163,7 +163,7 @@ class Broker:
             request.answer.set_result(answer)
         self._dispatch()
 
-    async def _try(self, device: str, request: Request, rule: str) -> dict[str, Any]:
+    async def _try(self, device: str, request: PendingTask, rule: str) -> dict[str, Any]:
         asked = request.asked
         asked["loading"] = True
         worker = await self._worker(device, asked["python"], asked["environment"])
@@ -211,7 +211,7 @@ class Broker:
             self.events.write(json.dumps(record) + "\n")
 
 
-def _given_up(request: Request, reason: str) -> dict[str, Any]:
+def _failure_answer(request: PendingTask, reason: str) -> dict[str, Any]:
     """The answer for an item whose workers died; when they did so while loading, that is not the item's fault."""
     if request.asked["loading"]:
         return {"status": "broken", "reason": f"the worker died {_TRIES} times before its model was loaded: {reason}"}
@@ -220,7 +220,7 @@ def _given_up(request: Request, reason: str) -> dict[str, Any]:
 
 def slots() -> list[str]:
     """Devices to work on, as CUDA_VISIBLE_DEVICES names them: every visible GPU, or '' for the CPU."""
-    return [""] if devices.wanted() == "cpu" else devices.visible() or [""]
+    return [""] if devices.requested_device() == "cpu" else devices.visible_gpus() or [""]
 
 
 async def _main(owner: int) -> None:

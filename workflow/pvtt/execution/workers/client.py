@@ -35,12 +35,12 @@ def serve(task: Task, limit_s: float) -> None:
     the model cannot be loaded or the broker is lost again and again.
     """
     request = {
-        "task": task.plain(),
+        "task": task.to_dict(),
         "python": sys.executable,
         "environment": dict(os.environ),
         "limit_s": limit_s,
         "cost": sum(os.path.getsize(path) for path in task.input if os.path.exists(path)),
-        "urgent": bool(task.resources.names.get("urgent", 0)),
+        "priority": bool(task.resources.names.get("worker_priority", 0)),
         "group": str(task.wildcards.names.get("clip", "")),
     }
     line = json.dumps(request).encode() + b"\n"

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 
 @dataclass(eq=False)
-class Item:
+class QueueItem:
     """Something to be made: `group` is what it shares work with (its clip), `cost` grows with its duration.
 
-    What is `urgent` goes first: short work on what was made just now, whose waiting job keeps the next one from coming.
+    An item with `priority` goes first: it is short work on a result made just now, and its waiting job blocks the next.
     """
 
     group: str
     cost: float
-    urgent: bool = False
+    priority: bool = False
     tries: int = 0
-    avoid: str | None = None  # slot where it failed
+    excluded_device: str | None = None  # slot where it failed
 
 
-def choose(waiting: Sequence[Item], slot: str, last: Mapping[str, str]) -> Item | None:
+def next_task(waiting: Sequence[QueueItem], slot: str, last: Mapping[str, str]) -> QueueItem | None:
     """The item for `slot`; None when it should take none now. `waiting` is in order of arrival.
 
     `last` maps every slot to the group that it works on or did last, empty before its first. A slot keeps to its group
@@ -30,10 +30,10 @@ def choose(waiting: Sequence[Item], slot: str, last: Mapping[str, str]) -> Item 
     slot goes to another one, unless no other is there.
     """
     others = [name for name in last if name != slot]
-    open_to = [item for item in waiting if item.avoid != slot or not others]
+    open_to = [item for item in waiting if item.excluded_device != slot or not others]
     if not open_to:
         return None
-    open_to = [item for item in open_to if item.urgent] or open_to
+    open_to = [item for item in open_to if item.priority] or open_to
     mine = [item for item in open_to if item.group == last.get(slot)]
     if not mine:
         kept = {last[name] for name in others}

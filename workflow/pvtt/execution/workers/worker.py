@@ -1,7 +1,7 @@
 """A warm worker: runs the scripts of tasks, one after another, in one process whose backends stay loaded.
 
-`python -m pvtt.execution.workers.worker PID` is started by the broker, process PID. A task comes as a line of JSON on standard
-input. On the original standard output go lines with a status: `ready` once; `loading` and `loaded` around a model's
+`python -m pvtt.execution.workers.worker PID` is started by the broker, process PID. A task comes as a line of JSON on
+standard input. On the original standard output go lines with a status: `ready` once; `loading` and `loaded` around a model's
 loading; then `done`, `failed` with the reason when the work raised an error, or `broken` when the fault is not the
 item's. All other output goes to the worker's log.
 """
@@ -25,15 +25,15 @@ def main(parent: int) -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
 
-    def tell(status: str, **facts: Any) -> None:
+    def notify(status: str, **facts: Any) -> None:
         answers.write(json.dumps({"status": status} | facts) + "\n")
 
     job.WORKER = True
-    lifecycle.keep_loaded(tell)
-    tell("ready")
+    lifecycle.enable_model_cache(notify)
+    notify("ready")
     for line in sys.stdin:
-        task = job.Task.from_plain(json.loads(line)["task"])
-        tell(**_outcome(task))
+        task = job.Task.from_dict(json.loads(line)["task"])
+        notify(**_outcome(task))
 
 
 def _outcome(task: job.Task) -> dict[str, str]:

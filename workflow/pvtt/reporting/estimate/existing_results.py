@@ -41,7 +41,7 @@ def ways(config: Mapping[str, Any]) -> dict[str, Way]:
     """Stage -> how resolved settings want it done; `cutting` follows shots."""
     found = {"cutting": Way("", "", None)}
     for stage in registry.STAGES:
-        first = registry.chosen(stage, config[stage])[0]
+        first = registry.selected_backends(stage, config[stage])[0]
         found[stage] = Way(first.name, first.version, config[stage])
     return found
 

@@ -120,7 +120,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
         ],
         config["pairs"],
         config["max_pairs"],
-        registry.chosen("insertion", config["insertion"])[0].limits.max_frames,
+        registry.selected_backends("insertion", config["insertion"])[0].limits.max_frames,
     )
     plan, _ = assign_packs(plan, read_ledger(results / "packs.tsv"), config["pairs"]["pack_pairs"])
     planned = plan[plan.status == "planned"]

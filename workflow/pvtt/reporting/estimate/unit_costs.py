@@ -107,9 +107,9 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], 
     if stage == "cutting":
         name, needs, gpu, parts = "cut_clip", [], False, []
     else:
-        parts = registry.chosen(stage, config[stage])
+        parts = registry.selected_backends(stage, config[stage])
         name, needs = parts[0].name, list(dict.fromkeys(model for part in parts for model in part.needs))
-        gpu = requirements.gpus(stage, config[stage]) > 0
+        gpu = requirements.gpus_needed(stage, config[stage]) > 0
     known = costs()["backends"][stage]
     entry: dict[str, Any] = next(
         (known[key] for key in [*(f"{name}/{model}" for model in needs), name] if key in known), {}

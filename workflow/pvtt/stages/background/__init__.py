@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pvtt.backends import registry, subprocess_runner
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
-from pvtt.io.video_reader import Replay
+from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.background.base import RemovalError
@@ -42,9 +42,9 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
     else:
         try:
             masks = read_masks(masks_path).any(0)
-            frames = Replay(video)
+            frames = VideoReader(video)
             _check_lengths(frames.n_frames, masks.shape[0], backend.limits.max_frames)
-            with loaded(backend, device or devices.chosen()) as ready:
+            with load_model(backend, device or devices.selected_device()) as ready:
                 removal = ready.remove(frames, masks)
                 write_video(output, removal.frames, video_fps(video))
             write_masks(region, removal.region, video_fps(video))
@@ -52,7 +52,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
         except (RemovalError, MediaError, WorkError) as error:
             files.write_empty(output)
             files.write_empty(region)
-            record |= {"status": "failed", "reason": str(error)} | subprocess_runner.not_kept(error)
+            record |= {"status": "failed", "reason": str(error)} | subprocess_runner.uncacheable(error)
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)
     files.write_json(clip_dir / "background.json", record)

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.imaging.resize import fit_long_side
 from pvtt.io.files import write_empty, write_json
@@ -57,7 +57,7 @@ def cut_out_product(
     try:
         rgba = read_rgba(photo)
         record |= {"width": rgba.shape[1], "height": rgba.shape[0]}
-        cut_out, found = _cut_out(rgba, backend, settings, device or devices.chosen())
+        cut_out, found = _cut_out(rgba, backend, settings, device or devices.selected_device())
         record |= found
     except MediaError as error:
         record["reason"] = str(error)
@@ -102,7 +102,7 @@ def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
     """Alpha from a backend, at the photo's size though the backend may have a limit."""
     height, width = image.shape[:2]
     reduced = fit_long_side(image, backend.limits.max_side_px or max(height, width))
-    with loaded(backend, device) as ready:
+    with load_model(backend, device) as ready:
         alpha = ready.cut_out(reduced)
     return np.asarray(alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height)))
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from pvtt.backends import registry, subprocess_runner
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, read_rgba, video_fps, write_masks, write_video
-from pvtt.io.video_reader import Replay
+from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
@@ -54,7 +54,7 @@ def insert_product(
     cutout, others = Path(cutouts[0]), [Path(path) for path in cutouts[1:] if Path(path).stat().st_size]
     try:
         _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
-        with loaded(backend, device or devices.chosen()) as ready:
+        with load_model(backend, device or devices.selected_device()) as ready:
             request = _request(clip_dir, track, [cutout, *others], int(pair["seed"]), prompt)
             model = clip_dir / "clip_model.npz"
             if getattr(backend, "reads_clip_model", False) and model.is_file():
@@ -66,7 +66,7 @@ def insert_product(
         files.write_empty(video)
         files.write_empty(masks_path)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
-        record |= subprocess_runner.not_kept(error)
+        record |= subprocess_runner.uncacheable(error)
     inputs = {name: clip_dir / name for name in _CLIP_FILES}
     inputs |= {"cutout": cutout} | {f"other_cutout_{k}": path for k, path in enumerate(others, 1)}
     record["provenance"] = provenance(backend, settings, inputs, watch, record["seed"])
@@ -106,7 +106,7 @@ def measure_clip(clip_dir: Path, settings: Mapping[str, Any]) -> None:
 def _request(
     clip_dir: Path, track: Mapping[str, Any], cutouts: Sequence[Path] = (), seed: int = 0, prompt: str = ""
 ) -> Request:
-    source, background = Replay(clip_dir / "video.mp4"), Replay(clip_dir / "background.mp4")
+    source, background = VideoReader(clip_dir / "video.mp4"), VideoReader(clip_dir / "background.mp4")
     masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
     region = read_masks(clip_dir / "region.mkv")[0]
     n_frames = track["n_frames"]

@@ -76,7 +76,7 @@ class Backend(ProgramBackend):
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`."""
         boxes, points = self._controls(request)
-        with subprocess_runner.workplace("VideoAnyDoor", InsertionError) as place:
+        with subprocess_runner.scratch_dir("VideoAnyDoor", InsertionError) as place:
             folder = Path(place.name)
             self._write_job(folder, request, boxes, points)
             words = shlex.split(self.settings["videoanydoor"]["command"])

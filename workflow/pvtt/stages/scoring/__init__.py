@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.io.files import read_json, write_json
 from pvtt.io.video import MediaError
 from pvtt.models import devices
@@ -64,7 +64,7 @@ def score_pair(
     }
     if insert["status"] == "done":
         cutouts = (target_cutouts, source_cutouts)
-        device = device or devices.chosen()
+        device = device or devices.selected_device()
         record |= _score(backends, clip_dir, pair_dir, insert, cutouts, settings, device, title)
     inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv")}
     inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
@@ -125,7 +125,7 @@ def _measure(
     """Identity by every backend, those after the first under their names, then what needs no backend."""
     measures: dict[str, float | None] = {}
     for backend in backends:
-        with loaded(backend, device) as ready:
+        with load_model(backend, device) as ready:
             found = identity_measures(ready, pair.samples, target, source)
         if measures:
             found.pop("changed")
@@ -148,7 +148,7 @@ def _judge(
         return None
     how = settings["judging"]
     pictures = judge_contact_sheets(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
-    with loaded(judge, device) as ready:
+    with load_model(judge, device) as ready:
         return judge_pair(ready, pictures, title_for_judge(settings, title), how, store)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.io import video
 from pvtt.io.files import read_json, write_empty, write_json
@@ -55,7 +55,7 @@ def segment_clip(
     else:
         images = [image for _, image in readable]
         masks, track, outcome = _segment(
-            frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.chosen()
+            frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.selected_device()
         )
         video.write_masks(clip_dir / "masks.mkv", masks, Fraction(clip["fps"]))
         header = {key: clip[key] for key in ("clip_id", "fps")}
@@ -89,7 +89,7 @@ def _segment(
         outcome = MaskMeasures("empty", "", {"empty": True})
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
     try:
-        with loaded(backend, device) as ready:
+        with load_model(backend, device) as ready:
             result = ready.segment(frames, references, prompt)
     except WorkError as error:
         result = Segmentation.empty(frames, str(error))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pvtt.backends.lifecycle import WorkError, loaded
+from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
@@ -63,7 +63,7 @@ def detect_shots(
     backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
     try:
         info = media.probe(video)
-        with loaded(backend, device or devices.chosen()) as ready:
+        with load_model(backend, device or devices.selected_device()) as ready:
             found = _transitions(video, info, ready)
         shots = _shot_records(
             video, product_id, info, _plan_spans(info, found.transitions, settings), found.bars, settings

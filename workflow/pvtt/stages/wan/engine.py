@@ -60,7 +60,7 @@ class Engine:
             for transformer in self._transformers():
                 transformer.compile_repeated_blocks(fullgraph=True)
         identity = identity_of(self._folder, registry.model(model).commit, f"{self._dtype} {torch.device(device).type}")
-        store = registry.home() / "prompts" / model if settings["store_prompts"] else None
+        store = registry.root() / "prompts" / model if settings["store_prompts"] else None
         self.prompts = Prompts(self._encode, store, identity)
 
     def _load(self, folder: Path) -> Any:

@@ -65,7 +65,7 @@ class Backend(ProgramBackend):
         if not masks.any():
             return nothing_to_remove(frames, masks)
         _, holes, _ = measure_region(frames, masks, self.settings)
-        with subprocess_runner.workplace("ProPainter", RemovalError) as place:
+        with subprocess_runner.scratch_dir("ProPainter", RemovalError) as place:
             plan, generated = self._generate_within_memory(frames, holes, Path(place.name))
         measures: dict[str, Any] = {
             "painted_frames": int(holes.any((1, 2)).sum()),

@@ -76,7 +76,7 @@ class Backend(ProgramBackend):
         if not masks.any():
             return nothing_to_remove(frames, masks)
         _, holes, _ = measure_region(frames, masks, self.settings)
-        with subprocess_runner.workplace("VideoPainter", RemovalError) as place:
+        with subprocess_runner.scratch_dir("VideoPainter", RemovalError) as place:
             keys, window = self._write_inputs(frames, masks, holes, Path(place.name))
             paths, grid = self._generate_without_grid(Path(place.name), window, keys, holes)
         motion = scene_motion(frames, holes, 0) if len(keys) < len(holes) else None
