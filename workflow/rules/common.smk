@@ -35,7 +35,8 @@ try:
     devices.set_device(SETTINGS["device"])
     store.set_root(SETTINGS["store"] or f"{SETTINGS['results']}/store")
     BACKENDS = {
-        stage: backends.selected_backends(stage, SETTINGS[stage])[0] for stage in backends.STAGES
+        stage: backends.selected_backends(stage, SETTINGS[stage])[0]
+        for stage in backends.STAGES
     }
     TAXONOMY = yaml.safe_load(
         project_or_own_file(SETTINGS["pairs"]["taxonomy"]).read_text(encoding="utf-8")
@@ -59,7 +60,8 @@ try:
                 "the chosen backends cannot run:\n  " + "\n  ".join(lacking)
             )
     VERSIONS = {
-        stage: backends.stage_version(stage, SETTINGS[stage]) for stage in backends.STAGES
+        stage: backends.stage_version(stage, SETTINGS[stage])
+        for stage in backends.STAGES
     }
 except (
     OSError,
