@@ -11,7 +11,7 @@ rule probe_product:
         row=row_of,
         present=lambda wildcards: photos_of(wildcards.product),
         settings=SETTINGS["checks"],
-        version=backends.version("catalogue", SETTINGS["checks"]),
+        version=backends.stage_version("catalogue", SETTINGS["checks"]),
     message:
         "Probing the video and photos of {wildcards.product}"
     script:

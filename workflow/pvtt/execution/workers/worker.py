@@ -1,9 +1,9 @@
 """A warm worker: runs the scripts of tasks, one after another, in one process whose backends stay loaded.
 
 `python -m pvtt.execution.workers.worker PID` is started by the broker, process PID. A task comes as a line of JSON on
-standard input. On the original standard output go lines with a status: `ready` once; `loading` and `loaded` around a
-model's loading; then `done`, `failed` with the reason when the work raised an error, or `broken` when the fault is not the
-item's. All other output goes to the worker's log.
+standard input. The original standard output carries one status per line: `ready` once; `loading` and `loaded` around
+the loading of a model; then `done`, `failed` with the reason when the work raised an error, or `broken` when the fault
+is not the item's. All other output goes to the worker's log.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Ground without its shadow is never seen around a still product, so shadow and ground are found together: the light of
 the ground is a smooth surface, what the product's outline can throw (`pvtt.imaging.shadow`) takes from it, and one mix
 serves the whole clip, as the lamps do. Only pixels of the ground's own tint count (a shadow keeps the chromaticity
-nearly: Horprasert, Harwood and Davis, ICCV workshop 1999); its texture, hands and things beside are outliers of the fit. The
-ground is then lit again by dividing its light by that share, which keeps its texture.
+nearly: Horprasert, Harwood and Davis, ICCV workshop 1999); its texture, hands and things beside are outliers of the
+fit. The ground is then lit again by dividing its light by that share, which keeps its texture.
 """
 
 from __future__ import annotations
