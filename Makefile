@@ -112,7 +112,7 @@ estimate: $(VENV)/.core ## what a run will cost before it is spent: CONFIG="cata
 test: $(VENV)/.dev $(VENV)/.models-cpu ## every test that this machine can run
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
-test-fast: $(VENV)/.dev ## unit tests and dry runs: what to run before every commit, under two minutes of CPU
+test-fast: $(VENV)/.dev ## unit tests and dry runs: what to run before every commit
 	@$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow" tests/unit tests/dag
 
 check: $(VENV)/.dev ## formatting, lint, types, layers, workflow lint

@@ -191,7 +191,7 @@ def test_a_lost_broker_is_replaced(run):
     (broker,) = [
         int(entry.name)
         for entry in Path("/proc").glob("[0-9]*")
-        if re.search(rb"pvtt\.serving\.broker", _command(entry)) and _cwd(entry) == str(process.folder)
+        if re.search(rb"pvtt\.execution\.workers\.broker", _command(entry)) and _cwd(entry) == str(process.folder)
     ]
     os.kill(broker, signal.SIGKILL)
     process.output = process.communicate(timeout=120)[0]
