@@ -71,7 +71,9 @@ def test_clean_result_scores_near_one(clean):
 def test_source_against_itself_has_no_excess():
     own = measures(SOURCE, MASK)
     assert own["excess_inside"] == own["excess_outside"] == own["flicker_outside"] == own["jitter"] == 0
-    assert own["motion_ratio"] == 1 and own["warping_error_inside"] == own["source_warping_error_inside"]
+    # The source's flow is stored in steps of 1/64 px, the result's is not.
+    assert own["motion_ratio"] == pytest.approx(1, abs=1e-3)
+    assert own["warping_error_inside"] == own["source_warping_error_inside"]
     assert temporal_score(own) == 1
 
 
