@@ -11,7 +11,7 @@ from conftest import ROOT, Workflow
 
 pytestmark = pytest.mark.xdist_group("run")
 KEPT = {"probe_product", "detect_shots", "cut_clip", "segment_clip", "remove_product", "cut_out_product"}
-KEPT |= {"insert_product", "score_pair"}
+KEPT |= {"measure_clip", "measure_flow", "insert_product", "score_pair"}
 
 
 def entries(workflow):
