@@ -82,7 +82,7 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     # Two clips of N with A, B and C; the five old clips with N.
     assert len(new) == 2 * 3 + 5
     # The new pairs are a new pack; the old one is left alone.
-    expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1} | of_clips(7)
+    expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1} | of_clips(2)
     assert dry_run(finished) == AGGREGATES | expected
 
 
