@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -108,11 +110,35 @@ def test_a_lost_result_is_made_again_alone(finished, lost, expected):
         ("catalogue.tsv", "build_catalogue"),
         ("clips.tsv", "list_clips"),
         ("clips/A_s01/masks.mkv", "segment_clip"),
+        ("clips/A_s01/region.mkv", "remove_product"),
+        ("clips/A_s01/clip_model.npz", "measure_clip"),
+        ("clips/A_s01/source_flow.npz", "measure_flow"),
     ],
 )
 def test_any_lost_result_is_asked_for(finished, lost, rule):
     (finished.results / lost).unlink()
     assert dry_run(finished)[rule] == 1
+
+
+OUTER = """
+module pvtt:
+    snakefile: "{root}/Snakefile"
+    config: {{"catalogue": "{run.folder}/feed/products.csv", "results": "{run.results}"}}
+
+
+use rule * from pvtt as pvtt_*
+"""
+
+
+def test_another_workflow_can_use_this_one(finished, tmp_path):
+    """Through `module:`, from another folder; the rules behind both checkpoints are planned."""
+    (tmp_path / "Snakefile").write_text(OUTER.format(root=ROOT, run=finished))
+    (finished.results / "pairs/A_s01/B_i1/insert.mp4").unlink()
+    command = [sys.executable, "-m", "snakemake", "pvtt_all", "-n", "--cores", "1", "--quiet", "rules"]
+    command += ["--workflow-profile", str(ROOT / "profiles/default")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    assert re.search(r"^pvtt_insert_product +1$", text, re.MULTILINE), text
 
 
 def test_a_lost_report_is_written_again_alone(finished):

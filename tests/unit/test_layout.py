@@ -1,9 +1,11 @@
 """The names of a results folder's files, and the table of stages."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from conftest import ROOT
 from pvtt.backends import stages
 from pvtt.records.layout import Layout, require_run, stage_of
 
@@ -75,3 +77,20 @@ def test_every_rule_belongs_to_a_stage():
     rules = [rule for stage in stages.TABLE for rule in stage.rules]
     assert sorted(rules) == sorted(path.stem for path in folder.glob("*.py"))
     assert stages.of_rule("cut_out_product") == "products"
+
+
+def outputs_of_rules():
+    """(rule, output) of the rule files: each names its files by `<results>/`."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    for rule, body in re.findall(r"^(?:rule|checkpoint) (\w+):\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL):
+        output = re.search(r"^    output:\n(.*?)^    \w+:", body, re.MULTILINE | re.DOTALL)
+        assert output, rule
+        yield from ((rule, name) for name in re.findall(r'"<results>/([^"]+)"', output[1]))
+
+
+def test_the_rules_and_the_layout_agree():
+    found = list(outputs_of_rules())
+    assert {rule for rule, _ in found} == {rule for stage in stages.TABLE for rule in stage.rules}
+    for rule, name in found:
+        file = Path(re.sub(r"{\w+}", "1", name))
+        assert stage_of(file) == stages.of_rule(rule), f"{name} of {rule}"

@@ -321,10 +321,15 @@ def results_of_clips(wildcards):
 def results_of_pairs(wildcards):
     """What is kept of every planned pair and of its clip, so that a lost file is made again."""
     pairs = planned_pairs()
-    backgrounds = [
-        f"<results>/clips/{clip}/background.mp4" for clip in pairs.clip_id.unique()
+    names = ["background.mp4", "region.mkv", "source_flow.npz"]
+    if getattr(BACKENDS["insertion"], "reads_clip_model", False):
+        names.append("clip_model.npz")
+    shared = [
+        f"<results>/clips/{clip}/{name}"
+        for clip in pairs.clip_id.unique()
+        for name in names
     ]
-    return backgrounds + [
+    return shared + [
         f"{pair_folder(pair)}/{name}"
         for pair in pairs.itertuples()
         for name in ("insert.mp4", "insert.json", "score.json")

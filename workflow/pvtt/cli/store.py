@@ -12,14 +12,14 @@ from pvtt.execution.cache_admin import Entry, entries, folder_at, format_size, l
 
 def add_command(groups: Any) -> None:
     """Add the command to an argument parser's groups."""
-    text = "what a run keeps so that nothing is computed twice: size, damage, and what no results need any more"
+    text = "disk usage, integrity check and garbage collection of the result cache"
     command = groups.add_parser("store", help=text, description=text)
     command.add_argument(
         "folder", nargs="?", type=Path, default=Path("results"), metavar="RESULTS_OR_STORE", help="default: results"
     )
     command.add_argument("--verify", action="store_true", help="read every file and compare its digest")
-    command.add_argument("--prune", action="store_true", help="list what no results hold and what is damaged")
-    command.add_argument("--yes", action="store_true", help="with --prune: delete it")
+    command.add_argument("--prune", action="store_true", help="list unreferenced and damaged entries")
+    command.add_argument("--yes", action="store_true", help="with --prune: delete them")
     command.add_argument("--json", action="store_true", help="write JSON instead of a table")
     command.set_defaults(run=_run)
 
@@ -65,7 +65,7 @@ def _sums(found: list[Entry]) -> dict[str, int]:
 
 def _print_table(folder: Path, found: list[Entry]) -> None:
     sums = {rule: _sums([entry for entry in found if entry.rule == rule]) for rule in _rules(found)}
-    rows: list[tuple[str, ...]] = [("rule", "entries", "size", "the store's alone", "not held", "damaged")]
+    rows: list[tuple[str, ...]] = [("rule", "entries", "size", "exclusive", "unreferenced", "damaged")]
     for rule, of in (sums | {"all": _sums(found)}).items():
         cells = (
             of["entries"],
@@ -88,7 +88,7 @@ def _print_pruned(idle: list[Entry | Path], deleted: bool) -> None:
     if deleted or not idle:
         print(f"{len(idle)} deleted, {freed} freed")
     else:
-        print(f"{len(idle)} that no results hold, {freed}; --yes deletes them")
+        print(f"{len(idle)} unreferenced or damaged, {freed}; --yes deletes them")
 
 
 def _rules(found: list[Entry]) -> list[str]:

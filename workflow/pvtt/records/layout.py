@@ -1,4 +1,4 @@
-"""Names of all files and folders of a results folder; they stand here only.
+"""Names of all files and folders of a results folder. The rules name them too; a test holds the two together.
 
 A name can hold wildcards: `Layout("<results>").clip("{clip}").masks` is a pattern of a rule.
 """

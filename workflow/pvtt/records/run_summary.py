@@ -6,7 +6,7 @@ The dataset's statistics and the report count by this one module, so they cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pvtt.io.files import read_json
+from pvtt.records.layout import Layout
 from pvtt.records.mask_verdicts import read_mask_verdicts
 
 Record = dict[str, Any]
@@ -71,40 +72,35 @@ def read_run(
     results: Path, catalogue: pd.DataFrame, clips: pd.DataFrame, pairs: pd.DataFrame, filtered: pd.DataFrame
 ) -> Run:
     """Join the tables of a run with the records below `results`."""
-    products, shots = _rows(catalogue), _rows(clips)
+    files, products, shots = Layout(results), _rows(catalogue), _rows(clips)
     mask_verdicts = read_mask_verdicts(results)
     for shot in shots:
-        folder = results / "clips" / shot["clip_id"]
-        for name in ("clip", "background"):
-            shot[name] = _record(folder / f"{name}.json") if shot["status"] == "accepted" else {}
-        shot["qa"] = _record(folder / "mask_measures.json") if shot["status"] == "accepted" else {}
+        clip = files.clip(shot["clip_id"])
+        records = {"clip": clip.record, "background": clip.background_record, "qa": clip.mask_measures}
+        for name, path in records.items():
+            shot[name] = _record(path) if shot["status"] == "accepted" else {}
         if shot["qa"]:
             shot["qa"] |= mask_verdicts.get(shot["clip_id"], {"status": "", "reason": "not judged yet", "score": None})
     photos = [
         _record(path)
         for product in products
         if product["status"] == "accepted"
-        for path in sorted((results / "products" / product["product_id"]).glob("*.json"), key=lambda p: int(p.stem))
+        for path in sorted(files.cutouts(product["product_id"]).glob("*.json"), key=lambda p: int(p.stem))
     ]
     verdicts = {row["pair_id"]: row for row in _rows(filtered)}
     planned = _rows(pairs)
     for pair in planned:
-        folder = pair_folder(results, pair)
+        made = files.pair_of(pair)
         verdict = verdicts.get(pair["pair_id"], {})
         pair["insert"], pair["score"] = ({}, {})
         if pair["status"] == "planned":
-            pair["insert"], pair["score"] = _record(folder / "insert.json"), _record(folder / "score.json")
+            pair["insert"], pair["score"] = _record(made.record), _record(made.score)
         pair["kept"] = bool(verdict.get("kept", False))
         pair["reasons"] = reason_list(verdict.get("reasons"))
         quality = verdict.get("quality_score", "")
         pair["quality_score"] = None if quality in ("", None) else float(quality)
         pair["basis"] = reason_list(verdict.get("basis"))
     return Run(products, shots, photos, planned)
-
-
-def pair_folder(results: Path, pair: Mapping[str, Any]) -> Path:
-    """Folder of a pair's results."""
-    return results / "pairs" / str(pair["clip_id"]) / f"{pair['target_id']}_i{int(pair['image_index'])}"
 
 
 def reason_list(value: Any) -> list[str]:

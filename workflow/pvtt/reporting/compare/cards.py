@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pvtt.io.progress import progress
-from pvtt.records.run_summary import Record, pair_folder
+from pvtt.records.layout import Layout
+from pvtt.records.run_summary import Record
 from pvtt.reporting.compare import Comparison, Section
 from pvtt.reporting.compare.matching import Item, clip_records
 from pvtt.reporting.compare.run_loading import Results
@@ -35,12 +36,12 @@ def _pair_card(comparison: Comparison, item: Item, previews: Previews) -> Record
     views = [_source(runs[0], clip, previews, poster)]
     own = "products" in comparison.stages
     for number, run in enumerate(runs if own else runs[:1]):
-        cutout = run.folder / "products" / pair["target_id"] / f"{pair['image_index']}.png"
+        cutout = Layout(run.folder).cutout(pair["target_id"], pair["image_index"]).image
         picture = previews.picture(f"{reference}_{number}", cutout)
         said = f"target of {labels[run.name]}" if own else "target"
         views.append({"kind": "reference", "name": said, "picture": picture})
     for number, run in enumerate(runs):
-        made = pair_folder(run.folder, pair) / "insert.mp4"
+        made = Layout(run.folder).pair_of(pair).video
         name = f"{item.id}_{number}"
         views.append({"kind": "result", "name": labels[run.name], "media": previews.video(name, made, None, poster)})
     title = f"{titles.get(pair['source_id'], pair['source_id'])} \N{RIGHTWARDS ARROW} {titles[pair['target_id']]}"
@@ -53,12 +54,12 @@ def _clip_card(comparison: Comparison, item: Item, previews: Previews) -> Record
     poster = _poster(runs[0], item.id)
     views = [_source(runs[0], item.id, previews, poster)]
     for number, run in enumerate(runs):
-        folder, name = run.folder / "clips" / item.id, f"{item.id}_{number}"
+        files, name = Layout(run.folder).clip(item.id), f"{item.id}_{number}"
         if "qa" in kinds:
-            media = previews.video(f"{name}_mask", folder / "video.mp4", folder / "masks.mkv", poster)
+            media = previews.video(f"{name}_mask", files.video, files.masks, poster)
             views.append({"kind": "result", "name": f"mask of {labels[run.name]}", "media": media})
         if "background" in kinds:
-            media = previews.video(f"{name}_background", folder / "background.mp4", None, poster)
+            media = previews.video(f"{name}_background", files.background, None, poster)
             views.append({"kind": "result", "name": f"background of {labels[run.name]}", "media": media})
     title = runs[0].titles().get(item.group, item.group)
     return _card(item, runs, item.id, title, views, poster) | {"difficulty": ""}
@@ -83,9 +84,9 @@ def _card(
 
 
 def _source(run: Results, clip: str, previews: Previews, poster: int) -> Record:
-    media = previews.video(f"{clip}_source", run.folder / "clips" / clip / "video.mp4", None, poster)
+    media = previews.video(f"{clip}_source", Layout(run.folder).clip(clip).video, None, poster)
     return {"kind": "source", "name": "source", "media": media}
 
 
 def _poster(run: Results, clip: str) -> int:
-    return poster_frame(run.folder / "clips" / clip / "track.json")
+    return poster_frame(Layout(run.folder).clip(clip).track)

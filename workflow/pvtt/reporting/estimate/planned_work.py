@@ -7,7 +7,7 @@ before a run the count is an upper bound, and after `snakemake plan` it is exact
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from pvtt.backends import registry
 from pvtt.io.files import read_json
 from pvtt.io.project_files import project_or_own_file
 from pvtt.records.ids import clip_id
+from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.results_format import check_results
-from pvtt.records.run_summary import pair_folder
 from pvtt.reporting.estimate.existing_results import Made, Way, read_made, ways
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
@@ -113,7 +113,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     plan = plan_from_records(
         catalogue,
         Taxonomy.read(project_or_own_file(config["pairs"]["taxonomy"])),
-        [_masks(results / "clips" / clip["clip_id"], clip, config["verdicts"]["masks"]) for clip in clips],
+        [_masks(Layout(results).clip(clip["clip_id"]), clip, config["verdicts"]["masks"]) for clip in clips],
         [
             record or {"product_id": product, "image_index": int(index), "status": "accepted"}
             for (product, index), record in cutouts.items()
@@ -197,9 +197,9 @@ def _clips(catalogue: pd.DataFrame, found: pd.DataFrame | None, per_video: float
     return [clip | {"empty": bool(empty[clip["product_id"]])} for clip in clips]
 
 
-def _masks(folder: Path, clip: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
+def _masks(files: ClipFiles, clip: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
     """Mask measures, verdict by these limits and track of a clip, or what a good clip would have."""
-    measures, track = _record(folder / "mask_measures.json"), _record(folder / "track.json")
+    measures, track = _record(files.mask_measures), _record(files.track)
     if measures and track:
         return measures | judge_mask(measures, limits) | track
     seen = {"width": 1, "height": 1, "frames": [{"visible": True, "box": [0, 0, 0, 0]}]}
@@ -227,20 +227,21 @@ def _work(
     product = {clip["clip_id"]: clip["product_id"] for clip in clips}
     used = dict.fromkeys(planned.clip_id)
 
-    def of_clips(stage: str, names: Sequence[str], before: str, record: str, *media: str) -> Work:
+    def of_clips(stage: str, names: Sequence[str], before: str, made: Callable[[ClipFiles], Sequence[Path]]) -> Work:
         found: dict[Key, Made | None] = {}
         for name in names:
             fresh = not work[before].stale(product[name] if before == "shots" else name)
-            folder = results / "clips" / name
-            found[(name,)] = read_made(folder / record, [folder / file for file in media], way[stage], fresh)
+            record, *media = made(Layout(results).clip(name))
+            found[(name,)] = read_made(record, media, way[stage], fresh)
         return Work(found)
 
-    work["cutting"] = of_clips("cutting", list(product), "shots", "clip.json", "video.mp4")
+    work["cutting"] = of_clips("cutting", list(product), "shots", lambda clip: (clip.record, clip.video))
     work["segmentation"] = of_clips(
-        "segmentation", list(product), "cutting", "mask_measures.json", "masks.mkv", "track.json"
+        "segmentation", list(product), "cutting", lambda clip: (clip.mask_measures, clip.masks, clip.track)
     )
-    media = ("background.mp4", "region.mkv")
-    work["background"] = of_clips("background", list(used), "segmentation", "background.json", *media)
+    work["background"] = of_clips(
+        "background", list(used), "segmentation", lambda clip: (clip.background_record, clip.background, clip.region)
+    )
     work |= _pair_work(results, way, planned, work)
     masks = {name: results / "dataset" / "masks" / name for name in used}
     published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
@@ -253,13 +254,12 @@ def _pair_work(
     inserted: dict[Key, Made | None] = {}
     scored: dict[Key, Made | None] = {}
     for pair in planned[["pair_id", "clip_id", "target_id", "image_index"]].to_dict("records"):
-        folder, key = pair_folder(results, pair), (str(pair["pair_id"]),)
+        files, key = Layout(results).pair_of(pair), (str(pair["pair_id"]),)
         photo = (str(pair["target_id"]), str(pair["image_index"]))
         fresh = not (before["background"].stale(pair["clip_id"]) or before["products"].stale(*photo))
-        media = [folder / "insert.mp4", folder / "insert_mask.mkv"]
-        inserted[key] = insert = read_made(folder / "insert.json", media, way["insertion"], fresh)
+        inserted[key] = insert = read_made(files.record, [files.video, files.mask], way["insertion"], fresh)
         fresh = fresh and (insert is None or insert.current)
-        scored[key] = read_made(folder / "score.json", [], way["scoring"], fresh, [folder / "judge.json"])
+        scored[key] = read_made(files.score, [], way["scoring"], fresh, [files.judge])
     return {"insertion": Work(inserted), "scoring": Work(scored)}
 
 

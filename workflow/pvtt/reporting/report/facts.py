@@ -10,12 +10,12 @@ from pvtt.backends.stages import WITH_BACKENDS
 from pvtt.io.files import read_json
 from pvtt.io.progress import progress
 from pvtt.records.ids import stable_hash
+from pvtt.records.layout import Layout
 from pvtt.records.run_summary import (
     Record,
     Run,
     accepted_products,
     distribution,
-    pair_folder,
     provenances,
     score_values,
 )
@@ -77,14 +77,14 @@ def clip_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
     products = accepted_products(run)
     cards = []
     for shot in progress(chosen(clips, "clip_id", limit, accepted, others), "report: clips"):
-        folder, frames = results / "clips" / shot["clip_id"], int(shot["n_frames"])
+        files, frames = Layout(results).clip(shot["clip_id"]), int(shot["n_frames"])
         places = sorted({frames // 10, frames // 2, frames - 1 - frames // 10})
         product = products.get(shot["product_id"], {})
         cards.append(
             {
                 "id": shot["clip_id"],
                 "product": product,
-                "strip": previews.strip(f"{shot['clip_id']}_strip", folder / "video.mp4", folder / "masks.mkv", places),
+                "strip": previews.strip(f"{shot['clip_id']}_strip", files.video, files.masks, places),
                 "status": shot["qa"].get("status", "missing"),
                 "reason": shot["qa"].get("reason") or ("" if shot["qa"] else "no mask measures"),
                 "score": shot["qa"].get("score"),
@@ -106,7 +106,7 @@ def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
     cards = []
     for pair in progress(picked, "report: pairs"):
         shot, score = shots[pair["clip_id"]], pair["score"]
-        poster = poster_frame(results / "clips" / pair["clip_id"] / "track.json")
+        poster = poster_frame(Layout(results).clip(pair["clip_id"]).track)
         cards.append(
             {
                 "id": pair["pair_id"],
@@ -135,14 +135,14 @@ def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
 def _views(results: Path, pair: Record, previews: Previews, poster: int) -> list[Record]:
     """Source, mask, background, reference and result; `media` is None for what was not made."""
     clip, target = pair["clip_id"], f"{pair['target_id']}_i{pair['image_index']}"
-    folder = results / "clips" / clip
-    made = pair_folder(results, pair) / "insert.mp4"
-    cut_out = results / "products" / pair["target_id"] / f"{pair['image_index']}.png"
-    mask = previews.video(f"{clip}_mask", folder / "video.mp4", folder / "masks.mkv", poster)
+    files = Layout(results).clip(clip)
+    made = Layout(results).pair_of(pair).video
+    cut_out = Layout(results).cutout(pair["target_id"], pair["image_index"]).image
+    mask = previews.video(f"{clip}_mask", files.video, files.masks, poster)
     return [
-        {"name": "source", "media": previews.video(f"{clip}_source", folder / "video.mp4", None, poster)},
+        {"name": "source", "media": previews.video(f"{clip}_source", files.video, None, poster)},
         {"name": "mask", "media": mask},
-        {"name": "background", "media": previews.video(f"{clip}_background", folder / "background.mp4", None, poster)},
+        {"name": "background", "media": previews.video(f"{clip}_background", files.background, None, poster)},
         {"name": "reference", "picture": previews.picture(f"{target}_cutout", cut_out)},
         {"name": "result", "media": previews.video(f"{pair['pair_id']}_result", made, None, poster)},
     ]

@@ -15,6 +15,7 @@ from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
 from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
+from pvtt.records.layout import ClipFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.background.base import RemovalError
 
@@ -29,9 +30,10 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
     files and `status: failed` with the reason.
     """
     clip_dir, watch = Path(clip_dir), Stopwatch()
-    clip = files.read_json(clip_dir / "clip.json")
-    video, masks_path = clip_dir / "video.mp4", clip_dir / "masks.mkv"
-    output, region = clip_dir / "background.mp4", clip_dir / "region.mkv"
+    clip_files = ClipFiles(clip_dir)
+    clip = files.read_json(clip_files.record)
+    video, masks_path = clip_files.video, clip_files.masks
+    output, region = clip_files.background, clip_files.region
     backend = registry.backend_class("background", settings["backend"])(settings)
     record: dict[str, Any] = {"clip_id": clip["clip_id"], "status": "done", "reason": "", "measures": {}}
     if clip["empty"]:
@@ -55,7 +57,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
             record |= {"status": "failed", "reason": str(error)} | subprocess_runner.uncacheable(error)
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)
-    files.write_json(clip_dir / "background.json", record)
+    files.write_json(clip_files.background_record, record)
 
 
 def _check_lengths(n_frames: int, n_masks: int, max_frames: int | None) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from pvtt.io import video
 from pvtt.io.files import link_or_copy
-from pvtt.records.run_summary import Run, accepted_products, main_photo, pair_folder
+from pvtt.records.layout import Layout
+from pvtt.records.run_summary import Run, accepted_products, main_photo
 
 FOLDERS = ("videos/source", "videos/background", "videos/synthesized", "images/source", "images/target", "masks")
 Maker = Callable[[Path, Path], None]
@@ -22,13 +23,13 @@ def plan_files(results: Path, run: Run) -> dict[str, tuple[Path, Maker]]:
     plan: dict[str, tuple[Path, Maker]] = {}
     for pair in run.kept():
         clip, target = pair["clip_id"], f"{pair['target_id']}_i{pair['image_index']}"
-        folder = results / "clips" / clip
-        plan[f"videos/source/{clip}.mp4"] = (folder / "video.mp4", link_or_copy)
-        plan[f"videos/background/{clip}_bg.mp4"] = (folder / "background.mp4", link_or_copy)
-        plan[f"videos/synthesized/{pair['pair_id']}.mp4"] = (pair_folder(results, pair) / "insert.mp4", link_or_copy)
-        cut_out = results / "products" / pair["target_id"] / f"{pair['image_index']}.png"
+        files = Layout(results).clip(clip)
+        plan[f"videos/source/{clip}.mp4"] = (files.video, link_or_copy)
+        plan[f"videos/background/{clip}_bg.mp4"] = (files.background, link_or_copy)
+        plan[f"videos/synthesized/{pair['pair_id']}.mp4"] = (Layout(results).pair_of(pair).video, link_or_copy)
+        cut_out = Layout(results).cutout(pair["target_id"], pair["image_index"]).image
         plan[f"images/target/{target}_nobg.png"] = (cut_out, link_or_copy)
-        plan[f"masks/{clip}"] = (folder / "masks.mkv", _write_mask_images)
+        plan[f"masks/{clip}"] = (files.masks, _write_mask_images)
     for source in {pair["source_id"] for pair in run.kept()}:
         if photo := _source_photo(run, source):
             plan[f"images/source/{source}.jpg"] = (photo, _write_photo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, read_rgba, video_fps, write_masks, write_video
 from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
+from pvtt.records.layout import ClipFiles, PairFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.stages.insertion.clip_model import measure_model, read_model, write_model
@@ -23,7 +25,6 @@ from pvtt.stages.insertion.clip_model import measure_model, read_model, write_mo
 __all__ = ["insert_product", "measure_clip"]
 
 Array = np.ndarray
-_CLIP_FILES = ("video.mp4", "background.mp4", "region.mkv", "masks.mkv", "track.json")
 
 
 def insert_product(
@@ -43,44 +44,48 @@ def insert_product(
     beside the first. `pair` has pair_id, clip_id, source_id, target_id, image_index and seed; `prompt` says what the
     product is. A pair that cannot be made gives empty media and `status: failed` with the reason.
     """
-    clip_dir, out_dir, watch = Path(clip_dir), Path(out_dir), Stopwatch()
+    clip, made, watch = ClipFiles(Path(clip_dir)), PairFiles(Path(out_dir)), Stopwatch()
     backend = registry.backend_class("insertion", settings["backend"])(settings)
-    video, masks_path = out_dir / "insert.mp4", out_dir / "insert_mask.mkv"
-    track = files.read_json(clip_dir / "track.json")
+    track = files.read_json(clip.track)
     keys = ("pair_id", "clip_id", "source_id", "target_id", "image_index", "seed")
     record: dict[str, Any] = {key: pair[key] for key in keys}
     record |= {"status": "done", "reason": "", "control": settings["control"], "measures": {}}
     record |= {key: track[key] for key in ("n_frames", "fps", "width", "height")}
+    reads_model = getattr(backend, "reads_clip_model", False) and clip.model.is_file()
     cutout, others = Path(cutouts[0]), [Path(path) for path in cutouts[1:] if Path(path).stat().st_size]
     try:
-        _check_inputs(clip_dir, cutout_record, track, backend.limits.max_frames)
+        _check_inputs(clip, cutout_record, track, backend.limits.max_frames)
         with load_model(backend, device or devices.selected_device()) as ready:
-            request = _request(clip_dir, track, [cutout, *others], int(pair["seed"]), prompt)
-            model = clip_dir / "clip_model.npz"
-            if getattr(backend, "reads_clip_model", False) and model.is_file():
-                request = replace(request, clip_model=read_model(model))
+            request = _request(clip, track, [cutout, *others], int(pair["seed"]), prompt)
+            if reads_model:
+                request = replace(request, clip_model=read_model(clip.model))
             insertion = ready.insert(request)
-            _write_media(insertion, video, masks_path, clip_dir / "video.mp4")
+            _write_media(insertion, made, video_fps(clip.video))
         record |= {"boxes": _plain(insertion.boxes), "measures": insertion.measures}
     except (InsertionError, MediaError, WorkError) as error:
-        files.write_empty(video)
-        files.write_empty(masks_path)
+        files.write_empty(made.video)
+        files.write_empty(made.mask)
         record |= {"status": "failed", "reason": str(error), "boxes": [None] * track["n_frames"]}
         record |= subprocess_runner.uncacheable(error)
-    inputs = {name: clip_dir / name for name in _CLIP_FILES}
+    inputs = {path.name: path for path in _clip_inputs(clip)} | ({clip.model.name: clip.model} if reads_model else {})
     inputs |= {"cutout": cutout} | {f"other_cutout_{k}": path for k, path in enumerate(others, 1)}
     record["provenance"] = provenance(backend, settings, inputs, watch, record["seed"])
-    files.write_json(out_dir / "insert.json", record)
+    files.write_json(made.record, record)
+
+
+def _clip_inputs(clip: ClipFiles) -> tuple[Path, ...]:
+    """Files of a clip that every insertion reads."""
+    return clip.video, clip.background, clip.region, clip.masks, clip.track
 
 
 def _check_inputs(
-    clip_dir: Path, cutout_record: Mapping[str, Any], track: Mapping[str, Any], max_frames: int | None
+    clip: ClipFiles, cutout_record: Mapping[str, Any], track: Mapping[str, Any], max_frames: int | None
 ) -> None:
     if cutout_record["status"] != "accepted":
         raise InsertionError(f"the cut-out was rejected: {cutout_record.get('reason', '')}")
-    background = clip_dir / "background.mp4"
+    background = clip.background
     if background.stat().st_size == 0:
-        reason = files.read_json(clip_dir / "background.json")["reason"]
+        reason = files.read_json(clip.background_record)["reason"]
         raise InsertionError(f"the clip has no background: {reason}")
     n_frames = track["n_frames"]
     if max_frames is not None and n_frames > max_frames:
@@ -92,29 +97,29 @@ def measure_clip(clip_dir: Path, settings: Mapping[str, Any]) -> None:
 
     Reads the files of the clip that `insert_product` reads. `settings` are those named in `clip_model.SETTINGS`.
     """
-    clip_dir, output = Path(clip_dir), Path(clip_dir) / "clip_model.npz"
-    track = files.read_json(clip_dir / "track.json")
+    clip = ClipFiles(Path(clip_dir))
+    track = files.read_json(clip.track)
     try:
-        if (clip_dir / "background.mp4").stat().st_size == 0:
+        if clip.background.stat().st_size == 0:
             raise InsertionError("the clip has no background")
-        write_model(output, measure_model(_request(clip_dir, track), settings))
+        write_model(clip.model, measure_model(_request(clip, track), settings))
     except (InsertionError, MediaError) as error:
-        logging.getLogger(__name__).warning("%s: not measured: %s", clip_dir.name, error)
-        files.write_empty(output)
+        logging.getLogger(__name__).warning("%s: not measured: %s", clip.folder.name, error)
+        files.write_empty(clip.model)
 
 
 def _request(
-    clip_dir: Path, track: Mapping[str, Any], cutouts: Sequence[Path] = (), seed: int = 0, prompt: str = ""
+    clip: ClipFiles, track: Mapping[str, Any], cutouts: Sequence[Path] = (), seed: int = 0, prompt: str = ""
 ) -> Request:
-    source, background = VideoReader(clip_dir / "video.mp4"), VideoReader(clip_dir / "background.mp4")
-    masks: Array = np.any(read_masks(clip_dir / "masks.mkv"), axis=0)
-    region = read_masks(clip_dir / "region.mkv")[0]
+    source, background = VideoReader(clip.video), VideoReader(clip.background)
+    masks: Array = np.any(read_masks(clip.masks), axis=0)
+    region = read_masks(clip.region)[0]
     n_frames = track["n_frames"]
-    counts = {"video.mp4": source.n_frames, "background.mp4": background.n_frames}
-    counts |= {"masks.mkv": len(masks), "region.mkv": len(region)}
-    for name, found in counts.items():
+    counts = {clip.video: source.n_frames, clip.background: background.n_frames}
+    counts |= {clip.masks: len(masks), clip.region: len(region)}
+    for path, found in counts.items():
         if found != n_frames:
-            raise InsertionError(f"{name} has {found} frames but track.json {n_frames}; make the clip again")
+            raise InsertionError(f"{path.name} has {found} frames but track.json {n_frames}; make the clip again")
     boxes = [_box(frame["box"]) if frame["visible"] else None for frame in track["frames"]]
     points = np.full((len(track["points"]), n_frames, 2), np.nan)
     for index, point in enumerate(track["points"]):
@@ -129,7 +134,7 @@ def _request(
         boxes=boxes,
         points=points,
         cutout=read_rgba(cutouts[0]) if cutouts else np.zeros((1, 1, 4), np.uint8),
-        fps=float(video_fps(clip_dir / "video.mp4")),
+        fps=float(video_fps(clip.video)),
         seed=seed,
         prompt=prompt,
         other_cutouts=tuple(read_rgba(path) for path in cutouts[1:]),
@@ -140,7 +145,7 @@ def _box(sides: list[float] | None) -> Box | None:
     return None if sides is None else (float(sides[0]), float(sides[1]), float(sides[2]), float(sides[3]))
 
 
-def _write_media(insertion: Insertion, video: Path, masks_path: Path, clip: Path) -> None:
+def _write_media(insertion: Insertion, made: PairFiles, rate: Fraction) -> None:
     seen: list[Array] = []
 
     def frames() -> Iterator[Array]:
@@ -148,9 +153,8 @@ def _write_media(insertion: Insertion, video: Path, masks_path: Path, clip: Path
             seen.append(mask)
             yield frame
 
-    rate = video_fps(clip)
-    write_video(video, frames(), rate)
-    write_masks(masks_path, np.stack(seen), rate)
+    write_video(made.video, frames(), rate)
+    write_masks(made.mask, np.stack(seen), rate)
 
 
 def _plain(boxes: list[Box | None]) -> list[list[float] | None]:

@@ -15,6 +15,7 @@ from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.io.files import read_json, write_json
 from pvtt.io.video import MediaError
 from pvtt.models import devices
+from pvtt.records.layout import PairFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.scoring.components import identity_backends, judge_backend, scoring_backends, title_for_judge, version
 from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
@@ -46,15 +47,14 @@ def score_pair(
 ) -> None:
     """Measure one pair and write `pair_dir/score.json`; a judge's raw answers stand beside it, in judge.json.
 
-    Reads video.mp4, masks.mkv and, where it is there, source_flow.npz of the clip, insert.mp4, insert_mask.mkv and
-    insert.json of the pair,
-    and RGBA cut-outs of both products (empty files are passed over). Status `scored`; `failed` when the insertion
-    failed, with its reason; `invalid` when the files do not belong together, with what differs. `title` is the
-    target's, for a judge that is told it.
+    Reads video.mp4, masks.mkv and, where it is there, source_flow.npz of the clip; insert.mp4, insert_mask.mkv and
+    insert.json of the pair; and RGBA cut-outs of both products (empty files are passed over). Status `scored`; `failed`
+    when the insertion failed, with its reason; `invalid` when the files do not belong together, with what differs.
+    `title` is the target's, for a judge that is told it.
     """
     watch = Stopwatch()
     backends = identity_backends(settings)
-    insert = read_json(pair_dir / "insert.json")
+    insert = read_json(PairFiles(pair_dir).record)
     record: dict[str, Any] = {
         "pair_id": insert["pair_id"],
         "status": "failed",
@@ -66,13 +66,13 @@ def score_pair(
         cutouts = (target_cutouts, source_cutouts)
         device = device or devices.selected_device()
         record |= _score(backends, clip_dir, pair_dir, insert, cutouts, settings, device, title)
-    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv")}
+    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "source_flow.npz")}
     inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
     inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
     needs = [model for part in scoring_backends(settings) for model in part.needs]
     origin = provenance(backends[0], settings, inputs, watch, further=needs) | {"measured_by": version(settings)}
-    write_json(pair_dir / "score.json", record | {"provenance": origin})
+    write_json(PairFiles(pair_dir).score, record | {"provenance": origin})
 
 
 def _score(
@@ -95,7 +95,7 @@ def _score(
         return {"status": "invalid", "reason": str(error)}
     try:
         measures = _measure(backends, pair, insert, target, source, device)
-        judged = _judge(pair, target, settings, device, title, pair_dir / "judge.json")
+        judged = _judge(pair, target, settings, device, title, PairFiles(pair_dir).judge)
     except WorkError as error:
         return {"status": "failed", "reason": str(error)}
     scores = dict.fromkeys(SCORES) | {

@@ -17,6 +17,7 @@ import numpy as np
 
 from pvtt.io.video import rate_text, read_frames, read_masks, video_fps
 from pvtt.metrics import PSNR_CAP_DB, psnr
+from pvtt.records.layout import ClipFiles
 from pvtt.stages.scoring.source_flow import first_frames, read_flow, reduced_size, spread
 from pvtt.stages.scoring.temporal import Motion, Step, jitter
 
@@ -57,7 +58,7 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> Pa
     n_frames = len(source_mask)
     wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings["identity_frames"])
     firsts = set(first_frames(n_frames, settings))
-    motions = _motions(clip_dir / "source_flow.npz", firsts)
+    motions = _motions(ClipFiles(clip_dir).flow, firsts)
     errors, previous = [], None
     shape = source_mask.shape[1:]
     size, grow = reduced_size(shape, settings), round(settings["grow_px"] * min(shape) / _REFERENCE_SIDE)

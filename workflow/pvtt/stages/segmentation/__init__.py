@@ -14,6 +14,7 @@ from pvtt.backends.registry import backend_class
 from pvtt.io import video
 from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.models import devices
+from pvtt.records.layout import ClipFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.prompts import prompt_text
@@ -42,13 +43,14 @@ def segment_clip(
     """
     watch = Stopwatch()
     clip_dir = Path(clip_dir)
-    clip = read_json(clip_dir / "clip.json")
+    files = ClipFiles(clip_dir)
+    clip = read_json(files.record)
     backend = backend_class("segmentation", settings["backend"])(settings)
     readable = readable_references(references)
     prompt = prompt_text(title, category, subcategory)
-    inputs = {"video": clip_dir / "video.mp4"} | {f"reference_{k}": p for k, (p, _) in enumerate(readable, 1)}
+    inputs = {"video": files.video} | {f"reference_{k}": p for k, (p, _) in enumerate(readable, 1)}
     try:
-        frames = video.read_video(clip_dir / "video.mp4")
+        frames = video.read_video(files.video)
     except video.MediaError as error:
         _write_unreadable(clip_dir)
         outcome = MaskMeasures("failed", f"the clip cannot be read: {error}", {})
@@ -57,10 +59,10 @@ def segment_clip(
         masks, track, outcome = _segment(
             frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.selected_device()
         )
-        video.write_masks(clip_dir / "masks.mkv", masks, Fraction(clip["fps"]))
+        video.write_masks(files.masks, masks, Fraction(clip["fps"]))
         header = {key: clip[key] for key in ("clip_id", "fps")}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
-        write_json(clip_dir / "track.json", header | size | track)
+        write_json(files.track, header | size | track)
     record = {
         "clip_id": clip["clip_id"],
         "status": outcome.status,
@@ -68,7 +70,7 @@ def segment_clip(
         "measures": outcome.measures,
         "provenance": provenance(backend, settings, inputs, watch) | {"measured_by": f"qa {QA_VERSION}"},
     }
-    write_json(clip_dir / "mask_measures.json", record)
+    write_json(files.mask_measures, record)
 
 
 def version(settings: Mapping[str, Any]) -> str:

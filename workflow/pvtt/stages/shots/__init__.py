@@ -22,6 +22,7 @@ from pvtt.io.files import write_json
 from pvtt.io.progress import progress
 from pvtt.models import devices
 from pvtt.records.ids import clip_id
+from pvtt.records.layout import ClipFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.shots.base import ShotDetector, Transitions
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
@@ -118,9 +119,10 @@ def cut_clip(
     frames = progress(
         _scaled_frames(video, (start, end), shot["content_rect"], size), f"cut {shot['clip_id']}", end - start
     )
-    written = media.write_video(out_dir / "video.mp4", frames, Fraction(shot["fps"]))
+    files = ClipFiles(out_dir)
+    written = media.write_video(files.video, frames, Fraction(shot["fps"]))
     if written != end - start:
-        (out_dir / "video.mp4").unlink()
+        files.video.unlink()
         raise media.MediaError(
             f"{video.name}: {written} frames from {start}, not {end - start}; it changed since its shots were found: "
             "remove its shots record and run again"
@@ -143,7 +145,7 @@ def cut_clip(
         "empty": bool(empty),
         "provenance": provenance(Cutter, {}, {"video": video}, watch),
     }
-    write_json(out_dir / "clip.json", record)
+    write_json(files.record, record)
     return record
 
 
