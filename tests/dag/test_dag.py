@@ -38,6 +38,7 @@ def finished(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_fresh_feed_starts_with_probing_and_shots(tmp_path):
     run = Run(tmp_path)
     run.add_product("A", 2, 1)
@@ -48,6 +49,7 @@ def test_a_fresh_feed_starts_with_probing_and_shots(tmp_path):
     assert "insert_product" not in counts
 
 
+@pytest.mark.slow
 def test_a_planned_run_shows_every_pair(tmp_path):
     run = Run(tmp_path)
     run.add_product("A", 2, 1)
@@ -67,6 +69,7 @@ def test_nothing_to_do(finished):
     assert dry_run(finished) == {} or dry_run(finished) == {"all": 1}
 
 
+@pytest.mark.slow
 def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     finished.add_product("N", 2, 1)
     first = dry_run(finished)
@@ -88,6 +91,7 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     assert dry_run(finished) == AGGREGATES | expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "expected"),
     [
@@ -101,6 +105,7 @@ def test_a_lost_result_is_made_again_alone(finished, lost, expected):
     assert dry_run(finished) == AGGREGATES | expected | {"gather_pack": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "rule"),
     [
@@ -130,6 +135,7 @@ use rule * from pvtt as pvtt_*
 """
 
 
+@pytest.mark.slow
 def test_another_workflow_can_use_this_one(finished, tmp_path):
     """Through `module:`, from another folder; the rules behind both checkpoints are planned."""
     (tmp_path / "Snakefile").write_text(OUTER.format(root=ROOT, run=finished))
@@ -141,11 +147,13 @@ def test_another_workflow_can_use_this_one(finished, tmp_path):
     assert re.search(r"^pvtt_insert_product +1$", text, re.MULTILINE), text
 
 
+@pytest.mark.slow
 def test_a_lost_report_is_written_again_alone(finished):
     (finished.results / "report/index.html").unlink()
     assert dry_run(finished) == {"write_report": 1, "all": 1}
 
 
+@pytest.mark.slow
 def test_a_changed_photo_redoes_what_shows_it(finished):
     finished.write("feed/C_1.jpg")
     counts = dry_run(finished)
@@ -153,6 +161,7 @@ def test_a_changed_photo_redoes_what_shows_it(finished):
     assert "cut_clip" not in counts and "segment_clip" not in counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("insertion", "rules"),
     [
@@ -173,6 +182,7 @@ def test_other_photos_are_asked_for_by_backends_that_read_them(tmp_path, monkeyp
     assert dry_run(run, "--nolock", pair, "--config", f"insertion={insertion}") == rules
 
 
+@pytest.mark.slow
 def test_new_weights_at_the_same_path_make_the_pairs_anew(finished, monkeypatch):
     backend = """
 from pvtt.stages.insertion.composite import Backend as Composite
@@ -208,6 +218,7 @@ def test_results_of_an_earlier_version_are_refused(finished):
     assert done.returncode != 0 and "holds results of format 1" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "pairs"), [("poc", 3_600), ("small", 20_800)])
 def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
     run = Run(tmp_path)

@@ -253,6 +253,7 @@ class Painter(ModelBackend):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("run")
 class TestWorkflow:
     """The same through Snakemake: nothing is planned, and nothing is run, when something is missing."""

@@ -18,6 +18,8 @@ from stages.common import Outcome, guarded
 from summary import direction, markdown, summarise
 from truth import World, select
 
+pytestmark = pytest.mark.slow
+
 SIZE = (192, 112)  # width, height
 N = 52
 

@@ -200,6 +200,7 @@ MODEL_PACKAGES = (
 )
 
 
+@pytest.mark.slow
 def test_the_models_environment_is_at_its_pins_and_can_be_imported():
     """What make test installs; torchvision is left out there."""
     pytest.importorskip("torch", reason="torch is not installed; run: make models CPU=1")

@@ -19,6 +19,8 @@ from pvtt.reporting.report.charts import funnel_chart, histogram_chart
 from pvtt.reporting.report.facts import chosen
 from pvtt.reporting.report.previews import OBJECT_COLOURS, Previews, draw_masks
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = stage_defaults("report") | {"preview_side_px": 96}
 
 

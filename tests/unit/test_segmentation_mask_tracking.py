@@ -12,6 +12,8 @@ from pvtt.stages.segmentation.classical.shadow_edges import flood_through_soft_e
 from pvtt.stages.segmentation.points import on_mask
 from pvtt.stages.segmentation.track import track_queries
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 192, 256
 ROWS, COLUMNS = np.mgrid[:HEIGHT, :WIDTH]
 

@@ -14,6 +14,8 @@ from pvtt.stages.segmentation.classical import Backend
 from pvtt.stages.segmentation.photo_evidence import sample_numbers
 from pvtt.stages.verdicts import judge_mask
 
+pytestmark = pytest.mark.slow
+
 HEIGHT, WIDTH = 192, 256
 LIMITS = stage_defaults("verdicts")["masks"]
 

@@ -18,6 +18,8 @@ from synthetic.scene import Pose, Shot, draw_photo, draw_shot, mask_box
 from synthetic.sprites import PRODUCTS, draw_sprite
 from world.textures import GROUNDS, ground
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def feed() -> Path:

@@ -21,6 +21,8 @@ from world.render import Camera, Part, Renderer
 from world.scene import Shot, Stage
 from world.shadows import GRID_PX, GRID_SIDE, ground_shadow, surface_points
 
+pytestmark = pytest.mark.slow
+
 WIDTH, HEIGHT = 160, 96
 
 

@@ -18,6 +18,8 @@ from world.products import PRODUCTS, product
 from world.render import Camera, Lights, Part, Renderer
 from world.shapes import ellipsoid, panel
 
+pytestmark = pytest.mark.slow
+
 W, H = 320, 180
 HERE = np.eye(4)
 FRONT = Camera((0.0, -4.0, 0.5), (0.0, 0.0, 0.5), 26.0)
