@@ -24,6 +24,8 @@ from pvtt.stages.dataset.annotations import assign_split, collect_licences
 from pvtt.stages.dataset.check import check_record
 from pvtt.stages.pairs.taxonomy import Taxonomy
 
+pytestmark = pytest.mark.xdist_group("dataset")  # its run is made once
+
 ROOT = Path(__file__).parents[2]
 SETTINGS = stage_defaults("dataset")
 
