@@ -10,6 +10,7 @@ import numpy as np
 from pvtt.io import video
 from pvtt.metrics import tapvid
 from pvtt.records.provenance import Stopwatch
+from pvtt.stages.segmentation.track import track_queries
 from stages.common import Options, Outcome
 from truth import Clip
 
@@ -18,12 +19,6 @@ Array = np.ndarray
 
 def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     """One outcome, on true masks; none for a clip without true points."""
-    try:
-        from pvtt.stages.segmentation.track import track_queries
-    except ImportError:
-        facts = {"note": "pvtt.stages.segmentation.track.track_queries is not there"}
-        yield Outcome("tracks", "track_queries", "isolated", clip.clip_id, {}, facts)
-        return
     points, visible, queries = true_points(clip)
     if not len(points):
         return
