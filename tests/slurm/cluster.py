@@ -140,6 +140,12 @@ def step_processes() -> list[int]:
     return [pid for pid, words in _environments() if _value(words, b"SLURM_STEP_ID")]
 
 
+def described(pids: list[int]) -> str:
+    """Process ids with parents, states and commands, a line each, for the message of a failing test."""
+    answer = _run("ps", "-o", "pid,ppid,stat,etimes,wchan:20,args", "-ww", "-p", ",".join(map(str, pids)))
+    return f"\n{answer}" if pids else "none"
+
+
 def node_of(pid: int) -> str:
     """Node on which a job's process runs; empty when it has ended or belongs to no job."""
     return next((_value(words, b"SLURMD_NODENAME") for found, words in _environments() if found == pid), "")
