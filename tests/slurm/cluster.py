@@ -163,8 +163,8 @@ def set_node(node: str, state: str) -> None:
 
 
 def jobs() -> list[tuple[str, str, str]]:
-    """Every job that is not finished: its id, state and node."""
-    lines = _run("squeue", "--noheader", "--format=%i|%T|%N", timeout=10).splitlines()
+    """Every job that is not finished: its id, state and node. ClusterError when squeue fails, which is not "none"."""
+    lines = _run("squeue", "--noheader", "--format=%i|%T|%N", timeout=30, check=True).splitlines()
     return [(job, state, node) for job, state, node in (line.split("|") for line in lines)]
 
 
@@ -296,6 +296,8 @@ def _run(*command: str, timeout: float = 30, check: bool = False) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=_environment(), timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
+        if check:
+            raise ClusterError(f"{' '.join(command)}: no answer in {timeout:g} s") from None
         return ""
     if check and done.returncode != 0:
         raise ClusterError(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -73,6 +73,8 @@ class Submission:
             "PVTT_SLOW_WORK_S": str(self.work_s),
         }
         command += [*ON_CLUSTER, *arguments, *(("--config", *config) if config else ())]
+        # A process that a script started in the background ignores SIGINT, and its children do.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with open(self.folder / "snakemake.out", "a", encoding="utf-8") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
         try:
