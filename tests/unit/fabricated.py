@@ -20,6 +20,8 @@ from pvtt.io import video
 from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.records import ids
 from pvtt.records.mask_verdicts import write_mask_verdicts
+from pvtt.records.media import Clip
+from pvtt.records.results import Insertion
 from pvtt.records.results_format import mark_results
 from synthetic import make_feed
 from synthetic.feed import products
@@ -124,7 +126,7 @@ def _write_clip(feed: Path, folder: Path, shot: dict) -> None:
     }
     name = {"clip_id": shot["clip_id"]}
     clip = name | {"product_id": shot["product_id"], "source": source, "content_rect": shot["content_rect"], **size}
-    write_json(folder / "clip.json", clip | {"empty": not shot["product"], "provenance": PROVENANCE})
+    Clip.of(clip | {"empty": not shot["product"], "provenance": PROVENANCE}).write(folder / "clip.json")
     areas = masks.mean((1, 2)).tolist()
     entries = [{"visible": box is not None, "box": box, "area": area} for box, area in zip(boxes, areas, strict=True)]
     objects = [{"id": 1, "visible_frames": n_frames, "mean_area": float(np.mean(areas))}]
@@ -188,8 +190,9 @@ def _write_pair(results: Path, pair: dict, number: int) -> float | None:
     verdict = {"status": "failed" if failed else "done", "reason": "the target does not fit the box" if failed else ""}
     size = {key: track[key] for key in ("n_frames", "fps", "width", "height")}
     boxes = [frame["box"] for frame in track["frames"]]
-    record = pair | verdict | size | {"control": "boxes", "boxes": boxes, "provenance": PROVENANCE}
-    write_json(folder / "insert.json", record)
+    known = {key: value for key, value in pair.items() if key != "difficulty"}
+    record = known | verdict | size | {"control": "boxes", "measures": {}, "boxes": boxes, "provenance": PROVENANCE}
+    Insertion.of(record).write(folder / "insert.json")
     quality = None if failed else round(0.55 + 0.4 * ((number * 37 + 95) % 100) / 100, 3)
     scores = {"identity": quality and quality - 0.05, "temporal": quality and 0.5 + quality / 2}
     scored = {"status": "failed" if failed else "scored", "reason": verdict["reason"]}

@@ -13,6 +13,7 @@ from pvtt.backends import registry as backends
 from pvtt.backends import requirements
 from pvtt.config import settings
 from pvtt.execution import cache as store
+from pvtt.execution.cluster import cancel_submitted_jobs
 from pvtt.execution.job import share_library
 from pvtt.io.project_files import project_or_own_file
 from pvtt.models import devices
@@ -334,3 +335,7 @@ def results_of_pairs(wildcards):
         for pair in pairs.itertuples()
         for name in ("insert.mp4", "insert.json", "score.json")
     ]
+
+
+onerror:
+    cancel_submitted_jobs(workflow)

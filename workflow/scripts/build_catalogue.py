@@ -7,11 +7,11 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    from pvtt.io.files import read_json
+    from pvtt.records.media import Probe
     from pvtt.records.results_format import mark_results
     from pvtt.stages.catalogue import build_catalogue, read_catalogue, write_table
 
     mark_results(Path(snakemake.output[0]).parent)
-    records = [read_json(path) for path in snakemake.input.records]
+    records = [Probe.read(path).plain() for path in snakemake.input.records]
     rows = read_catalogue(snakemake.params.catalogue)
     write_table(snakemake.output[0], build_catalogue(rows, records, snakemake.params.settings))

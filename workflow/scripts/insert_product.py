@@ -7,8 +7,8 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    from pvtt.io.files import read_json
     from pvtt.records import ids
+    from pvtt.records.media import CutOut
     from pvtt.stages.insertion import insert_product
 
     clip, target, image = snakemake.wildcards.clip, snakemake.wildcards.target, int(snakemake.wildcards.image)
@@ -24,7 +24,7 @@ def run():
     insert_product(
         Path(snakemake.input.video).parent,
         [Path(path) for path in (snakemake.input.cutout, *snakemake.input.other_cutouts)],
-        read_json(snakemake.input.cutout_record),
+        CutOut.read(snakemake.input.cutout_record).plain(),
         Path(snakemake.output.record).parent,
         pair,
         snakemake.params.settings,

@@ -5,9 +5,9 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    from pvtt.io.files import read_json
+    from pvtt.records.media import Shots
     from pvtt.stages.catalogue import read_table, write_table
     from pvtt.stages.shots import clips_table
 
-    records = [read_json(path) for path in snakemake.input.shots]
+    records = [Shots.read(path).plain() for path in snakemake.input.shots]
     write_table(snakemake.output[0], clips_table(records, read_table(snakemake.input.catalogue)))

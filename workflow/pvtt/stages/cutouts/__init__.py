@@ -12,9 +12,10 @@ import numpy as np
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.imaging.resize import fit_long_side
-from pvtt.io.files import write_empty, write_json
+from pvtt.io.files import write_empty
 from pvtt.io.video import MediaError, read_rgba, write_png
 from pvtt.models import devices
+from pvtt.records.media import CutOut
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
@@ -65,7 +66,7 @@ def cut_out_product(
         write_empty(out_png)
     else:
         write_png(out_png, cut_out)
-    write_json(out_json, record | {"provenance": provenance(backend, settings, {"photo": photo}, watch)})
+    CutOut.of(record | {"provenance": provenance(backend, settings, {"photo": photo}, watch)}).write(out_json)
 
 
 def _cut_out(

@@ -13,12 +13,22 @@ from typing import Any
 
 import pandas as pd
 
-from pvtt.io.files import atomic_path, write_json
+from pvtt.io.files import atomic_path
+from pvtt.records.base import Record
+from pvtt.records.dataset import PublishedPairs, QualityScores, Statistics
+from pvtt.records.layout import DatasetFiles
 from pvtt.records.run_summary import read_run
 from pvtt.stages.dataset.annotations import pair_entry, pairs_record, scores_record, statistics_record
 from pvtt.stages.dataset.card import render_card
-from pvtt.stages.dataset.check import check_record, missing_files
+from pvtt.stages.dataset.check import missing_files
 from pvtt.stages.dataset.media_files import plan_files, sync
+
+# Annotation -> its type; pairs.json is written last.
+_TYPES: dict[str, type[Record]] = {
+    "quality_scores": QualityScores,
+    "statistics": Statistics,
+    "pairs": PublishedPairs,
+}
 
 
 def publish(
@@ -37,8 +47,8 @@ def publish(
     """
     run = read_run(Path(results), catalogue, clips, pairs, filtered)
     out_dir = Path(out_dir)
-    listing = out_dir / "annotations" / "pairs.json"
-    listing.unlink(missing_ok=True)
+    files = DatasetFiles(out_dir)
+    files.annotation("pairs").unlink(missing_ok=True)
     plan = plan_files(Path(results), run)
     published = sync(out_dir, plan)
     entries = [pair_entry(run, pair, published, settings) for pair in run.kept()]
@@ -47,14 +57,13 @@ def publish(
         "statistics": statistics_record(run, entries, settings),
         "pairs": pairs_record(entries, settings),
     }
-    for name, record in records.items():
-        check_record(record, "pairs_json" if name == "pairs" else name)
+    checked = {name: _TYPES[name].of(record, name) for name, record in records.items()}
     if missing := missing_files(records["pairs"], out_dir):
         raise ValueError(
             f"dataset: {len(missing)} named files are missing, the first is {missing[0]}; "
             f"delete {out_dir} and run again"
         )
-    with atomic_path(out_dir / "README.md") as aside:
+    with atomic_path(files.card) as aside:
         aside.write_text(render_card(run, records, settings), encoding="utf-8")
-    for name, record in records.items():
-        write_json(out_dir / "annotations" / f"{name}.json", record)
+    for name, record in checked.items():
+        record.write(files.annotation(name))

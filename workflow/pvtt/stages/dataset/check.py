@@ -1,23 +1,10 @@
-"""Checks of the published dataset: records against their schemas, named files on disk."""
+"""Checks of the published dataset: whether the named files are on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import jsonschema
-
-from pvtt.config.settings import load_schema
-
-
-def check_record(record: Mapping[str, Any], schema: str) -> None:
-    """Raise ValueError, naming the place, when a record does not fit the schema of that name."""
-    validator = jsonschema.Draft202012Validator(load_schema(schema))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(record))
-    if error:
-        where = "/".join(str(part) for part in error.path) or "top level"
-        raise ValueError(f"{schema}: {where}: {error.message}")
 
 
 def missing_files(record: Mapping[str, Any], root: Path) -> list[str]:

@@ -18,11 +18,11 @@ from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
-from pvtt.io.files import write_json
 from pvtt.io.progress import progress
 from pvtt.models import devices
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles
+from pvtt.records.media import Clip
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.shots.base import ShotDetector, Transitions
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
@@ -113,13 +113,12 @@ def cut_clip(
     MediaError
         The video no longer has these frames.
     """
-    video, out_dir, watch = Path(video), Path(out_dir), Stopwatch()
+    video, files, watch = Path(video), ClipFiles(Path(out_dir)), Stopwatch()
     start, end = int(shot["start_frame"]), int(shot["end_frame"])
     size = (int(shot["width"]), int(shot["height"]))
     frames = progress(
         _scaled_frames(video, (start, end), shot["content_rect"], size), f"cut {shot['clip_id']}", end - start
     )
-    files = ClipFiles(out_dir)
     written = media.write_video(files.video, frames, Fraction(shot["fps"]))
     if written != end - start:
         files.video.unlink()
@@ -145,7 +144,7 @@ def cut_clip(
         "empty": bool(empty),
         "provenance": provenance(Cutter, {}, {"video": video}, watch),
     }
-    write_json(files.record, record)
+    Clip.of(record).write(files.record)
     return record
 
 
