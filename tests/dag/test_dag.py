@@ -222,9 +222,10 @@ def test_a_moved_feed_re_runs_no_job_that_reads_its_files(finished):
     assert dry_run(finished, *config) == AGGREGATES | dict.fromkeys(
         ("build_catalogue", "list_clips", "judge_masks", "plan_pairs"), 1
     )
-    # Behind the checkpoints too.
-    workflow.snakemake("--touch", "--cores", "1", "--quiet", "results/pairs.parquet", *config)
-    assert dry_run(finished, *config) == AGGREGATES
+    # Behind the first checkpoint: the clips and their masks stay as well.
+    (finished.results / "catalogue.tsv").write_text("moved")
+    workflow.snakemake("--touch", "--cores", "1", "results/clips.tsv", *config)
+    assert dry_run(finished, *config) == AGGREGATES | {"plan_pairs": 1}
 
 
 def test_results_of_an_earlier_version_are_refused(finished):

@@ -10,6 +10,7 @@ from pvtt.backends import registry as backends
 from pvtt.backends import requirements
 from pvtt.config import settings
 from pvtt.execution import startup
+from pvtt.execution.cluster import cancel_submitted_jobs
 from pvtt.models import devices
 from pvtt.models.registry import ModelError
 from pvtt.records import ids, plan_tables
@@ -273,3 +274,7 @@ def results_of_pairs(wildcards):
         for pair in pairs.itertuples()
         for name in ("insert.mp4", "insert.json", "score.json")
     ]
+
+
+onerror:
+    cancel_submitted_jobs(workflow)
