@@ -324,7 +324,7 @@ class TestStage:
             144,
             True,
         )
-        assert clip["source"] == {"video": str(film), "start_frame": 80, "end_frame": 168, "width": 320, "height": 144}
+        assert clip["source"] == {"video": film.name, "start_frame": 80, "end_frame": 168, "width": 320, "height": 144}
         video = media.read_video(tmp_path / "A_s03" / "video.mp4")
         assert video.shape == (88, 144, 240, 3)
         assert media.video_fps(tmp_path / "A_s03" / "video.mp4") == FPS

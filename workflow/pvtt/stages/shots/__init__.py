@@ -130,7 +130,7 @@ def cut_clip(
         "clip_id": shot["clip_id"],
         "product_id": source["product_id"],
         "source": {
-            "video": str(video),
+            "video": video.name,
             "start_frame": start,
             "end_frame": end,
             "width": source["width"],
