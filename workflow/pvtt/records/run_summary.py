@@ -19,7 +19,6 @@ from pvtt.records.layout import Layout
 from pvtt.records.mask_verdicts import read_mask_verdicts
 
 Record = dict[str, Any]
-SCORES = ("identity", "temporal", "lighting", "overall")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pvtt.backends.stages import dependents
 from pvtt.records.layout import Layout, stage_of
-from pvtt.records.run_summary import SCORES as _SCORES
+from pvtt.records.results import SCORES
 from pvtt.records.run_summary import Record
 from pvtt.reporting.compare.run_loading import Results
 
@@ -17,7 +17,7 @@ DIRECTIONS = {
     "seam": -1,
     "flicker_gap": -1,
     "quality": 1,
-    **dict.fromkeys(_SCORES, 1),
+    **dict.fromkeys(SCORES, 1),
     "swap": 1,
     "background_psnr": 1,
 }
@@ -172,7 +172,7 @@ def _clip_outcome(clip: Record, names: Sequence[str]) -> Outcome:
 def _pair_outcome(pair: Record) -> Outcome:
     insert, score = pair["insert"], pair["score"]
     status = "done" if score["status"] == "scored" else str(score["status"])
-    figures = {"quality": pair["quality_score"]} | {name: score["scores"].get(name) for name in _SCORES}
+    figures = {"quality": pair["quality_score"]} | {name: score["scores"].get(name) for name in SCORES}
     figures |= {name: (score.get("measures") or {}).get(name) for name in ("swap", "background_psnr")}
     seconds = float(insert["provenance"]["seconds"])
     reasons = pair["reasons"] or ([] if pair["kept"] else ["no verdict"])

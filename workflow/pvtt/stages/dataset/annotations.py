@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from pvtt.records.ids import stable_hash
-from pvtt.records.run_summary import SCORES, Record, Run, accepted_products, distribution, funnel, score_values
+from pvtt.records.results import SCORES
+from pvtt.records.run_summary import Record, Run, accepted_products, distribution, funnel, score_values
 
 _SPLIT_BUCKETS = 10_000
 
