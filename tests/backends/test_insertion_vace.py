@@ -26,7 +26,7 @@ from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
 from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restore_background
 from pvtt.stages.insertion.vace import Backend
 from pvtt.stages.insertion.vace_insertion import growth_px, square_box
-from synthetic.records import background_record, cutout_record, track_record
+from synthetic.records import background_record, cutout_record, track_frame, track_record
 
 skip_without_packages()
 
@@ -230,7 +230,7 @@ def write_clip(folder, parts):
     background_record().write(folder / "background.json")
     write_masks(folder / "masks.mkv", masks, rate)
     write_masks(folder / "region.mkv", changed(parts), rate)
-    frames = [{"visible": box is not None, "box": box and list(box), "area": 0.04} for box in boxes]
+    frames = [track_frame(box and [round(side) for side in box]) for box in boxes]
     n, height, width = masks.shape
     track = {"n_frames": n, "fps": "30000/1001", "width": width, "height": height, "frames": frames, "points": []}
     track_record(**track).write(folder / "track.json")

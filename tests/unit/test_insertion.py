@@ -22,7 +22,7 @@ from pvtt.stages.insertion.illumination import measure_light
 from pvtt.stages.insertion.layer import prefilter, render_layer
 from pvtt.stages.insertion.placement import adapted_size, align_to_ground
 from pvtt.stages.insertion.trajectory import Trajectory
-from synthetic.records import background_record, cutout_record, track_record
+from synthetic.records import background_record, cutout_record, track_frame, track_record
 
 N, H, W = 12, 160, 224
 THROWN = 2
@@ -288,7 +288,7 @@ def write_clip(folder, *, background=True, **arguments):
         (folder / "region.mkv").write_bytes(b"")
         background_record(status="failed", reason="too large").write(folder / "background.json")
     write_masks(folder / "masks.mkv", masks, rate)
-    frames = [{"visible": True, "box": list(box), "area": 0.04} for box in boxes]
+    frames = [track_frame([round(side) for side in box]) for box in boxes]
     points = [{"xy": [[box[0] + 10, box[1] + 10] for box in boxes]}]
     track = {"n_frames": N, "fps": "30000/1001", "width": W, "height": H, "frames": frames, "points": points}
     track_record(**track).write(folder / "track.json")

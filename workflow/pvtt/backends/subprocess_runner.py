@@ -98,7 +98,7 @@ def run(
 
 
 @contextmanager
-def _guarded(process: subprocess.Popen) -> Iterator[None]:
+def _guarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """End the group of a process that leads its session when the block ends, and when we end before that."""
     guard = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "guard", str(process.pid)],

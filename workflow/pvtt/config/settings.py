@@ -40,7 +40,8 @@ class SettingsError(ValueError):
 def load_schema(name: str) -> dict[str, Any]:
     """A schema of `workflow/schemas`, by its name without `.schema.yaml`."""
     with open(SCHEMAS / f"{name}.schema.yaml", encoding="utf-8") as stream:
-        return yaml.safe_load(stream)
+        schema: dict[str, Any] = yaml.safe_load(stream)
+    return schema
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class NamedList(list):
+class NamedList(list[Any]):
     """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
 
     def __init__(self, items: Any = (), names: Mapping[str, Any] | None = None) -> None:

@@ -12,4 +12,5 @@ T = TypeVar("T")
 
 def progress(items: Iterable[T], text: str, total: int | None = None) -> Iterable[T]:
     """Iterate over `items` with a bar that says `text`; it is drawn every two seconds and leaves one line."""
-    return tqdm(items, desc=text, total=total, mininterval=2.0, unit="", dynamic_ncols=True)
+    bar: Iterable[T] = tqdm(items, desc=text, total=total, mininterval=2.0, unit="", dynamic_ncols=True)
+    return bar

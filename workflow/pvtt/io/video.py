@@ -209,7 +209,7 @@ def _layout(path: Path) -> _Layout:
 def _expected_frames(container: Any, stream: Any, shown: list[tuple[int, int]]) -> int:
     """Number of frames that a file should show: its packets, or more when the packets end before the header says."""
     if "mp4" not in container.format.name:
-        return max(len(shown), stream.frames)
+        return max(len(shown), int(stream.frames))
     if not shown or not stream.duration:
         return len(shown)
     step = float(np.median([duration for _, duration in shown])) or 1.0
@@ -345,7 +345,9 @@ def _read_planes(path: Path) -> list[list[Array]]:
     return planes
 
 
-def _add_stream(container: Any, codec: str, pixel_format: str, image: Array, fps: Fraction, options: dict) -> Any:
+def _add_stream(
+    container: Any, codec: str, pixel_format: str, image: Array, fps: Fraction, options: dict[str, str]
+) -> Any:
     stream = container.add_stream(codec, rate=fps, options=options)
     stream.height, stream.width = image.shape[:2]
     stream.pix_fmt = pixel_format

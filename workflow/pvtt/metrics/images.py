@@ -127,16 +127,21 @@ def _around(region: Array, margin: int, even: bool = False) -> tuple[slice, slic
 
 
 def _grey(image: Array) -> Array:
-    return image if image.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    if image.ndim == 2:
+        return image
+    grey: Array = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    return grey
 
 
 def _halved(image: Array) -> Array:
     height, width = (side // 2 * 2 for side in image.shape)
-    return image[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    halved: Array = image[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    return halved
 
 
 def _gradient(grey: Array) -> Array:
     kernel = np.array([[1, 0, -1]] * 3, np.float32) / 3
-    across = cv2.filter2D(grey, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    across: Array = cv2.filter2D(grey, -1, kernel, borderType=cv2.BORDER_CONSTANT)
     down = cv2.filter2D(grey, -1, np.ascontiguousarray(kernel.T), borderType=cv2.BORDER_CONSTANT)
-    return np.hypot(across, down)
+    gradient: Array = np.hypot(across, down)
+    return gradient

@@ -87,4 +87,5 @@ def _contour(mask: Array) -> Array:
 def _near(contour: Array, radius: int) -> Array:
     rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disc = (rows**2 + columns**2 <= radius**2).astype(np.uint8)
-    return cv2.dilate(contour.astype(np.uint8), disc) > 0
+    near: Array = cv2.dilate(contour.astype(np.uint8), disc)
+    return near > 0

@@ -33,7 +33,7 @@ class PendingTask(QueueItem):
     """An item, the request it came with, and its answer to be."""
 
     asked: dict[str, Any] = field(default_factory=dict)
-    answer: asyncio.Future = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    answer: asyncio.Future[dict[str, Any]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
     def name(self) -> str:
@@ -85,7 +85,8 @@ class Worker:
             raise WorkerDied(f"it took longer than {limit_s:g} s (serving.limit_s) and was ended") from None
         if not line:
             raise WorkerDied(await self.how_it_ended())
-        return json.loads(line)
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
     async def how_it_ended(self) -> str:
         """What became of the process, in words."""
@@ -107,7 +108,7 @@ class Broker:
         self.last = dict.fromkeys(found, "")
         self.free = set(found)
         self.waiting: list[PendingTask] = []
-        self.running: set[asyncio.Task] = set()
+        self.running: set[asyncio.Task[None]] = set()
         self.events: IO[str] | None = None
         self.folder = Path()
 
@@ -120,7 +121,8 @@ class Broker:
         self.waiting.append(request)
         self._dispatch()
         gone = asyncio.ensure_future(reader.read())
-        await asyncio.wait({request.answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {request.answer, gone}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if request.answer.done():
             gone.cancel()
             writer.write(json.dumps(request.answer.result()).encode() + b"\n")

@@ -65,7 +65,8 @@ def _ask(line: bytes) -> dict[str, Any]:
             if not part:
                 raise ConnectionResetError("the broker ended")
             answer += part
-    return json.loads(answer)
+    reply: dict[str, Any] = json.loads(answer)
+    return reply
 
 
 def _connected() -> socket.socket:
@@ -76,7 +77,7 @@ def _connected() -> socket.socket:
     address = processes.address_of(owner)
     until = time.monotonic() + _START_S
     with socket.socket(socket.AF_UNIX) as lock:  # whoever binds it starts the broker; gone with its holder
-        starter: subprocess.Popen | None = None
+        starter: subprocess.Popen[bytes] | None = None
         held = False
         while time.monotonic() < until:
             connection = socket.socket(socket.AF_UNIX)
@@ -101,7 +102,7 @@ def _connected() -> socket.socket:
     raise ServingError(f"the broker of the workers did not start within {_START_S:g} s")
 
 
-def _start_broker(owner: int) -> subprocess.Popen:
+def _start_broker(owner: int) -> subprocess.Popen[bytes]:
     """Start the broker of a Snakemake process, in a session of its own: it ends when that process does."""
     return subprocess.Popen(
         [sys.executable, "-m", "pvtt.execution.workers.broker", str(owner)],

@@ -16,6 +16,7 @@ from typing import Any
 
 from pvtt.backends import lifecycle
 from pvtt.execution import job
+from pvtt.execution.task import Task
 from pvtt.execution.workers import processes
 
 
@@ -32,11 +33,11 @@ def main(parent: int) -> None:
     lifecycle.enable_model_cache(notify)
     notify("ready")
     for line in sys.stdin:
-        task = job.Task.from_dict(json.loads(line)["task"])
+        task = Task.from_dict(json.loads(line)["task"])
         notify(**_outcome(task))
 
 
-def _outcome(task: job.Task) -> dict[str, str]:
+def _outcome(task: Task) -> dict[str, str]:
     try:
         _run(task)
     except (lifecycle.LoadError, OSError) as error:
@@ -50,7 +51,7 @@ def _outcome(task: job.Task) -> dict[str, str]:
     return {"status": "done"}
 
 
-def _run(task: job.Task) -> None:
+def _run(task: Task) -> None:
     """Run a task's script; once more with nothing else loaded when the device's memory was not enough."""
     try:
         runpy.run_path(task.script, init_globals={"snakemake": task})

@@ -118,7 +118,7 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], 
     load = Figure(entry["load_s"], "elsewhere", entry["source"]) if "load_s" in entry else plan.load_s
     load = _loading([loads[part.name] for part in parts if part.name in loads]) or load
     like = [one for one in made if one.current] or [
-        one for one in made if (one.backend, one.models) == (name, set(needs))
+        one for one in made if (one.backend, one.models) == (name, frozenset(needs))
     ]
     return Price(
         stage=stage,

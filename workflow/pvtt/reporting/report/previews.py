@@ -147,7 +147,8 @@ def _reduced(image: Array, side: int, by_height: bool = False) -> Array:
     height, width = image.shape[:2]
     scale = min(1.0, side / (height if by_height else min(height, width)))
     size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small: np.ndarray = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _is_empty(path: Path) -> bool:

@@ -20,7 +20,8 @@ import numpy as np
 from pvtt.backends.base import Embedded
 from pvtt.imaging.colour import luminance, to_linear
 from pvtt.imaging.geometry import box_of, dilated, disc, padded_box
-from pvtt.stages.background.base import Frames, Removal
+from pvtt.io.video_reader import Frames
+from pvtt.stages.background.base import Removal
 from pvtt.stages.background.inpaint import _RIM_PX, blend_hole, fill
 from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
 from pvtt.stages.background.region import CLEAR, FAINTEST, growth, measure_region
@@ -73,7 +74,7 @@ class Backend(Embedded):
         return Removal(self._render(frames(), scene, meter, measures), grown, measures)
 
     def _render(
-        self, frames: Iterator[Array], scene: _Scene, meter: InpaintingMetrics, measures: dict
+        self, frames: Iterator[Array], scene: _Scene, meter: InpaintingMetrics, measures: dict[str, Any]
     ) -> Iterator[Array]:
         # A wider transition than the growth would let the product itself shine through.
         feather = min(self.settings["feather_px"], 0.5 * growth(self.settings["grow_px"], scene.cover.shape[1:]))
@@ -148,13 +149,14 @@ def _from_canvas(plate: Array, canvas: Mosaic, index: int, box: tuple[int, int, 
     shift = np.eye(3)
     shift[:2, 2] = box[:2]
     flags = cv2.INTER_NEAREST if canvas.still(index) else cv2.INTER_CUBIC
-    return cv2.warpPerspective(
+    seen: Array = cv2.warpPerspective(
         plate,
         canvas.transforms[index] @ shift,
         (box[2] - box[0], box[3] - box[1]),
         flags=flags | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    return seen
 
 
 def _reference(grown: Array) -> int:

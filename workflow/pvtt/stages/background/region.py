@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pvtt.imaging.geometry import dilated
-from pvtt.stages.background.base import Frames, RemovalError
+from pvtt.io.video_reader import Frames
+from pvtt.stages.background.base import RemovalError
 from pvtt.stages.background.shadow import Shadow, measure_shadow
 
 Array = np.ndarray

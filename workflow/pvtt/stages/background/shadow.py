@@ -55,11 +55,12 @@ class Shadow:
         taken = 1 - np.maximum(shade(outline, self.weights) * np.exp(-rest), 0.1)
         distance = cv2.distanceTransform((outline < 0.5).astype(np.uint8), cv2.DIST_L2, 5)
         fading = np.clip(2 - 2 * distance / (self.extent * float(np.sqrt(outline.sum()))), 0, 1)
-        return 1 - taken * fading
+        left: Array = 1 - taken * fading
+        return left
 
     def zone(self, index: int, least: float) -> Array:
         """Where the shadow takes more than `least` of the light, bool (h, w)."""
-        taken = cv2.resize(1 - self.shade(index), self.size, interpolation=cv2.INTER_LINEAR)
+        taken: Array = cv2.resize(1 - self.shade(index), self.size, interpolation=cv2.INTER_LINEAR)
         return taken > least
 
     def lit(self, frame: Array, index: int) -> Array:
@@ -133,11 +134,13 @@ def _rest(light: Array, outline: Array, weights: Array) -> Array:
     noise = 1.48 * float(np.median(np.abs(smooth[far])))
     kept = np.maximum(-smooth, 0) ** 2 / (smooth**2 + (3 * noise) ** 2 + 1e-9)
     near = np.clip(1.6 - 2 * distance, 0, 1) * (weight > 0.1)
-    return np.clip(-smooth * kept * near, 0, 0.7).astype(np.float32)
+    shadow: Array = np.clip(-smooth * kept * near, 0, 0.7).astype(np.float32)
+    return shadow
 
 
 def _soft(image: Array) -> Array:
-    return cv2.GaussianBlur(image, (0, 0), 1.2)
+    soft: Array = cv2.GaussianBlur(image, (0, 0), 1.2)
+    return soft
 
 
 def _equations(light: Array, outline: Array) -> tuple[Array, Array, Array] | None:
@@ -181,7 +184,9 @@ def equalize(image: Array, known: Array, doubtful: Array, blur: float = 3.0, mos
 
 def _mean(values: Array, known: Array, blur: float) -> Array:
     weight = cv2.GaussianBlur(known.astype(np.float32), (0, 0), blur)
-    return cv2.GaussianBlur(np.where(known, values, 0).astype(np.float32), (0, 0), blur) / np.maximum(weight, 1e-3)
+    total: Array = cv2.GaussianBlur(np.where(known, values, 0).astype(np.float32), (0, 0), blur)
+    mean: Array = total / np.maximum(weight, 1e-3)
+    return mean
 
 
 def _ground(light: Array, outline: Array) -> Array:
@@ -192,7 +197,7 @@ def _ground(light: Array, outline: Array) -> Array:
         return np.zeros_like(mask)
     x0, y0, x1, y1 = box
     size = float(np.sqrt(outline.sum()))
-    around = dilated(mask, max(4, round(_REACH * size))) & ~dilated(mask, 1)
+    around: Array = dilated(mask, max(4, round(_REACH * size))) & ~dilated(mask, 1)
     # Higher than the outline laid back on the ground reaches there is no shadow, but often another surface.
     around[: max(0, round(y1 - 0.7 * (y1 - y0) - 0.35 * (x1 - x0)))] = False
     level = luminance(light)
@@ -206,4 +211,5 @@ def _ground(light: Array, outline: Array) -> Array:
     spread = 1.48 * np.median(np.abs(tint[foot] - usual), 0)
     around &= (np.abs(tint - usual) < _TINT + 2 * spread).all(2)
     ratio = level / max(float(np.median(level[foot])), 1e-3)
-    return around & (ratio > 0.12) & (ratio < 3)
+    around &= (ratio > 0.12) & (ratio < 3)
+    return around

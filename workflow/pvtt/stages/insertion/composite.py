@@ -127,4 +127,5 @@ def _front(occluder: Array, mask: Array, window: tuple[int, int, int, int]) -> A
     full = cv2.resize(occluder.astype(np.float32), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)[y0:y1, x0:x1] > 0.5
     product = mask[y0:y1, x0:x1]
     covering = (full | (dilated(full, 4) & dilated(product, 4))) & ~product
-    return cv2.GaussianBlur(covering.astype(np.float32), (0, 0), 0.8)
+    soft: Array = cv2.GaussianBlur(covering.astype(np.float32), (0, 0), 0.8)
+    return soft

@@ -118,7 +118,8 @@ def shaded(alpha: Array, weights: Array) -> Array:
     size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
     left = shade(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if scale < 1 else alpha, weights)
     left = np.where(left > 0.996, 1, left).astype(np.float32)
-    return cv2.resize(left, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    full: Array = cv2.resize(left, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return full
 
 
 # ---------------------------------------------------------------- colour

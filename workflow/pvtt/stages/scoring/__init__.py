@@ -17,6 +17,7 @@ from pvtt.models import devices
 from pvtt.records import results
 from pvtt.records.layout import ClipFiles, PairFiles
 from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.stages.scoring.base import Crop
 from pvtt.stages.scoring.components import identity_backends, judge_backend, scoring_backends, title_for_judge, version
 from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.identity import cut_out_crops, identity_measures
@@ -118,7 +119,12 @@ def _score(
 
 
 def _measure(
-    backends: Sequence[Any], pair: PairFrames, insert: results.Insertion, target: list, source: list, device: str
+    backends: Sequence[Any],
+    pair: PairFrames,
+    insert: results.Insertion,
+    target: list[Crop],
+    source: list[Crop],
+    device: str,
 ) -> dict[str, float | None]:
     """Identity by every backend, those after the first under their names, then what needs no backend."""
     measures: dict[str, float | None] = {}
@@ -138,7 +144,7 @@ def _measure(
 
 
 def _judge(
-    pair: PairFrames, target: list, settings: Mapping[str, Any], device: str, title: str, store: Path
+    pair: PairFrames, target: list[Crop], settings: Mapping[str, Any], device: str, title: str, store: Path
 ) -> dict[str, Any] | None:
     """The judge's record, see `judge_pair`; None without a judge."""
     judge = judge_backend(settings)

@@ -6,7 +6,7 @@ size for flow. Fidelity of the background is taken from every frame on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -122,7 +122,9 @@ def _same_frames(paths: Mapping[str, Path], masks: np.ndarray) -> Iterator[tuple
         raise InvalidPairError("numbers of frames differ: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
 
 
-def _reduced(source: np.ndarray, result: np.ndarray, masks: tuple, size: tuple[int, int]) -> tuple:
+def _reduced(
+    source: np.ndarray, result: np.ndarray, masks: Sequence[np.ndarray], size: tuple[int, int]
+) -> tuple[np.ndarray, ...]:
     images = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (source, result)]
     small = [cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool) for mask in masks]
     return (*images, *small)
@@ -138,7 +140,7 @@ def _motions(path: Path, firsts: set[int]) -> dict[int, Motion]:
     return motions
 
 
-def _step(first: tuple, second: tuple, motion: Motion | None) -> Step:
+def _step(first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...], motion: Motion | None) -> Step:
     return Step((first[0], second[0]), (first[1], second[1]), first[2], (first[3], second[3]), motion)
 
 

@@ -263,4 +263,6 @@ def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """`image` sampled at each pixel's place plus its flow."""
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    warped: np.ndarray = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return warped

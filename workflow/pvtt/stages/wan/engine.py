@@ -149,7 +149,7 @@ class Engine:
         self.pipe.latent_keys = _keys(frames, mask, guide, reusable)
         positive, negative = self.embeddings(task.prompt)
         with torch.no_grad():
-            made = self.pipe(
+            made: Array = self.pipe(
                 video=video,
                 mask=masked,
                 reference_images=None if task.reference is None else _signed(task.reference[None])[0, :, 0],
@@ -166,7 +166,8 @@ class Engine:
             ).frames[0]
         if made.shape != frames.shape:
             raise RuntimeError(f"the model made frames of shape {made.shape}, not {frames.shape}")
-        return np.rint(made * 255).astype(np.uint8)
+        levels: Array = np.rint(made * 255).astype(np.uint8)
+        return levels
 
     def close(self) -> None:
         """Release the model."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging.resize import resize_nearest
 from pvtt.stages.wan.windows import STEP
 
 Array = np.ndarray
@@ -41,4 +42,4 @@ def spread_in_time(masks: Array, reach: int = STEP) -> Array:
 
 def in_frame(region: Array, shape: tuple[int, ...]) -> Array:
     """A region of the model's grid in a frame of `shape` (h, w, ...)."""
-    return cv2.resize(region.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST) > 0
+    return resize_nearest(region, shape)

@@ -87,4 +87,5 @@ def resized(frame: Array, size: tuple[int, int]) -> Array:
     if frame.shape[1::-1] == size:
         return frame
     shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    resized: Array = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return resized
