@@ -23,7 +23,7 @@ import torch
 import yaml
 
 from pvtt.config.settings import stage_defaults
-from pvtt.stages.wan.engine import Engine, Task
+from pvtt.stages.wan.engine import Engine, GenerationRequest
 from pvtt.stages.wan.pipeline import pipeline_class
 from pvtt.stages.wan.prompts import MAX_TOKENS
 
@@ -123,13 +123,13 @@ def measure(name: str, options: argparse.Namespace, device: str) -> dict[str, An
     mask[:, height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = True
     first, second = rng.integers(0, 255, (2, height, width, 3), dtype=np.uint8)
     if options.warm_up:  # kernels are chosen, and blocks compiled, before anything is timed; another clip's latents
-        engine.make(frames[::-1].copy(), mask, Task("a product", 9, first))
+        engine.generate(frames[::-1].copy(), mask, GenerationRequest("a product", 9, first))
         plain_call(engine, frames, mask, first, options.steps)
     row: dict[str, Any] = {"model": name, "device": torch.cuda.get_device_name() if device == "cuda" else "CPU"}
     row |= {"frames": options.frames, "width": width, "height": height, "steps": options.steps}
     row["parameters_b"] = round(sum(part.numel() for part in engine.pipe.transformer.parameters()) / 1e9, 3)
-    row["first_pair"] = timed(device, lambda: engine.make(frames, mask, Task("a product", 1, first)))
-    row["second_pair"] = timed(device, lambda: engine.make(frames, mask, Task("a product", 2, second)))
+    row["first_pair"] = timed(device, lambda: engine.generate(frames, mask, GenerationRequest("a product", 1, first)))
+    row["second_pair"] = timed(device, lambda: engine.generate(frames, mask, GenerationRequest("a product", 2, second)))
     row["plain_diffusers"] = timed(device, lambda: plain_call(engine, frames, mask, second, options.steps))
     plain = row["plain_diffusers"]["seconds"]
     row["ratio_first"] = round(row["first_pair"]["seconds"] / plain, 3)

@@ -142,6 +142,12 @@ def test_a_product_that_moves_by_itself_is_followed():
         assert (outline & mask).sum() / (outline | mask).sum() > 0.75
 
 
+@pytest.mark.parametrize(("own_step", "moves"), [(0.4, False), (1.6, True)])
+def test_a_product_moves_from_a_seventh_of_its_size_on(own_step, moves):
+    # A product of 41 px that slides by 3.6 px in all stands, one that slides by 14.4 px moves.
+    assert motion_of(own_step)[0].moves is moves
+
+
 def test_the_mask_has_the_new_product_s_outline(home, monkeypatch):
     use(monkeypatch, home)
     led = backend()

@@ -129,9 +129,9 @@ def test_the_second_pair_of_a_clip_is_cheaper_and_the_same(backend, monkeypatch,
 def test_later_windows_take_over_what_the_one_before_made(backend, monkeypatch):
     parts = clip(14, step=0)
     made, given = backend(), []
-    make = made.engine.make
+    generate = made.engine.generate
     monkeypatch.setattr(
-        made.engine, "make", lambda f, m, *a, **k: given.append((f.copy(), m.copy())) or make(f, m, *a, **k)
+        made.engine, "generate", lambda f, m, *a, **k: given.append((f.copy(), m.copy())) or generate(f, m, *a, **k)
     )
     inserted(made, request_of(parts))
     assert [frames.shape[0] for frames, _ in given] == [9, 9, 9]
@@ -151,8 +151,8 @@ def test_windows_without_overlap_know_nothing_of_each_other(backend):
 def test_a_window_without_the_product_is_not_made(backend, monkeypatch):
     parts = clip(30, leaves=3)
     made, numbers = backend(overlap_frames=0), []
-    make = made.engine.make
-    monkeypatch.setattr(made.engine, "make", lambda *a, **k: numbers.append(a[3]) or make(*a, **k))
+    generate = made.engine.generate
+    monkeypatch.setattr(made.engine, "generate", lambda *a, **k: numbers.append(a[3]) or generate(*a, **k))
     frames, _, _ = inserted(made, request_of(parts))
     assert numbers == [0] and np.array_equal(frames[3:], parts[0][3:])
 

@@ -10,17 +10,17 @@ from backends.vace_clips import FAST, models_folder, settings_of, skip_without_p
 from pvtt.models.registry import ModelError
 from pvtt.stages.insertion.compositing import put_back
 from pvtt.stages.wan import regions
-from pvtt.stages.wan.windows import model_size, plan_spans, whole
+from pvtt.stages.wan.windows import model_size, plan_windows, round_up_frames
 
 skip_without_packages()
 
 import torch
 
 from backends.tiny import vace as tiny
-from pvtt.stages.wan.engine import Engine, Task, check_window
+from pvtt.stages.wan.engine import Engine, GenerationRequest, check_window
 from pvtt.stages.wan.lora import merge_lora
-from pvtt.stages.wan.prompts import Prompts
-from pvtt.stages.wan.tensor_cache import Memo
+from pvtt.stages.wan.prompts import PromptCache
+from pvtt.stages.wan.tensor_cache import TensorCache
 from pvtt.stages.wan.windowed import generate_windows
 
 MODEL = "wan2.1-vace-1.3b"
@@ -31,24 +31,24 @@ OWN = settings_of("insertion", "vace")["vace"]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 48, 81, 82, 90, 153, 154, 300])
-def test_spans_cover_the_clip_in_equal_windows(n):
-    spans = plan_spans(n, 81, 9)
-    assert {span.length for span in spans} == {spans[0].length} and spans[0].length % 4 == 1
-    assert spans[0].length <= 81 and spans[0].start == 0
-    assert all(later.start == sooner.start + sooner.length - 9 for sooner, later in pairwise(spans))
-    assert spans[-1].start + spans[-1].length >= n > spans[-1].start + (9 if len(spans) > 1 else 0)
-    assert len(spans) == (1 if n <= 81 else int(np.ceil((n - 9) / 72)))
+def test_windows_cover_the_clip_in_equal_windows(n):
+    windows = plan_windows(n, 81, 9)
+    assert {window.length for window in windows} == {windows[0].length} and windows[0].length % 4 == 1
+    assert windows[0].length <= 81 and windows[0].start == 0
+    assert all(later.start == sooner.start + sooner.length - 9 for sooner, later in pairwise(windows))
+    assert windows[-1].start + windows[-1].length >= n > windows[-1].start + (9 if len(windows) > 1 else 0)
+    assert len(windows) == (1 if n <= 81 else int(np.ceil((n - 9) / 72)))
 
 
 def test_no_window_is_longer_than_needed():
-    assert [span.length for span in plan_spans(90, 81, 9)] == [53, 53]
-    assert [whole(n) for n in (1, 2, 5, 6)] == [1, 5, 5, 9]
+    assert [window.length for window in plan_windows(90, 81, 9)] == [53, 53]
+    assert [round_up_frames(n) for n in (1, 2, 5, 6)] == [1, 5, 5, 9]
 
 
 @pytest.mark.parametrize(("longest", "overlap", "name"), [(80, 9, "window"), (81, 8, "overlap"), (9, 9, "overlap")])
 def test_windows_that_the_latents_cannot_hold_are_refused(longest, overlap, name):
     with pytest.raises(ValueError, match=f"{name}_frames is"):
-        plan_spans(100, longest, overlap)
+        plan_windows(100, longest, overlap)
 
 
 @pytest.mark.parametrize(
@@ -74,18 +74,18 @@ def test_model_sizes(size, area, expected):
 def test_blocks_are_whole_and_hold_the_mask():
     mask = np.zeros((50, 70), bool)
     mask[20:23, 33:37] = True
-    found = regions.on_grid(mask, (64, 48), 16)
+    found = regions.align_to_blocks(mask, (64, 48), 16)
     assert found.shape == (48, 64) and found.sum() == 2 * 16 * 16
     assert found[16:32, 16:32].sum() + found[16:32, 32:48].sum() == found.sum()
-    assert not regions.on_grid(np.zeros((50, 70), bool), (64, 48), 16).any()
-    assert regions.on_grid(np.ones((3, 3), bool), (16, 16), 16).all()
+    assert not regions.align_to_blocks(np.zeros((50, 70), bool), (64, 48), 16).any()
+    assert regions.align_to_blocks(np.ones((3, 3), bool), (16, 16), 16).all()
 
 
-def test_spread_in_time_reaches_the_neighbours():
+def test_dilate_in_time_reaches_the_neighbours():
     masks = np.zeros((12, 1, 1), bool)
     masks[6] = True
-    assert np.flatnonzero(regions.spread_in_time(masks, 4)[:, 0, 0]).tolist() == list(range(2, 11))
-    assert regions.spread_in_time(masks[:1], 4).shape == (1, 1, 1)
+    assert np.flatnonzero(regions.dilate_in_time(masks, 4)[:, 0, 0]).tolist() == list(range(2, 11))
+    assert regions.dilate_in_time(masks[:1], 4).shape == (1, 1, 1)
 
 
 def test_put_back_leaves_the_outside_alone_and_fades_inside():
@@ -103,18 +103,18 @@ def test_put_back_leaves_the_outside_alone_and_fades_inside():
 # ---------------------------------------------------------------- memory
 
 
-def test_memo_is_bounded_and_drops_the_least_recently_used():
-    memo, calls = Memo(0.01), []
+def test_tensor_cache_is_bounded_and_drops_the_least_recently_used():
+    cache, calls = TensorCache(0.01), []
 
     def make(name):
         return lambda: calls.append(name) or torch.full((1000,), float(len(calls)))
 
     for name in ("a", "b", "a", "c", "a", "b"):
-        memo.get(name, "cpu", make(name))
-    assert calls == ["a", "b", "c", "b"] and memo.bytes == 8000
-    memo.get("large", "cpu", lambda: torch.zeros(5000))
-    assert memo.bytes == 8000
-    assert memo.get(None, "cpu", lambda: 7) == 7
+        cache.get(name, "cpu", make(name))
+    assert calls == ["a", "b", "c", "b"] and cache.bytes == 8000
+    cache.get("large", "cpu", lambda: torch.zeros(5000))
+    assert cache.bytes == 8000
+    assert cache.get(None, "cpu", lambda: 7) == 7
 
 
 def test_prompts_are_encoded_once_and_survive_on_disk(tmp_path):
@@ -124,18 +124,18 @@ def test_prompts_are_encoded_once_and_survive_on_disk(tmp_path):
         calls.append(text)
         return torch.full((1, 2, 3), float(len(text)), dtype=torch.bfloat16)
 
-    first = Prompts(encode, tmp_path, "encoder 1")
+    first = PromptCache(encode, tmp_path, "encoder 1")
     assert torch.equal(first("ab"), first("ab")) and calls == ["ab"]
-    again = Prompts(encode, tmp_path, "encoder 1")("ab")
+    again = PromptCache(encode, tmp_path, "encoder 1")("ab")
     assert calls == ["ab"] and again.dtype == torch.bfloat16 and torch.equal(again, first("ab"))
-    Prompts(encode, tmp_path, "encoder 2")("ab")
+    PromptCache(encode, tmp_path, "encoder 2")("ab")
     assert calls == ["ab", "ab"]
     for path in tmp_path.glob("*.safetensors"):
         path.write_bytes(b"cut")
-    Prompts(encode, tmp_path, "encoder 1")("ab")
+    PromptCache(encode, tmp_path, "encoder 1")("ab")
     assert calls == ["ab"] * 3, "a damaged file is made anew"
     (tmp_path / "file").write_text("")
-    assert Prompts(encode, tmp_path / "file" / "below", "x")("ab").shape == (1, 2, 3), "no store is no failure"
+    assert PromptCache(encode, tmp_path / "file" / "below", "x")("ab").shape == (1, 2, 3), "no store is no failure"
 
 
 # ---------------------------------------------------------------- the engine
@@ -183,35 +183,37 @@ def test_results_are_those_of_diffusers_bit_for_bit(engine, home):
         guidance_scale=OWN["guidance"],
         generator=torch.Generator().manual_seed(4),
     ).frames[0]
-    assert np.array_equal(engine.make(frames, mask, Task("a watch", 4, reference)), np.rint(expected * 255))
+    assert np.array_equal(
+        engine.generate(frames, mask, GenerationRequest("a watch", 4, reference)), np.rint(expected * 255)
+    )
 
 
 def test_what_is_masked_never_reaches_the_model(engine):
     frames, mask, reference = window()
-    first = engine.make(frames, mask, Task("a watch", 1, reference))
+    first = engine.generate(frames, mask, GenerationRequest("a watch", 1, reference))
     frames[mask] = 255
-    assert np.array_equal(engine.make(frames, mask, Task("a watch", 1, reference)), first)
+    assert np.array_equal(engine.generate(frames, mask, GenerationRequest("a watch", 1, reference)), first)
     frames[~mask] = 0
-    assert not np.array_equal(engine.make(frames, mask, Task("a watch", 1, reference)), first)
+    assert not np.array_equal(engine.generate(frames, mask, GenerationRequest("a watch", 1, reference)), first)
 
 
 def test_seed_words_reference_and_guide_matter(engine):
     frames, mask, reference = window()
     guide = np.full((32, 48, 4), 255, np.uint8)
     results = [
-        engine.make(frames, mask, task)
-        for task in (
-            Task("a watch", 1, reference),
-            Task("a watch", 2, reference),
-            Task("a ring", 1, reference),
-            Task("a watch", 1, reference[::-1]),
-            Task("a watch", 1),
-            Task("a watch", 1, reference, guide),
+        engine.generate(frames, mask, request)
+        for request in (
+            GenerationRequest("a watch", 1, reference),
+            GenerationRequest("a watch", 2, reference),
+            GenerationRequest("a ring", 1, reference),
+            GenerationRequest("a watch", 1, reference[::-1]),
+            GenerationRequest("a watch", 1),
+            GenerationRequest("a watch", 1, reference, guide),
         )
     ]
     assert all(not np.array_equal(results[0], other) for other in results[1:])
-    assert np.array_equal(results[0], engine.make(frames, mask, Task("a watch", 1, reference)))
-    assert np.array_equal(results[5], engine.make(frames, mask, Task("a watch", 1, reference, guide)))
+    assert np.array_equal(results[0], engine.generate(frames, mask, GenerationRequest("a watch", 1, reference)))
+    assert np.array_equal(results[5], engine.generate(frames, mask, GenerationRequest("a watch", 1, reference, guide)))
 
 
 def test_the_background_is_encoded_once_and_the_result_is_the_same(engine, home, monkeypatch):
@@ -222,12 +224,12 @@ def test_the_background_is_encoded_once_and_the_result_is_the_same(engine, home,
     monkeypatch.setattr(
         type(engine.pipe.vae), "encode", lambda self, x, *a, **k: calls.append(x.shape[2]) or encode(self, x, *a, **k)
     )
-    engine.make(frames, mask, Task("a watch", 1, reference))
+    engine.generate(frames, mask, GenerationRequest("a watch", 1, reference))
     assert sorted(calls) == [1, 5, 5], "kept, filled and reference"
     calls.clear()
-    cached = engine.make(frames, mask, Task("a ring", 2, second))
+    cached = engine.generate(frames, mask, GenerationRequest("a ring", 2, second))
     assert calls == [1], "only the second pair's reference"
-    fresh = Engine(MODEL, OWN | {"cache_mb": 0}, "cpu").make(frames, mask, Task("a ring", 2, second))
+    fresh = Engine(MODEL, OWN | {"cache_mb": 0}, "cpu").generate(frames, mask, GenerationRequest("a ring", 2, second))
     assert sorted(calls) == [1, 1, 5, 5]
     assert np.array_equal(cached, fresh)
 
@@ -257,7 +259,7 @@ def test_both_transformers_of_wan22_are_used(tmp_path, monkeypatch):
     for part in ("transformer", "transformer_2"):
         getattr(engine.pipe, part).register_forward_hook(lambda *_, part=part: used.add(part))
     frames, mask, reference = window()
-    assert engine.make(frames, mask, Task("a cup", 1, reference)).shape == frames.shape
+    assert engine.generate(frames, mask, GenerationRequest("a cup", 1, reference)).shape == frames.shape
     assert used == {"transformer", "transformer_2"}
 
 
@@ -274,13 +276,15 @@ def test_compile_and_attention_are_asked_for(home, monkeypatch):
 
 def test_half_precision_as_on_a_gpu(home, monkeypatch):
     use(monkeypatch, home)
-    monkeypatch.setattr("pvtt.stages.wan.engine.number_type", lambda device: torch.bfloat16)
+    monkeypatch.setattr("pvtt.stages.wan.engine.compute_dtype", lambda device: torch.bfloat16)
     half = Engine(MODEL, OWN | {"store_prompts": False}, "cpu")
     assert half.pipe.transformer.dtype == torch.bfloat16 and half.pipe.vae.dtype == torch.float32
     assert half.embeddings("a watch")[0].dtype == torch.bfloat16
     frames, mask, reference = window()
-    made = half.make(frames, mask, Task("a watch", 1, reference))
-    assert made.std() > 1 and np.array_equal(made, half.make(frames, mask, Task("a watch", 1, reference)))
+    made = half.generate(frames, mask, GenerationRequest("a watch", 1, reference))
+    assert made.std() > 1 and np.array_equal(
+        made, half.generate(frames, mask, GenerationRequest("a watch", 1, reference))
+    )
 
 
 @pytest.mark.parametrize(
@@ -322,13 +326,13 @@ class Fake:
     def __init__(self):
         self.given = []
 
-    def make(self, frames, mask, task, number, reusable):
-        """As Engine.make."""
+    def generate(self, frames, mask, request, number, reusable):
+        """As Engine.generate."""
         self.given.append((number, len(frames), int(mask.sum()), reusable))
         return frames.copy()
 
 
-def test_a_long_clip_is_painted_with_one_window_in_memory():
+def test_a_long_clip_is_generated_with_one_window_in_memory():
     read, pulled = 0, []
 
     def frames():
@@ -339,7 +343,7 @@ def test_a_long_clip_is_painted_with_one_window_in_memory():
 
     engine, area = Fake(), np.ones((300, 32, 48), bool)
     for index, (frame, small) in enumerate(
-        generate_windows(engine, frames(), area, plan_spans(300, 81, 9), Task("", 0))
+        generate_windows(engine, frames(), area, plan_windows(300, 81, 9), GenerationRequest("", 0))
     ):
         pulled.append(read - index)
         assert frame[0, 0, 0] == index % 256 and small.shape == (32, 48, 3) and (small == index % 256).all()
@@ -351,14 +355,14 @@ def test_a_short_clip_is_padded_and_trimmed():
     engine = Fake()
     frames = [np.full((32, 48, 3), index, np.uint8) for index in range(6)]
     area = np.ones((6, 32, 48), bool)
-    made = list(generate_windows(engine, iter(frames), area, plan_spans(6, 81, 9), Task("", 0)))
+    made = list(generate_windows(engine, iter(frames), area, plan_windows(6, 81, 9), GenerationRequest("", 0)))
     assert engine.given == [(0, 9, 9 * 32 * 48, True)] and len(made) == 6
 
 
 def test_frames_that_end_early_are_an_error():
     area = np.ones((6, 32, 48), bool)
-    with pytest.raises(RuntimeError, match="frames ended before"):
-        list(generate_windows(Fake(), iter([]), area, plan_spans(6, 81, 9), Task("", 0)))
+    with pytest.raises(RuntimeError, match="fewer frames than masks"):
+        list(generate_windows(Fake(), iter([]), area, plan_windows(6, 81, 9), GenerationRequest("", 0)))
 
 
 # ---------------------------------------------------------------- LoRA

@@ -212,6 +212,22 @@ def test_a_new_limit_or_weight_schedules_judging_planning_dataset_and_report_onl
         assert dry_run(finished, "--config", f"verdicts={json.dumps(verdicts)}") == AGGREGATES | rules
 
 
+@pytest.mark.slow
+def test_a_moved_feed_re_runs_no_job_that_reads_its_files(finished):
+    """Only the catalogue's table names folders: it and the tables, the dataset and the report after it are new."""
+    workflow = Workflow(finished.folder)
+    workflow.snakemake("--touch", "--forceall", "--cores", "1", "--quiet", "all")
+    (finished.folder / "feed").rename(finished.folder / "moved")
+    config = ("--config", "catalogue=moved/products.csv")
+    assert dry_run(finished, *config) == AGGREGATES | dict.fromkeys(
+        ("build_catalogue", "list_clips", "judge_masks", "plan_pairs"), 1
+    )
+    # Behind the first checkpoint: the clips and their masks stay as well.
+    (finished.results / "catalogue.tsv").write_text("moved")
+    workflow.snakemake("--touch", "--cores", "1", "results/clips.tsv", *config)
+    assert dry_run(finished, *config) == AGGREGATES | {"plan_pairs": 1}
+
+
 def test_results_of_an_earlier_version_are_refused(finished):
     (finished.results / "format.json").unlink()
     done = Workflow(finished.folder).snakemake("-n", check=False)

@@ -140,6 +140,12 @@ def step_processes() -> list[int]:
     return [pid for pid, words in _environments() if _value(words, b"SLURM_STEP_ID")]
 
 
+def described(pids: list[int]) -> str:
+    """Process ids with parents, states and commands, a line each, for the message of a failing test."""
+    answer = _run("ps", "-o", "pid,ppid,stat,etimes,wchan:20,args", "-ww", "-p", ",".join(map(str, pids)))
+    return f"\n{answer}" if pids else "none"
+
+
 def node_of(pid: int) -> str:
     """Node on which a job's process runs; empty when it has ended or belongs to no job."""
     return next((_value(words, b"SLURMD_NODENAME") for found, words in _environments() if found == pid), "")
@@ -157,8 +163,8 @@ def set_node(node: str, state: str) -> None:
 
 
 def jobs() -> list[tuple[str, str, str]]:
-    """Every job that is not finished: its id, state and node."""
-    lines = _run("squeue", "--noheader", "--format=%i|%T|%N", timeout=10).splitlines()
+    """Every job that is not finished: its id, state and node. ClusterError when squeue fails, which is not "none"."""
+    lines = _run("squeue", "--noheader", "--format=%i|%T|%N", timeout=30, check=True).splitlines()
     return [(job, state, node) for job, state, node in (line.split("|") for line in lines)]
 
 
@@ -290,6 +296,8 @@ def _run(*command: str, timeout: float = 30, check: bool = False) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=_environment(), timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
+        if check:
+            raise ClusterError(f"{' '.join(command)}: no answer in {timeout:g} s") from None
         return ""
     if check and done.returncode != 0:
         raise ClusterError(f"{' '.join(command)}: {done.stderr.strip()}")

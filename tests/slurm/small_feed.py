@@ -60,8 +60,7 @@ class SmallFeed(Run):
             cutout[..., :3] = (stable_hash(product) % 256, 120, 200)
             video.write_png(self.folder / "cutout.png", cutout)
             self._replace(f"products/{product}/1.png", (self.folder / "cutout.png").read_bytes())
-            record = {"product_id": product, "image_index": 1, "status": "accepted", "reason": "", "main": True}
-            self._replace(f"products/{product}/1.json", json.dumps(record).encode())
+            self._replace(f"products/{product}/1.json", json.dumps(_cutout(product)).encode())
         (self.folder / "cutout.png").unlink()
 
     def _replace(self, name: str, content: bytes) -> None:
@@ -69,6 +68,16 @@ class SmallFeed(Run):
         then = path.stat().st_mtime
         path.write_bytes(content)
         os.utime(path, (then, then))
+
+
+def _cutout(product: str) -> dict:
+    made = {"pvtt": "0", "backend": "small", "version": "1", "models": [], "licence": None, "settings": {}}
+    size = {"width": 24, "height": 24, "box": [0, 0, 24, 24]}
+    return {
+        **{"product_id": product, "image_index": 1, "status": "accepted", "reason": "", "image": "1.jpg"},
+        **size,
+        **{"main": True, "measures": {}, "provenance": {**made, "seed": None, "inputs": {}, "seconds": 0.0}},
+    }
 
 
 def _track(clip: str) -> dict:

@@ -73,7 +73,9 @@ class Submission:
             "PVTT_SLOW_WORK_S": str(self.work_s),
         }
         command += [*ON_CLUSTER, *arguments, *(("--config", *config) if config else ())]
-        with open(self.folder / "snakemake.out", "w", encoding="utf-8") as out:
+        # A process that a script started in the background ignores SIGINT, and its children do.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with open(self.folder / "snakemake.out", "a", encoding="utf-8") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
         try:
             yield process
@@ -130,11 +132,13 @@ def wait(process: subprocess.Popen, limit_s: float) -> int:
         raise AssertionError(f"Snakemake did not end within {limit_s:.0f} s") from None
 
 
-def until(true: Callable[[], object], what: str, limit_s: float = 60) -> None:
-    """Wait until something is so; AssertionError naming it when it does not come."""
+def until(
+    true: Callable[[], object], what: str, limit_s: float = 60, explain: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait until something is so; AssertionError naming it, with what `explain` finds, when it does not come."""
     end = time.monotonic() + limit_s
     while not true():
-        assert time.monotonic() < end, f"not seen within {limit_s:.0f} s: {what}"
+        assert time.monotonic() < end, f"not seen within {limit_s:.0f} s: {what} {explain()}"
         time.sleep(0.1)
 
 

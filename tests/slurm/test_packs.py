@@ -103,7 +103,8 @@ def disturbed(slurm, tmp_path_factory):
         happen("Ctrl-C", lambda: os.killpg(process.pid, signal.SIGINT))
         until(lambda: process.poll() is not None, "the end of Snakemake after Ctrl-C", 90)
     until(lambda: not slurm.jobs(), "an empty queue after Ctrl-C", 120)
-    until(lambda: not slurm.job_processes(), "the end of all processes after Ctrl-C", 120)
+    left = slurm.job_processes
+    until(lambda: not left(), "the end of all processes after Ctrl-C", 120, lambda: slurm.described(left()))
     before = len(run.of("end"))
     with run.started(*packs_of(feed)) as process:
         until(lambda: len(run.of("end")) >= before + 6, "six more pairs", 180)

@@ -20,6 +20,7 @@ from pvtt.config.settings import load_schema, stage_defaults
 from pvtt.io import video as media
 from pvtt.io.files import read_json
 from pvtt.records.dataset import PublishedPairs
+from pvtt.records.ids import stable_hash
 from pvtt.stages.dataset import publish
 from pvtt.stages.dataset.annotations import assign_split, collect_licences
 from pvtt.stages.pairs.taxonomy import Taxonomy
@@ -231,6 +232,13 @@ def test_the_split_is_by_product_and_keeps_its_sides() -> None:
     test = next(p for p in products if sides[p["product_id"]] == "test")
     assert assign_split((train, {**test, "duplicate_of": train["product_id"]}), 0.25) == "train"
     assert {assign_split((p, p), 0.0) for p in products} == {"train"}
+
+
+def test_the_share_of_the_test_split_ends_below_its_bucket() -> None:
+    # A product in bucket 5000 of 10,000 is in the upper half; a larger share takes it in.
+    product = next({"product_id": f"P{n}"} for n in range(100_000) if stable_hash("split", f"P{n}") % 10_000 == 5000)
+    assert assign_split((product, product), 0.5) == "train"
+    assert assign_split((product, product), 0.5001) == "test"
 
 
 def test_a_record_that_does_not_fit_is_refused_with_its_place(dataset: Path) -> None:

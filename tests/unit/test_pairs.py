@@ -138,6 +138,11 @@ def test_clip_features_are_exact():
         ({"visible_share": 0.1}, "seen in 10%"),
         ({"n_frames": 200}, "200 frames"),
         ({}, ""),
+        # A value at its limit is within it.
+        ({"box_coverage": 0.5}, ""),
+        ({"box_y_std_px": 30.0}, ""),
+        ({"visible_share": 0.3}, ""),
+        ({"n_frames": 100}, ""),
     ],
 )
 def test_infeasible_says_why(changes, words):

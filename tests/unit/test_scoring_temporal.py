@@ -11,6 +11,7 @@ import pytest
 from pvtt.io.video import read_frames, write_video
 from pvtt.stages.scoring.source_flow import measure_flow, read_flow
 from pvtt.stages.scoring.temporal import (
+    Motion,
     Step,
     box_drift,
     jitter,
@@ -119,6 +120,16 @@ def test_still_source_lets_a_still_result_pass():
     ]
     found = temporal_measures(steps)
     assert found["motion_ratio"] == 1 and temporal_score(found) == 1
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.0, 4.0])
+def test_a_frozen_product_s_motion_ratio_falls_with_the_speed_of_its_source(speed):
+    """A still result has the ratio 0.15 px / (0.15 px + speed): motion below that is noise of the optical flow."""
+    still, mask = video(2, np.zeros((2, 2)), pan=0)
+    forward = np.broadcast_to(np.array([speed * 64, 0], np.int16), (HEIGHT, WIDTH, 2)).copy()
+    moved = Motion(forward, np.ones((HEIGHT, WIDTH), bool))
+    step = Step((still[0], still[1]), (still[0], still[1]), mask[0], (mask[0], mask[1]), moved)
+    assert temporal_measures([step])["motion_ratio"] == pytest.approx(0.15 / (0.15 + speed), rel=0.02)
 
 
 @pytest.mark.parametrize(

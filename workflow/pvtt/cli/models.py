@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tabulate import tabulate
+
 from pvtt.backends import registry as backends
 from pvtt.config import settings
 from pvtt.models import download
@@ -36,9 +38,7 @@ def _list(options: argparse.Namespace) -> int:
     known = models.registry()
     rows = [_row(models.model(name)) for name in options.ids or known]
     head = ("id", "licence", "commercial", "GPU GB", "on disk", "state")
-    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
-    for row in [head, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(tabulate(rows, head, "plain", disable_numparse=True))
     print(f"\nfolder: {models.root()}")
     return 0
 

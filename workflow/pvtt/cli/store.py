@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tabulate import tabulate
+
 from pvtt.execution.cache_admin import Entry, entries, folder_at, format_size, leftovers, path_of, prune
 
 
@@ -65,7 +67,8 @@ def _sums(found: list[Entry]) -> dict[str, int]:
 
 def _print_table(folder: Path, found: list[Entry]) -> None:
     sums = {rule: _sums([entry for entry in found if entry.rule == rule]) for rule in _rules(found)}
-    rows: list[tuple[str, ...]] = [("rule", "entries", "size", "exclusive", "unreferenced", "damaged")]
+    head = ("rule", "entries", "size", "exclusive", "unreferenced", "damaged")
+    rows = []
     for rule, of in (sums | {"all": _sums(found)}).items():
         cells = (
             of["entries"],
@@ -74,10 +77,9 @@ def _print_table(folder: Path, found: list[Entry]) -> None:
             of["unreferenced"],
             of["damaged"],
         )
-        rows.append((rule, *map(str, cells)))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        rows.append((rule, *cells))
+    align = ["left", *["right"] * (len(head) - 1)]
+    print(tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersglobalalign="same"))
     print(f"\nfolder: {folder}")
 
 

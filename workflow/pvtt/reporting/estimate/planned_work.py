@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 from pvtt.backends import registry
-from pvtt.io.project_files import project_or_own_file
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
@@ -28,7 +27,7 @@ from pvtt.reporting.estimate.unit_costs import Figure, assumption
 from pvtt.stages.catalogue import Row, read_catalogue, read_table
 from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
-from pvtt.stages.pairs.taxonomy import Taxonomy
+from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
 from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
@@ -112,7 +111,7 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     masked = [_masked(files.clip(clip["clip_id"]), clip, config["verdicts"]["masks"]) for clip in clips]
     plan = plan_from_records(
         catalogue,
-        Taxonomy.read(project_or_own_file(config["pairs"]["taxonomy"])),
+        Taxonomy(read_taxonomy(config["pairs"]["taxonomy"])),
         [clip for clip in masked if clip],
         _photos(files, photos),
         config["pairs"],

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tabulate import tabulate
+
 _BAR = 12
 _WIDTH = 130
 
@@ -178,8 +180,7 @@ def _totals(record: Mapping[str, Any]) -> str:
     rows.append(("a kept pair", _accepted(record)))
     if (paid := record["money"])["total"] is not None:
         rows.append(("money", f"{_money(paid['to_pay'])} to pay, {_money(paid['total'])} in all"))
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name.ljust(width)}  {text}" for name, text in rows)
+    return tabulate(rows, tablefmt="plain", disable_numparse=True)
 
 
 def _accepted(record: Mapping[str, Any]) -> str:
@@ -218,12 +219,5 @@ def _wall_text(hours: float) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int, flush_left: Sequence[int] = ()) -> str:
     """Columns to their width; the first `left` and those of `flush_left` flush left, numbers flush right."""
-    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
-    lines = []
-    for row in [head, *rows]:
-        cells = [
-            cell.ljust(width) if k < left or k in flush_left else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    align = ["left" if k < left or k in flush_left else "right" for k in range(len(head))]
+    return tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersglobalalign="same")

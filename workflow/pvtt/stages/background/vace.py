@@ -20,9 +20,9 @@ from pvtt.stages.background.inpainting_metrics import InpaintingMetrics
 from pvtt.stages.background.region import measure_region
 from pvtt.stages.wan import regions as grid
 from pvtt.stages.wan.backend import WanBackend
-from pvtt.stages.wan.engine import Task
-from pvtt.stages.wan.windowed import generate_windows, resized
-from pvtt.stages.wan.windows import model_size, plan_spans
+from pvtt.stages.wan.engine import GenerationRequest
+from pvtt.stages.wan.windowed import generate_windows, resize_frame
+from pvtt.stages.wan.windows import model_size, plan_windows
 
 Array = np.ndarray
 
@@ -41,11 +41,11 @@ class Backend(WanBackend):
         if not masks.any():
             return Removal(frames(), np.zeros_like(masks), measures | {"windows": 0})
         _, holes, _ = measure_region(frames, masks, self.settings)
-        spans = plan_spans(n, self.own["window_frames"], self.own["overlap_frames"])
-        measures |= {"windows": len(spans), "coverage": round(float(holes.mean()), 4)}
-        regions = np.stack([grid.on_grid(hole, size, self.own["block_px"]) for hole in holes])
-        task = Task(self.own["prompt"], self.own["seed"])
-        generated = generate_windows(self.running, frames(), grid.spread_in_time(regions), spans, task)
+        windows = plan_windows(n, self.own["window_frames"], self.own["overlap_frames"])
+        measures |= {"windows": len(windows), "coverage": round(float(holes.mean()), 4)}
+        regions = np.stack([grid.align_to_blocks(hole, size, self.own["block_px"]) for hole in holes])
+        request = GenerationRequest(self.own["prompt"], self.own["seed"])
+        generated = generate_windows(self.running, frames(), grid.dilate_in_time(regions), windows, request)
         return Removal(self._put_back(generated, holes, measures), holes, measures)
 
     def _put_back(
@@ -57,7 +57,7 @@ class Backend(WanBackend):
             if not hole.any():
                 yield frame
                 continue
-            result = blend_into_hole(frame, resized(small, (frame.shape[1], frame.shape[0])), hole, feather)
+            result = blend_into_hole(frame, resize_frame(small, (frame.shape[1], frame.shape[0])), hole, feather)
             meter.add(frame, result, hole)
             yield result
         measures.update(meter.measures())

@@ -72,7 +72,7 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
         found = info.record() | {"content_rect": list(rect), "digest": file_digest(path), "fingerprint": prints}
     except media.MediaError as error:
         reason, found = str(error), {"digest": file_digest(path) if path.is_file() else None, "fingerprint": []}
-    return {"path": str(path), "status": "rejected" if reason else "accepted", "reason": reason} | found
+    return {"path": path.name, "status": "rejected" if reason else "accepted", "reason": reason} | found
 
 
 def _probe_image(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,4 +86,4 @@ def _probe_image(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
     except media.MediaError as error:
         reason = str(error)
         found = {"width": 0, "height": 0, "digest": file_digest(path) if path.is_file() else None, "fingerprint": []}
-    return {"path": str(path), "status": "rejected" if reason else "accepted", "reason": reason} | found
+    return {"path": path.name, "status": "rejected" if reason else "accepted", "reason": reason} | found

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pvtt.imaging.geometry import box_mask, box_of, dilated
+from pvtt.imaging.resize import resize_nearest
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
 from pvtt.stages.insertion.compositing import edges_in, put_back, reference_on_white, restore_background
@@ -21,9 +22,9 @@ from pvtt.stages.insertion.placement import adapted_size, align_to_ground, targe
 from pvtt.stages.insertion.trajectory import Trajectory, estimate_trajectory
 from pvtt.stages.wan import regions as grid
 from pvtt.stages.wan.backend import WanBackend
-from pvtt.stages.wan.engine import Task
-from pvtt.stages.wan.windowed import generate_windows, resized
-from pvtt.stages.wan.windows import model_size, plan_spans
+from pvtt.stages.wan.engine import GenerationRequest
+from pvtt.stages.wan.windowed import generate_windows, resize_frame
+from pvtt.stages.wan.windows import model_size, plan_windows
 
 Array = np.ndarray
 
@@ -41,17 +42,17 @@ class VaceInsertion(WanBackend):
         size = model_size(width, height, self.own["max_area"])
         measures: dict[str, Any] = {"model_width": size[0], "model_height": size[1]}
         regions = self._regions(request, size, measures)
-        spans = plan_spans(n, self.own["window_frames"], self.own["overlap_frames"])
-        task = Task(
+        windows = plan_windows(n, self.own["window_frames"], self.own["overlap_frames"])
+        generation = GenerationRequest(
             self._prompt(request), request.seed, reference_on_white(request.cutout, size), self._guide(request, size)
         )
         canvas = (
             restore_background(source, plain, region)
             for source, plain, region in zip(request.source(), request.background(), request.region, strict=True)
         )
-        measures |= {"windows": len(spans), "window_frames": spans[0].length, "region_share": _share(regions)}
+        measures |= {"windows": len(windows), "window_frames": windows[0].length, "region_share": _share(regions)}
         boxes: list[Box | None] = [None] * n
-        generated = generate_windows(self.running, canvas, regions, spans, task)
+        generated = generate_windows(self.running, canvas, regions, windows, generation)
         return Insertion(self._put_back(generated, request, regions, (boxes, measures)), boxes, measures)
 
     def _put_back(
@@ -68,8 +69,8 @@ class VaceInsertion(WanBackend):
             if request.boxes[index] is None:
                 yield canvas, np.zeros(canvas.shape[:2], bool)
                 continue
-            region = grid.in_frame(regions[index], canvas.shape)
-            made = resized(small, (canvas.shape[1], canvas.shape[0]))
+            region = resize_nearest(regions[index], canvas.shape)
+            made = resize_frame(small, (canvas.shape[1], canvas.shape[0]))
             frame = put_back(canvas, made, region, feather)
             seen, clear = detect_inserted_mask_otsu(canvas, frame, region)
             found = box_of(seen)
@@ -85,7 +86,7 @@ class VaceInsertion(WanBackend):
         """Region to generate, bool (n, H, W), at the model's size."""
         grow = growth_px(self.own["grow_px"], request.masks.shape[1:])
         masks = (dilated(mask, grow) for mask in self.placement_masks(request, measures))
-        return grid.spread_in_time(np.stack([grid.on_grid(mask, size, self.own["block_px"]) for mask in masks]))
+        return grid.dilate_in_time(np.stack([grid.align_to_blocks(mask, size, self.own["block_px"]) for mask in masks]))
 
     def placement_masks(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
         """Yield the region of each frame, bool (h, w), before growth; empty where the product is not visible."""

@@ -121,7 +121,7 @@ def cut_clip(
     clip = Clip(
         clip_id=shot.clip_id,
         product_id=product_id,
-        source=ClipSource(video=str(video), start_frame=start, end_frame=end, width=size[0], height=size[1]),
+        source=ClipSource(video=video.name, start_frame=start, end_frame=end, width=size[0], height=size[1]),
         content_rect=shot.content_rect,
         width=shot.width,
         height=shot.height,

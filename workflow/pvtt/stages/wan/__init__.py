@@ -1,6 +1,7 @@
-"""Wan VACE (Jiang et al., VACE: All-in-one video creation and editing, ICCV 2025), as several stages use it.
+"""Wan VACE (Jiang et al., "VACE: All-in-one video creation and editing", ICCV 2025) for background and insertion.
 
-`spans` cuts clips into windows and finds the model's frame size, `regions` brings masks on the model's grid, `prompts`
-and `memo` keep what was computed, `pipeline` is Diffusers' pipeline with exact shapes and these caches, `lora` merges a
-LoRA, `engine` loads and runs all this, and `clip` takes a whole clip through it. Importing them needs no torch.
+`windows` plans windows and frame sizes; `regions` aligns masks with the token grid; `prompts` and `tensor_cache` keep
+embeddings and latents; `pipeline` extends the pipeline of Diffusers with exact shapes and these caches; `lora` merges a
+LoRA; `engine` loads the model and generates one window; `windowed` generates a whole clip; `backend` is the base class
+of the backends. Importing them does not import torch.
 """

@@ -1,4 +1,4 @@
-"""What the backends that run Wan VACE have in common: their settings, the model they need, loading it once."""
+"""Base class of the backends that run Wan VACE: settings, required model, loading."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ class WanBackend(ModelBackend):
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The chosen model."""
+        """Id of the model that the settings choose."""
         return (self.own["model"],)
 
     @property
     def running(self) -> Engine:
-        """The loaded model; RuntimeError before `load`."""
+        """The loaded model; RuntimeError if `load` was not called."""
         if self.engine is None:
             raise RuntimeError(f"{self.name}: the model is not loaded; call load() first")
         return self.engine
 
     def lora(self) -> Path | None:
-        """File of a LoRA that is merged into the model."""
+        """File of a LoRA to merge into the model, or None."""
         return None
 
     def load(self, device: str = "cpu") -> None:
-        """Load the model, and only once however often it is called; ModelError says why it cannot be used."""
+        """Load the model if it is not loaded; ModelError if it cannot be used."""
         if self.engine is None:
             self.engine = Engine(self.own["model"], self.own, device, self.lora())
 

@@ -1,4 +1,4 @@
-"""A VACE model on its device: loads once, makes many windows, computes what it can only once."""
+"""A VACE model on its device: loads it once and generates windows; reuses embeddings and latents."""
 
 from __future__ import annotations
 
@@ -9,59 +9,81 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.wan.lora import merge_lora
-from pvtt.stages.wan.pipeline import Keys, pipeline_class
-from pvtt.stages.wan.prompts import MAX_TOKENS, Prompts, identity_of
-from pvtt.stages.wan.tensor_cache import Memo, digest
-from pvtt.stages.wan.windows import SIDE, STEP
+from pvtt.stages.wan.pipeline import LatentKeys, pipeline_class
+from pvtt.stages.wan.prompts import MAX_TOKENS, PromptCache, encoder_identity
+from pvtt.stages.wan.tensor_cache import TensorCache, digest
+from pvtt.stages.wan.windows import LATENT_FRAMES, TOKEN_PX
 
-Array = np.ndarray
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
+_SEED_STEP = 1_000_003  # distance between the seeds of successive windows
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is to be made in a clip, whatever the window.
+class GenerationRequest:
+    """What to generate in a clip; the same for all of its windows.
 
-    `reference` is uint8 (H, W, 3) of the window's size, or None; `guide` uint8 (H, W, 4), shown where it is opaque and
-    the first window's first frame is masked.
+    prompt: text. seed: of the noise; each window gets its own from it. reference: uint8 (H, W, 3), RGB, of the window's
+    size, or None. guide: uint8 (H, W, 4), RGBA, or None; the model sees it in the first frame of the clip, where it is
+    opaque and the frame is masked.
     """
 
     prompt: str
     seed: int
-    reference: Array | None = None
-    guide: Array | None = None
+    reference: Image | None = None
+    guide: Image | None = None
 
 
 class Engine:
-    """A loaded VACE model. `settings` are a backend's own: see `insertion.vace` in the configuration."""
+    """A loaded VACE model.
+
+    Parameters
+    ----------
+    model : str
+        Id in models.yaml.
+    settings : mapping
+        Settings of the backend, such as `insertion.vace` of the configuration.
+    device : str
+        Device of torch, such as "cuda:0".
+    lora : Path or None
+        LoRA that is merged into the model.
+
+    Raises
+    ------
+    ModelError
+        If the files of the model or the LoRA cannot be used.
+    """
 
     def __init__(self, model: str, settings: Mapping[str, Any], device: str, lora: Path | None = None) -> None:
-        """Load `model`, an id of models.yaml, and merge a LoRA; ModelError when its files cannot be used."""
         import torch
 
         self.settings, self.device = settings, device
         self._folder = registry.require(model)
         on_gpu = device.startswith("cuda")
-        self._dtype = number_type(device)
+        self._dtype = compute_dtype(device)
         try:
             self.pipe = self._load(self._folder)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{model}: {self._folder} cannot be loaded: {error}") from error
-        self.memo = Memo(settings["cache_mb"])
-        self.pipe.prepare(self.memo)
+        self.latents = TensorCache(settings["cache_mb"])
+        self.pipe.set_cache(self.latents)
         self._set_up(on_gpu and settings["offload"] == "model")
         self.merged = merge_lora(self._transformers()[0], lora) if lora else 0
         if settings["compile"]:
             for transformer in self._transformers():
                 transformer.compile_repeated_blocks(fullgraph=True)
-        identity = identity_of(self._folder, registry.model(model).commit, f"{self._dtype} {torch.device(device).type}")
+        identity = encoder_identity(
+            self._folder, registry.model(model).commit, f"{self._dtype} {torch.device(device).type}"
+        )
         store = registry.root() / "prompts" / model if settings["store_prompts"] else None
-        self.prompts = Prompts(self._encode, store, identity)
+        self.prompts = PromptCache(self._encode, store, identity)
 
     def _load(self, folder: Path) -> Any:
         import torch
@@ -83,9 +105,9 @@ class Engine:
             pipe.vae_scale_factor_temporal,
             pipe.vae_scale_factor_spatial * self._transformers()[0].config.patch_size[1],
         )
-        if grid != (STEP, SIDE):
+        if grid != (LATENT_FRAMES, TOKEN_PX):
             raise ModelError(
-                f"{self._folder}: a token covers {grid} frames and pixels, not {(STEP, SIDE)}: no Wan 2.1 VAE"
+                f"{self._folder}: a token covers {grid} frames and px, not {(LATENT_FRAMES, TOKEN_PX)}; no Wan 2.1 VAE"
             )
         for part in (pipe.vae, *self._transformers()):
             part.eval()
@@ -124,7 +146,10 @@ class Engine:
         self.pipe.register_modules(text_encoder=encoder, tokenizer=tokenizer)
 
     def embeddings(self, prompt: str) -> tuple[Any, Any]:
-        """Embeddings of a prompt and of the negative prompt (None without guidance); the encoder does not stay."""
+        """Embeddings of a prompt and of the negative prompt (None without guidance).
+
+        The text encoder is released afterwards unless `keep_text_encoder` is set.
+        """
         guided = self.settings["guidance"] > 1
         found = self.prompts(prompt), self.prompts(self.settings["negative_prompt"]) if guided else None
         if self.pipe.text_encoder is not None and not self.settings["keep_text_encoder"]:
@@ -134,25 +159,44 @@ class Engine:
 
     # ------------------------------------------------------------ windows
 
-    def make(self, frames: Array, mask: Array, task: Task, number: int = 0, reusable: bool = True) -> Array:
-        """Make the masked part of window `number` anew: uint8 (F, H, W, 3) RGB.
+    def generate(
+        self, frames: Image, mask: Mask, request: GenerationRequest, number: int = 0, reusable: bool = True
+    ) -> Image:
+        """Generate the masked part of a window.
 
-        `frames` is uint8 (F, H, W, 3) RGB with F = 4k + 1 and sides of multiples of 16, `mask` bool (F, H, W), True
-        where the model paints; it sees neutral grey there, never the frames. `reusable` says that frames and mask can
-        come again, so what is computed from them alone is kept. ValueError for any other shape.
+        Parameters
+        ----------
+        frames : uint8 (F, H, W, 3), RGB
+            F = 4k + 1, sides multiples of 16 px.
+        mask : bool (F, H, W)
+            Where the model generates. It sees neutral grey there, never the frames.
+        request : GenerationRequest
+        number : int
+            Index of the window in the clip.
+        reusable : bool
+            Whether the same frames and mask may come again; their latents are then cached.
+
+        Returns
+        -------
+        uint8 (F, H, W, 3), RGB
+
+        Raises
+        ------
+        ValueError
+            If the shapes or dtypes are different.
         """
         import torch
 
-        check_window(frames, mask, task.reference)
-        video, guide = _video(frames, mask, task.guide if number == 0 else None)
+        check_window(frames, mask, request.reference)
+        video, guide = _model_video(frames, mask, request.guide if number == 0 else None)
         masked = torch.from_numpy(np.repeat(mask[None, None], 3, 1)).to(torch.float32)
-        self.pipe.latent_keys = _keys(frames, mask, guide, reusable)
-        positive, negative = self.embeddings(task.prompt)
+        self.pipe.latent_keys = _latent_keys(frames, mask, guide, reusable)
+        positive, negative = self.embeddings(request.prompt)
         with torch.no_grad():
-            made: Array = self.pipe(
+            generated: NDArray[np.float32] = self.pipe(
                 video=video,
                 mask=masked,
-                reference_images=None if task.reference is None else _signed(task.reference[None])[0, :, 0],
+                reference_images=None if request.reference is None else _to_signed(request.reference[None])[0, :, 0],
                 prompt_embeds=positive.to(self.device),
                 negative_prompt_embeds=None if negative is None else negative.to(self.device),
                 height=frames.shape[1],
@@ -161,13 +205,12 @@ class Engine:
                 num_inference_steps=self.settings["steps"],
                 guidance_scale=self.settings["guidance"],
                 conditioning_scale=float(self.settings["conditioning_scale"]),
-                generator=torch.Generator().manual_seed((task.seed + 1_000_003 * number) % 2**63),
+                generator=torch.Generator().manual_seed((request.seed + _SEED_STEP * number) % 2**63),
                 output_type="np",
             ).frames[0]
-        if made.shape != frames.shape:
-            raise RuntimeError(f"the model made frames of shape {made.shape}, not {frames.shape}")
-        levels: Array = np.rint(made * 255).astype(np.uint8)
-        return levels
+        if generated.shape != frames.shape:
+            raise RuntimeError(f"the model generated frames of shape {generated.shape}, not {frames.shape}")
+        return np.rint(generated * 255).astype(np.uint8)
 
     def close(self) -> None:
         """Release the model."""
@@ -175,57 +218,59 @@ class Engine:
         _free()
 
 
-def number_type(device: str) -> Any:
-    """What transformer and text encoder compute in: bfloat16 on a GPU, float32 on a CPU; the VAE is always float32."""
+def compute_dtype(device: str) -> Any:
+    """Dtype of transformer and text encoder: bfloat16 on a GPU, float32 on a CPU; the VAE is always float32."""
     import torch
 
     return torch.bfloat16 if device.startswith("cuda") else torch.float32
 
 
-def check_window(frames: Array, mask: Array, reference: Array | None) -> None:
-    """ValueError unless the shapes are exactly such as the model can hold."""
+def check_window(frames: Image, mask: Mask, reference: Image | None) -> None:
+    """Raise ValueError unless the model can represent these shapes exactly (see `Engine.generate`)."""
     n, height, width = frames.shape[:3]
     if frames.dtype != np.uint8 or frames.shape[3:] != (3,):
         raise ValueError(f"frames are {frames.dtype} {frames.shape}, not uint8 (F, H, W, 3)")
-    if n % STEP != 1 or height % SIDE or width % SIDE:
-        raise ValueError(f"a window of {n} frames of {width}x{height}; it needs 4k + 1 frames and multiples of {SIDE}")
+    if n % LATENT_FRAMES != 1 or height % TOKEN_PX or width % TOKEN_PX:
+        raise ValueError(
+            f"a window of {n} frames of {width}x{height}; it needs 4k + 1 frames and multiples of {TOKEN_PX} px"
+        )
     if mask.dtype != bool or mask.shape != (n, height, width):
         raise ValueError(f"the mask is {mask.dtype} {mask.shape}, not bool {(n, height, width)}")
     if reference is not None and reference.shape != (height, width, 3):
         raise ValueError(f"the reference has the shape {reference.shape}, not {(height, width, 3)}")
 
 
-def _keys(frames: Array, mask: Array, guide: Array | None, reusable: bool) -> Keys:
-    area = digest(np.packbits(mask), np.array(mask.shape))
+def _latent_keys(frames: Image, mask: Mask, guide: Image | None, reusable: bool) -> LatentKeys:
+    region = digest(np.packbits(mask), np.array(mask.shape))
     filled = f"neutral {mask.shape}" if guide is None else None
     if not reusable:
-        return Keys(None, filled, area)
-    seen = frames.copy()
-    seen[mask] = 0
-    return Keys(f"kept {digest(seen)} {area}", filled, f"mask {area}")
+        return LatentKeys(None, filled, region)
+    visible = frames.copy()
+    visible[mask] = 0
+    return LatentKeys(f"kept {digest(visible)} {region}", filled, f"mask {region}")
 
 
-def _signed(frames: Array) -> Any:
-    """Frames uint8 (F, H, W, 3) as float32 (1, 3, F, H, W) from -1 to 1."""
+def _to_signed(frames: Image) -> Any:
+    """Frames, uint8 (F, H, W, 3), as a float32 tensor (1, 3, F, H, W) in [-1, 1]."""
     import torch
 
     video = torch.from_numpy(np.ascontiguousarray(frames.transpose(3, 0, 1, 2))[None])
     return 2.0 * (video.to(torch.float32) / 255.0) - 1.0
 
 
-def _video(frames: Array, mask: Array, guide: Array | None) -> tuple[Any, Array | None]:
-    """The video as the model sees it: 0, which is 127.5 of 255, wherever the mask is, but for the guide."""
+def _model_video(frames: Image, mask: Mask, guide: Image | None) -> tuple[Any, Image | None]:
+    """The video that the model sees: 0 (127.5 of 255) in the mask except for the guide; and the guide if visible."""
     import torch
 
-    video = _signed(frames)
+    video = _to_signed(frames)
     video.masked_fill_(torch.from_numpy(mask)[None, None], 0.0)
     if guide is None:
         return video, None
-    shown = (guide[..., 3] > 127) & mask[0]
-    if not shown.any():
+    visible = (guide[..., 3] > 127) & mask[0]
+    if not visible.any():
         return video, None
-    drawn = _signed(guide[None, ..., :3])
-    video[:, :, :1] = torch.where(torch.from_numpy(shown)[None, None, None], drawn, video[:, :, :1])
+    drawn = _to_signed(guide[None, ..., :3])
+    video[:, :, :1] = torch.where(torch.from_numpy(visible)[None, None, None], drawn, video[:, :, :1])
     return video, guide
 
 

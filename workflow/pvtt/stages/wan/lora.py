@@ -1,8 +1,8 @@
-"""Merging a LoRA (Hu et al., ICLR 2022) into a Wan transformer, with every one of its layers accounted for.
+"""Merge a LoRA (Hu et al., ICLR 2022) into a Wan transformer, completely or not at all.
 
-Loaders match layers by name and pass over what does not fit, so a LoRA for another model size can merge nothing
-without a word. Here a file merges whole or not at all. Names may be those of Diffusers or of Wan's own code, with any
-prefix, with dots or with underscores.
+Common loaders match layers by name and skip those that do not fit: a LoRA for another model size then has no effect,
+without any error. Here a layer that does not fit is an error. Layers may have the names of Diffusers or of Wan's own
+code, with any prefix, with dots or underscores.
 """
 
 from __future__ import annotations
@@ -39,10 +39,25 @@ _OWN_NAMES = [
 
 
 def merge_lora(transformer: Any, path: Path, strength: float = 1.0) -> int:
-    """Add a LoRA file's changes to the weights of a transformer; return the number of layers it changed.
+    """Add the weight changes of a LoRA file to a transformer, in place.
 
-    ModelError when the file is no LoRA, when none of its layers fits the transformer, or when some do not; it gives
-    both numbers, and then no weight has been changed.
+    Parameters
+    ----------
+    transformer : torch.nn.Module
+    path : Path
+        A safetensors file.
+    strength : float
+        Factor on the changes.
+
+    Returns
+    -------
+    int
+        Number of changed layers.
+
+    Raises
+    ------
+    ModelError
+        If the file is not a LoRA or any of its layers does not fit the transformer. No weight is changed then.
     """
     layers, alphas, default_alpha = _read(path)
     linear = _linear_layers(transformer)

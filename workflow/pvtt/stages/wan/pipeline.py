@@ -1,9 +1,9 @@
-"""Diffusers' WanVACEPipeline with exact shapes, an exact neutral fill, and latents that are computed once.
+"""WanVACEPipeline of Diffusers with exact shapes, an exact neutral fill, and cached latents.
 
-Upstream resizes a video of another size than asked for and pads a shorter one without a word, and takes 8-bit images,
-which have no 127.5. Here tensors go in, and any other shape is an error. What the masks leave of the video ("kept"),
-what they cover ("filled") and the masks themselves are encoded apart and memoised by the keys that the caller gives;
-the results are those of upstream bit for bit (a test compares them).
+Upstream silently resizes a video of another size and pads a shorter one. It takes 8-bit images, which cannot represent
+127.5. Here the inputs are tensors, and any other shape is an error. The video outside the masks ("kept"), the video
+inside them ("filled") and the masks are encoded separately and cached by the caller's keys. The results equal those of
+upstream bit for bit (a test compares them).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pvtt.stages.wan.tensor_cache import Memo
+from pvtt.stages.wan.tensor_cache import TensorCache
 
 
 @dataclass(frozen=True)
-class Keys:
-    """Keys of what may be used again; None is computed anew."""
+class LatentKeys:
+    """Cache keys of the latents; None: not cached."""
 
     kept: str | None = None
     filled: str | None = None
@@ -26,20 +26,20 @@ class Keys:
 
 @cache
 def pipeline_class() -> Any:
-    """The class; made here because importing Diffusers takes seconds and is not possible everywhere."""
+    """Define and return the pipeline class; importing Diffusers takes seconds and is not possible everywhere."""
     import torch
     from diffusers import WanVACEPipeline
     from diffusers.pipelines.wan.pipeline_wan_vace import retrieve_latents
 
     class ExactVACEPipeline(WanVACEPipeline):
-        """Takes `video` and `mask` as tensors (1, 3, F, H, W), -1 to 1 and 0 or 1, and one reference or none."""
+        """`video` and `mask` are tensors (1, 3, F, H, W), in [-1, 1] and {0, 1}; at most one reference image."""
 
-        def prepare(self, memo: Memo) -> None:
-            """Give it the memory for latents."""
-            self._memo, self.latent_keys = memo, Keys()
+        def set_cache(self, cache: TensorCache) -> None:
+            """Set the cache for latents."""
+            self._cache, self.latent_keys = cache, LatentKeys()
 
         def check_inputs(self, *arguments: Any, **named: Any) -> None:
-            """Upstream checks kinds of images; `preprocess_conditions` checks the tensors."""
+            """Skip the check of image types; `preprocess_conditions` checks the tensors."""
 
         def preprocess_conditions(
             self,
@@ -48,7 +48,7 @@ def pipeline_class() -> Any:
             reference_images: Any,
             *sizes: Any,
         ) -> tuple[Any, Any, list[list[Any]]]:
-            """As upstream's, without any change of size; ValueError for any other shape than was asked for."""
+            """As upstream, but never resizes: any shape other than the requested one is a ValueError."""
             _, height, width, num_frames, dtype, device = sizes
             wanted = (1, 3, num_frames, height, width)
             for name, tensor in (("video", video), ("mask", mask)):
@@ -64,10 +64,10 @@ def pipeline_class() -> Any:
         def prepare_video_latents(
             self, video: Any, mask: Any, reference_images: Any = None, generator: Any = None, device: Any = None
         ) -> Any:
-            """Control latents (1, 2z, R + f, h, w) of kept and filled video, R references in front."""
+            """Control latents (1, 2z, R + f, h, w): the R references, then kept and filled video."""
             device = device or self._execution_device
-            kept = self._memo.get(self.latent_keys.kept, device, lambda: self._latents(video * (1 - mask), device))
-            filled = self._memo.get(self.latent_keys.filled, device, lambda: self._latents(video * mask, device))
+            kept = self._cache.get(self.latent_keys.kept, device, lambda: self._latents(video * (1 - mask), device))
+            filled = self._cache.get(self.latent_keys.filled, device, lambda: self._latents(video * mask, device))
             parts = [torch.cat([kept, filled], 1)]
             for image in reference_images[0]:
                 latents = self._latents(image[None, :, None], device)
@@ -75,14 +75,14 @@ def pipeline_class() -> Any:
             return torch.cat(parts, 2)
 
         def prepare_masks(self, mask: Any, reference_images: Any = None, generator: Any = None) -> Any:
-            """Mask latents (1, 64, R + f, h, w), 0 at the references."""
-            plain = super().prepare_masks
-            latents = self._memo.get(self.latent_keys.mask, mask.device, lambda: plain(mask, [[]], generator))
+            """Mask latents (1, 64, R + f, h, w), 0 for the references."""
+            upstream = super().prepare_masks
+            latents = self._cache.get(self.latent_keys.mask, mask.device, lambda: upstream(mask, [[]], generator))
             count = len(reference_images[0])
             return torch.cat([torch.zeros_like(latents[:, :, :count]), latents], 2) if count else latents
 
         def _latents(self, video: Any, device: Any) -> Any:
-            """Normalised latents of a video (1, 3, F, H, W), in the type of the VAE."""
+            """Normalised latents of a video (1, 3, F, H, W), in the dtype of the VAE."""
             shape, names = (1, self.vae.config.z_dim, 1, 1, 1), ("latents_mean", "latents_std")
             mean, std = (torch.tensor(getattr(self.vae.config, name), device=device).view(shape) for name in names)
             found = retrieve_latents(self.vae.encode(video.to(self.vae.dtype)), None, sample_mode="argmax")

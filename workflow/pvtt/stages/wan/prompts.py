@@ -1,4 +1,4 @@
-"""Embeddings of prompts: computed once, then kept in memory and on disk, so the text encoder seldom has to be there."""
+"""Prompt embeddings in memory and on disk, so that the text encoder is loaded only for new prompts."""
 
 from __future__ import annotations
 
@@ -10,31 +10,38 @@ from typing import Any
 
 from pvtt.io import files
 
-MAX_TOKENS = 512
+MAX_TOKENS = 512  # tokens: length of Wan's text input
 _log = logging.getLogger(__name__)
 
 
-class Prompts:
-    """Embeddings of one model's prompts; `encode` gives the tensor (1, tokens, channels) of a text.
+class PromptCache:
+    """Embeddings of one model's prompts.
 
-    `folder` keeps them from run to run (None: only in memory); files carry `identity`, which names the text encoder.
+    Parameters
+    ----------
+    encode : callable
+        Maps a text to its embedding, a tensor (1, tokens, channels).
+    folder : Path or None
+        Where embeddings are kept across runs; None keeps them in memory only.
+    identity : str
+        Identity of the text encoder (`encoder_identity`); embeddings of another one are not used.
     """
 
     def __init__(self, encode: Callable[[str], Any], folder: Path | None, identity: str) -> None:
         self._encode, self._folder, self._identity = encode, folder, identity
-        self._kept: dict[str, Any] = {}
+        self._embeddings: dict[str, Any] = {}
 
     def __call__(self, text: str) -> Any:
-        """The embedding of a text, in the host's memory."""
-        if text not in self._kept:
+        """Embedding of a text in host memory."""
+        if text not in self._embeddings:
             path = self._path(text)
-            stored = _read(path) if path else None
-            if stored is None:
-                stored = self._encode(text).detach().cpu().contiguous().clone()
+            embedding = _read(path) if path else None
+            if embedding is None:
+                embedding = self._encode(text).detach().cpu().contiguous().clone()
                 if path:
-                    _write(path, stored)
-            self._kept[text] = stored
-        return self._kept[text]
+                    _write(path, embedding)
+            self._embeddings[text] = embedding
+        return self._embeddings[text]
 
     def _path(self, text: str) -> Path | None:
         if self._folder is None:
@@ -43,8 +50,8 @@ class Prompts:
         return self._folder / f"{name}.safetensors"
 
 
-def identity_of(folder: Path, commit: str, dtype: str) -> str:
-    """What embeddings depend on beside the text: commit, number type, and the files of encoder and tokenizer."""
+def encoder_identity(folder: Path, commit: str, dtype: str) -> str:
+    """What embeddings depend on besides the text: commit, dtype, and the files of the encoder and the tokenizer."""
     parts = [f"{commit} {dtype}"]
     for name in ("text_encoder", "tokenizer"):
         for path in sorted((folder / name).glob("*")):
@@ -63,11 +70,11 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, value: Any) -> None:
-    """Store an embedding; a folder that cannot be written costs time, not the run."""
+    """Store an embedding; if the folder cannot be written, log a warning."""
     from safetensors.torch import save_file
 
     try:
         with files.atomic_path(path) as aside:
             save_file({"prompt": value}, aside)
     except OSError as error:
-        _log.warning("the embedding of a prompt is not kept: %s", error)
+        _log.warning("the embedding of a prompt is not stored: %s", error)

@@ -1,91 +1,124 @@
-"""A whole clip through the model, window by window, in memory that does not depend on its length."""
+"""Generation of a whole clip, window by window; memory use does not depend on the length of the clip."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from pvtt.stages.wan.engine import Engine, Task
-from pvtt.stages.wan.windows import Span
+from pvtt.stages.wan.engine import Engine, GenerationRequest
+from pvtt.stages.wan.windows import Window
 
-Array = np.ndarray
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Stack = TypeVar("Stack", Image, Mask)
 
 
 @dataclass
-class _Buffer:
-    """Frames that are read and not yet given away: as they are, and at the model's size."""
+class _FrameBuffer:
+    """Frames that are read but not yet yielded, at the clip's size and at the model's size (width, height)."""
 
-    source: Iterator[Array]
+    source: Iterator[Image]
     size: tuple[int, int]
-    full: list[Array]
-    small: list[Array]
+    full: list[Image]
+    small: list[Image]
 
     def fill(self, count: int) -> None:
         while len(self.full) < count:
             frame = next(self.source, None)
             if frame is None:
-                raise RuntimeError("the clip's frames ended before its masks")
+                raise RuntimeError("the clip has fewer frames than masks")
             self.full.append(frame)
-            self.small.append(resized(frame, self.size))
+            self.small.append(resize_frame(frame, self.size))
 
     def drop(self, count: int) -> None:
         del self.full[:count], self.small[:count]
 
 
 def generate_windows(
-    engine: Engine, frames: Iterator[Array], regions: Array, spans: list[Span], task: Task
-) -> Iterator[tuple[Array, Array]]:
-    """Yield each frame, uint8 (h, w, 3) RGB as it came, and what the model makes of it, uint8 (H, W, 3).
+    engine: Engine, frames: Iterator[Image], regions: Mask, windows: list[Window], request: GenerationRequest
+) -> Iterator[tuple[Image, Image]]:
+    """Generate the regions of a clip.
 
-    `regions` is bool (n, H, W), where the model paints, at its size; elsewhere its frames are only near to the source.
-    Windows share frames: those of the one before go in as known, and the two versions of them are blended. A window
-    without a region is not made. When `frames` ends early, so does this (RuntimeError).
+    The last frames of a window are known frames of the next one; in the overlap, the two versions are blended linearly.
+    Windows without a region are copied.
+
+    Parameters
+    ----------
+    engine : Engine
+    frames : iterator of uint8 (h, w, 3), RGB
+        Frames of the clip.
+    regions : bool (n, H, W)
+        Where the model generates, at the model's size. Elsewhere its frames are only close to the source.
+    windows : list of Window
+        From `plan_windows`.
+    request : GenerationRequest
+
+    Yields
+    ------
+    frame : uint8 (h, w, 3), RGB
+        The frame of the clip as it came.
+    generated : uint8 (H, W, 3), RGB
+        The frame of the model.
+
+    Raises
+    ------
+    RuntimeError
+        If there are fewer frames than masks.
     """
     n, height, width = regions.shape
-    buffer, before = _Buffer(frames, (width, height), [], []), np.zeros((0, height, width, 3), np.uint8)
-    for number, span in enumerate(spans):
-        count = min(span.length, n - span.start)
+    buffer, before = _FrameBuffer(frames, (width, height), [], []), np.zeros((0, height, width, 3), np.uint8)
+    for number, window in enumerate(windows):
+        count = min(window.length, n - window.start)
         buffer.fill(count)
-        area = regions[span.start : span.start + count]
-        made = _window(engine, np.stack(buffer.small), area, (span, number), task, before)
+        region = regions[window.start : window.start + count]
+        generated = _generate_window(engine, np.stack(buffer.small), region, (window, number), request, before)
         known = len(before)
-        share = (np.arange(1, known + 1, dtype=np.float32) / (known + 1))[:, None, None, None]
-        mixed = before + share * (made[:known].astype(np.float32) - before)
-        made[:known] = np.rint(mixed).astype(np.uint8)
-        done = count if number + 1 == len(spans) else spans[number + 1].start - span.start
-        before = made[done:].copy()
-        yield from zip(buffer.full[:done], made[:done], strict=True)
+        weight = (np.arange(1, known + 1, dtype=np.float32) / (known + 1))[:, None, None, None]
+        blended = before + weight * (generated[:known].astype(np.float32) - before)
+        generated[:known] = np.rint(blended).astype(np.uint8)
+        done = count if number + 1 == len(windows) else windows[number + 1].start - window.start
+        before = generated[done:].copy()
+        yield from zip(buffer.full[:done], generated[:done], strict=True)
         buffer.drop(done)
 
 
-def _window(engine: Engine, small: Array, area: Array, place: tuple[Span, int], task: Task, before: Array) -> Array:
-    """What the model makes of one window; `before` are the last frames of the one before, known in this one."""
-    span, number = place
-    if not area.any():
+def _generate_window(
+    engine: Engine,
+    small: Image,
+    region: Mask,
+    position: tuple[Window, int],
+    request: GenerationRequest,
+    before: Image,
+) -> Image:
+    """Generate one window; `before` are the last frames of the window before, which are known in this one."""
+    window, number = position
+    if not region.any():
         return small
     count, known = len(small), len(before)
-    frames, mask = _padded(small, span.length), _padded(area, span.length)
+    frames, mask = _pad(small, window.length), _pad(region, window.length)
     if known:
-        # The model's own pixels only where it was to paint: elsewhere the clip's are better.
-        frames[:known] = np.where(area[:known, ..., None], before, small[:known])
+        # Only in the region: elsewhere the frames of the clip are more exact than the model's.
+        frames[:known] = np.where(region[:known, ..., None], before, small[:known])
         mask[:known] = False
     if not mask.any():
         return frames[:count]
-    return engine.make(frames, mask, task, number, reusable=known == 0)[:count]
+    return engine.generate(frames, mask, request, number, reusable=known == 0)[:count]
 
 
-def _padded(stack: Array, length: int) -> Array:
+def _pad(stack: Stack, length: int) -> Stack:
     """A copy with the last entry repeated up to `length` entries."""
     return np.concatenate([stack, np.repeat(stack[-1:], length - len(stack), 0)])
 
 
-def resized(frame: Array, size: tuple[int, int]) -> Array:
-    """A frame, uint8 (h, w, 3), at `size` (width, height)."""
+def resize_frame(frame: Image, size: tuple[int, int]) -> Image:
+    """Resize a frame, uint8 (h, w, 3), to `size` (width, height): area average to shrink, bicubic to enlarge."""
     if frame.shape[1::-1] == size:
         return frame
     shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
-    resized: Array = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    resized: Image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return resized
