@@ -116,5 +116,5 @@ def test_scores_that_were_not_measured_stay_none(run) -> None:
 
 def test_the_main_photo_is_the_marked_one(run) -> None:
     photo = main_photo(run, "MUGS001")
-    assert photo is not None and photo["image_index"] == 1
+    assert photo is not None and photo.image_index == 1
     assert main_photo(run, "NONE") is None
