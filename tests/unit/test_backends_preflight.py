@@ -8,12 +8,15 @@ import types
 
 import pytest
 import yaml
+from pydantic import StrictInt, create_model
 
 from conftest import ROOT, Workflow
 from fabricate import Run
 from pvtt.backends import lifecycle, registry, requirements
 from pvtt.backends.base import Embedded, ModelBackend
 from pvtt.config import settings
+from pvtt.config.base import Settings
+from pvtt.config.run import RunSettings
 from pvtt.models import devices
 from pvtt.records import provenance
 
@@ -27,6 +30,12 @@ class Painter(ModelBackend):
     version = "3"
     packages = ("json", "nosuchpackage")
     needs = ("painter-1b", "painter-text")
+
+
+class Steps(Settings):
+    """Settings of a backend."""
+
+    steps: StrictInt = 3
 
 
 class Judge(ModelBackend):
@@ -153,16 +162,12 @@ class TestVersion:
 class TestSettingsOfOthers:
     @pytest.fixture
     def schema(self, monkeypatch):
-        """`magic`, `wand` and `owl` have settings in the stage's schema; `wand` reads those of `magic` too."""
-        import copy
-
-        own = {"type": "object", "description": "d.", "properties": {"steps": {"type": "integer", "default": 3}}}
-        grown = copy.deepcopy(settings.load_schema("config/insertion"))
-        grown["properties"] |= {name: copy.deepcopy(own) for name in ("magic", "wand", "owl")}
-        grown["properties"]["also"] = {"type": "array", "default": []}
-        read = settings.load_schema
-        monkeypatch.setattr(settings, "load_schema", lambda name: grown if name == "config/insertion" else read(name))
-        settings.config_schema.cache_clear()
+        """`magic`, `wand` and `owl` have settings in the stage's; `wand` reads those of `magic` too."""
+        parts = {name: (Steps, Steps()) for name in ("magic", "wand", "owl")}
+        grown = create_model("Grown", __base__=settings.stage_type(STAGE), also=(list[str], []), **parts)
+        monkeypatch.setattr(
+            settings, "RunSettings", create_model("Run", __base__=RunSettings, insertion=(grown, grown()))
+        )
         classes = {"magic": Painter, "wand": type("Wand", (Painter,), {"settings_of": ("magic",)}), "owl": Painter}
         found, known = registry.backend_class, registry.available
         names = registry.selectable_names
@@ -171,9 +176,6 @@ class TestSettingsOfOthers:
         monkeypatch.setattr(
             registry, "backend_class", lambda stage, name: classes[name] if name in classes else found(stage, name)
         )
-        yield
-        monkeypatch.undo()
-        settings.config_schema.cache_clear()
 
     @pytest.mark.parametrize(
         ("chosen", "kept"),

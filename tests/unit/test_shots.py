@@ -182,37 +182,37 @@ class TestContent:
         ],
     )
     def test_bars(self, bars, rect):
-        assert letterbox.find_content(barred(scene(1, 9), *bars)) == rect
+        assert letterbox.detect_letterbox(barred(scene(1, 9), *bars)) == rect
 
     def test_white_ground_is_no_bar(self):
         frames = [np.full((144, 256, 3), 254, np.uint8) for _ in range(9)]
         for k, frame in enumerate(frames):
             cv2.circle(frame, (100 + 5 * k, 72), 30, (180, 40, 40), -1)
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
-        assert letterbox.find_content(barred(frames, (0, 0, 50, 50, (0, 0, 0)))) == (51, 0, 254, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(barred(frames, (0, 0, 50, 50, (0, 0, 0)))) == (51, 0, 254, 144)
 
     def test_a_straight_product_on_plain_ground_has_no_bars(self):
         frames = [np.full((144, 256, 3), (236, 190, 180), np.uint8) for _ in range(9)]
         for frame in frames:
             frame[20:144, 110:150] = (60, 20, 20)
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
         ramp = np.linspace(-8, 8, 256)[None, :, None]
         frames = [np.clip(frame + ramp, 0, 255).astype(np.uint8) for frame in frames]
         for frame in frames:
             frame[:, 110:150] = (60, 20, 20)
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
 
     def test_dithered_bars(self):
         frames = barred(scene(1, 9), (32, 32, 0, 0, (253, 253, 253)))
         for frame in frames:
             frame[::12, ::8] = 180
-        assert letterbox.find_content(frames) == (0, 33, 256, 142)
+        assert letterbox.detect_letterbox(frames) == (0, 33, 256, 142)
 
     def test_what_moves_is_no_bar(self):
         frames = [np.full((144, 256, 3), 40 * k, np.uint8) for k in range(6)]
         for frame, picture in zip(frames, scene(1, 6), strict=True):
             frame[30:114] = picture[30:114]
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
 
     def test_bars_of_the_video_in_a_dark_shot(self):
         dark = barred([np.full((144, 256, 3), 2, np.uint8)] * 5, (20, 20, 0, 0, (0, 0, 0)))

@@ -64,7 +64,7 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
         frames = [frame for _, frame in media.read_some(path, wanted)]
         if not frames:
             raise media.MediaError(f"{path.name}: no frame can be decoded")
-        x, y, w, h = rect = letterbox.find_content(frames)
+        x, y, w, h = rect = letterbox.detect_letterbox(frames)
         prints = [backend.fingerprint(frame[y : y + h, x : x + w]) for frame in frames]
         short = min(w, h)
         least = int(settings["min_video_side_px"])

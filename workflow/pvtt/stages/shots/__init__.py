@@ -174,7 +174,7 @@ def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _
     samples = [frame for _, frame in media.read_some(video, _sample_indices(0, info.n_frames))]
     if not samples:
         raise media.MediaError(f"{video.name}: no frame can be decoded")
-    bars = letterbox.find_content(samples)
+    bars = letterbox.detect_letterbox(samples)
     x, y, w, h = bars
     frames = (frame[y : y + h, x : x + w] for frame in media.read_frames(video))
     return _Analysis(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
@@ -201,7 +201,7 @@ def _shot_records(
     """The shots of the record, numbered in order, with content rectangle and size."""
     shots = []
     for number, ((span, problem), frames) in enumerate(zip(plan, _sample_frames(video, plan), strict=True), start=1):
-        rect = letterbox.find_content(frames)
+        rect = letterbox.detect_letterbox(frames)
         if letterbox.has_bars(frames, bars):
             rect = letterbox.intersect(rect, bars)
         cut, width, height, small = _target_size(rect, settings)
