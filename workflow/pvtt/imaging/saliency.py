@@ -8,8 +8,6 @@ use these steps with parameters of their own and turn them into saliency by form
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
 
 from pvtt.io.arrays import AnyArray, BoolArray, Float64Array
 
@@ -114,6 +112,9 @@ def geodesic_similarity(links: AnyArray, costs: AnyArray, count: int) -> Float64
     -------
     float64 (count, count) in [0, 1]
     """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import dijkstra
+
     graph = csr_matrix((costs, (links[:, 0], links[:, 1])), (count, count))
     distance = dijkstra(graph, directed=False)
     return np.asarray(np.exp(-(distance**2) / (2 * COLOR_SIGMA**2)))
