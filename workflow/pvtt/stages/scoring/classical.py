@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from skimage.feature import local_binary_pattern
 
 from pvtt.backends.base import Embedded
 from pvtt.stages.scoring.base import Crop
@@ -157,6 +156,8 @@ def _hog(image: np.ndarray) -> np.ndarray:
 
 
 def _texture_histogram(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    from skimage.feature import local_binary_pattern
+
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     inner = inner if inner.any() else mask
     values = np.clip(grey * 2.55, 0, 255).astype(np.uint8)
