@@ -24,8 +24,8 @@ from pvtt.io.video import count_frames, read_masks, write_masks, write_png, writ
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
 from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restore_background
-from pvtt.stages.insertion.vace import Backend
-from pvtt.stages.insertion.vace_insertion import growth_px, square_box
+from pvtt.stages.insertion.vace import Backend, square_box
+from pvtt.stages.insertion.vace_insertion import growth_px
 from synthetic.records import background_record, cutout_record, track_frame, track_record
 
 skip_without_packages()

@@ -13,6 +13,7 @@ import numpy as np
 
 from pvtt.backends import registry, subprocess_runner
 from pvtt.backends.lifecycle import WorkError, load_model
+from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, read_rgba, video_fps, write_masks, write_video
 from pvtt.io.video_reader import VideoReader
@@ -100,7 +101,7 @@ def measure_clip(clip_dir: Path, settings: Mapping[str, Any]) -> None:
     try:
         if clip.background.stat().st_size == 0:
             raise InsertionError("the clip has no background")
-        write_model(clip.model, measure_model(_request(clip, track), settings))
+        write_model(clip.model, measure_model(_request(clip, track), InsertionSettings.of(settings)))
     except (InsertionError, MediaError) as error:
         logging.getLogger(__name__).warning("%s: not measured: %s", clip.folder.name, error)
         files.write_empty(clip.model)
