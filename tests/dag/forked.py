@@ -15,7 +15,6 @@ from snakemake.cli import get_argument_parser, main
 
 from conftest import ROOT
 
-
 _CLASSICAL = ("cutouts.classical", "insertion.composite", "scoring.classical", "segmentation.classical")
 
 
