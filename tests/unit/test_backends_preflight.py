@@ -202,10 +202,10 @@ class TestSettingsOfOthers:
 class TestProvenance:
     def test_models_and_the_strictest_licence_are_recorded(self, home, painter):
         record = provenance.provenance(Painter(painter[STAGE]), {}, {}, provenance.Stopwatch())
-        assert [model["id"] for model in record["models"]] == ["painter-1b", "painter-text"]
+        assert [model.id for model in record.models] == ["painter-1b", "painter-text"]
         first = {"repository": "maker/thing", "commit": "e" * 40, "licence": "Paint-NC", "commercial": False}
-        assert record["models"][0] == {"id": "painter-1b"} | first
-        assert record["licence"] == "Paint-NC"
+        assert record.models[0].model_dump() == {"id": "painter-1b"} | first
+        assert record.licence == "Paint-NC"
 
     def test_seconds_are_those_of_the_work(self):
         class Heavy(Embedded):
@@ -224,8 +224,8 @@ class TestProvenance:
             name, version = "plain", "1"
 
         record = provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch(), further=["painter-text"])
-        assert record["licence"] == "MIT" and len(record["models"]) == 1
-        assert provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch())["licence"] == "Apache-2.0"
+        assert record.licence == "MIT" and len(record.models) == 1
+        assert provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch()).licence == "Apache-2.0"
 
 
 class TestDevices:

@@ -10,7 +10,6 @@ from pvtt.records.base import (
     ClipId,
     Count,
     Fields,
-    Measures,
     PixelBox,
     Positive,
     ProductId,
@@ -141,5 +140,5 @@ class CutOut(WithReason):
     height: Positive | None = Field(description="Of the photo.")
     box: PixelBox | None
     main: bool = Field(description="Whether it is the product's first photo.")
-    measures: Measures
+    measures: dict[str, int | float]
     provenance: Provenance

@@ -10,7 +10,7 @@ measures for video object segmentation and tracking", IEEE Trans. Image Processi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ _MIN_PIXELS = 12  # px of the reduced frame; with fewer the product does not cou
 class MaskMeasures:
     """Measures of a clip's masks, JSON-ready. `status`: measured; empty (an empty scene); failed, with its `reason`."""
 
-    status: str
+    status: Literal["measured", "empty", "failed"]
     reason: str
     measures: dict[str, Any]
 
