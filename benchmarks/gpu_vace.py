@@ -22,7 +22,7 @@ import numpy as np
 import torch
 import yaml
 
-from pvtt.config.settings import stage_defaults
+from pvtt.config.stages.insertion import VaceInsertionSettings
 from pvtt.stages.wan.engine import Engine, GenerationRequest
 from pvtt.stages.wan.pipeline import pipeline_class
 from pvtt.stages.wan.prompts import MAX_TOKENS
@@ -112,8 +112,14 @@ def plain_call(engine: Engine, frames: np.ndarray, mask: np.ndarray, reference: 
 
 def measure(name: str, options: argparse.Namespace, device: str) -> dict[str, Any]:
     """One model's row: first pair, second pair, plain Diffusers, and the ratios."""
-    settings = stage_defaults("insertion")["vace"] | {"steps": options.steps, "store_prompts": False}
-    settings |= {"compile": options.compile, "attention": options.attention}
+    settings = VaceInsertionSettings.of(
+        {
+            "steps": options.steps,
+            "store_prompts": False,
+            "compile": options.compile,
+            "attention": options.attention,
+        }
+    )
     RandomEngine.parts = build(name, device)
     engine = RandomEngine("random", settings, device)
     rng = np.random.default_rng(0)

@@ -10,8 +10,9 @@ import numpy as np
 
 from pvtt.imaging.geometry import dilated
 from pvtt.io import video
-from pvtt.io.files import read_json
 from pvtt.metrics import flicker, gmsd, psnr, shadow_residue, ssim
+from pvtt.records.layout import ClipFiles
+from pvtt.records.results import Background
 from pvtt.stages.background import remove_product
 from stages.common import (
     FAINT_SHADOW,
@@ -54,18 +55,19 @@ def own_masks(options: Options, clip: Clip) -> Path | None:
         return None
     name = backend_name("segmentation", options.settings("segmentation")[0])
     folder = clip_folder(options, clip, f"segmentation_{name}")
-    return folder if mask_verdict(folder)["status"] == "accepted" else None
+    return folder if mask_verdict(folder).status == "accepted" else None
 
 
 def _measured(clip: Clip, folder: Path, settings: dict[str, Any], name: str, mode: str) -> Outcome:
     remove_product(folder, settings)
-    record = read_json(folder / "background.json")
-    facts = {"status": record["status"], "reason": record["reason"], "measures": record["measures"]}
-    figures: dict[str, float | None] = {"failed": float(record["status"] == "failed")}
-    if record["status"] == "done":
-        result = video.read_video(folder / "background.mp4")
-        figures |= background_figures(clip, result, video.read_video(folder / "video.mp4"))
-    figures["s_per_frame"] = record["provenance"]["seconds"] / (clip.record["end_frame"] - clip.record["start_frame"])
+    files = ClipFiles(folder)
+    record = Background.read(files.background_record)
+    facts = {"status": record.status, "reason": record.reason, "measures": record.measures}
+    figures: dict[str, float | None] = {"failed": float(record.status == "failed")}
+    if record.status == "done":
+        result = video.read_video(files.background)
+        figures |= background_figures(clip, result, video.read_video(files.video))
+    figures["s_per_frame"] = record.provenance.seconds / (clip.record["end_frame"] - clip.record["start_frame"])
     return Outcome("background", name, mode, clip.clip_id, figures, facts)
 
 

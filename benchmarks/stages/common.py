@@ -15,7 +15,13 @@ from pvtt.backends.registry import backend_class
 from pvtt.config.settings import stage_defaults
 from pvtt.imaging.geometry import dilated
 from pvtt.io import video as media
-from pvtt.io.files import link_or_copy, read_json, write_json
+from pvtt.io.files import link_or_copy
+from pvtt.records.base import Provenance
+from pvtt.records.layout import ClipFiles
+from pvtt.records.media import Clip as ClipRecord
+from pvtt.records.media import Shot
+from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.records.results import MaskVerdict, MeasuredMasks, Track
 from pvtt.stages.segmentation.track import build_track
 from pvtt.stages.shots import cut_clip
 from pvtt.stages.verdicts import judge_mask
@@ -84,10 +90,27 @@ def clip_folder(options: Options, clip: Clip, name: str) -> Path:
     return options.out / "work" / "clips" / clip.clip_id / name
 
 
-def mask_verdict(folder: Path) -> dict[str, Any]:
+def mask_verdict(folder: Path) -> MaskVerdict:
+    """The verdict on the masks in a clip's folder, by the default limits."""
+    measured = MeasuredMasks.read(ClipFiles(folder).mask_measures)
+    return judge_mask(measured, stage_defaults("verdicts")["masks"])
+
+
+def verdict_facts(folder: Path) -> dict[str, Any]:
     """Status, reason and score of the masks in a clip's folder, by the default limits."""
-    verdict = judge_mask(read_json(folder / "mask_measures.json"), stage_defaults("verdicts")["masks"])
-    return {key: verdict[key] for key in ("status", "reason", "score")}
+    return mask_verdict(folder).model_dump(include={"status", "reason", "score"})
+
+
+class Truth:
+    """Name and version of what was laid out from the truth instead of being made by a stage, for provenance."""
+
+    name = "truth"
+    version = "1"
+
+
+def truth_provenance() -> Provenance:
+    """Provenance of a record that a benchmark writes itself."""
+    return provenance(Truth, {}, {}, Stopwatch())
 
 
 def pair_folder(options: Options, clip: Clip, target: str, name: str) -> Path:
@@ -108,23 +131,28 @@ def make_true_clip(options: Options, clip: Clip) -> Path:
     start, end = record["start_frame"], record["end_frame"]
     video = options.world.root / record["video"]
     height, width = next(media.read_frames(video)).shape[:2]
-    cut_clip(video, record, {"product_id": clip.product_id, "width": width, "height": height}, folder)
-    masks, frames = clip.masks(), media.read_video(folder / "video.mp4")
+    known = {key: record[key] for key in ("clip_id", "start_frame", "end_frame", "fps", "width", "height")}
+    known |= {"n_frames": end - start, "content_rect": record["content_rect"]}
+    shot = Shot.model_validate(known | {"status": "accepted", "reason": "", "split": ""})
+    cut_clip(video, shot, clip.product_id, (width, height), folder)
+    files = ClipFiles(folder)
+    masks, frames = clip.masks(), media.read_video(files.video)
     if not len(masks) == len(frames) == end - start:
         raise ValueError(f"{clip.clip_id}: {len(frames)} frames, {len(masks)} true masks, {end - start} listed")
-    link_or_copy(clip.folder / "masks.mkv", folder / "masks.mkv")
-    link_or_copy(clip.folder / "background.mp4", folder / "background.mp4")
+    link_or_copy(clip.folder / "masks.mkv", files.masks)
+    link_or_copy(clip.folder / "background.mp4", files.background)
     changed = np.stack([dilated(mask, _EDGE_PX) for mask in masks]) | (clip.grey("shadow") > 0)
-    media.write_masks(folder / "region.mkv", changed, media.video_fps(folder / "video.mp4"))
-    write_json(folder / "track.json", track_record(folder, frames, masks))
+    media.write_masks(files.region, changed, media.video_fps(files.video))
+    write_track(folder, frames, masks)
     return folder
 
 
-def track_record(folder: Path, frames: Array, masks: Array) -> dict[str, Any]:
-    """The record of track.json of the clip in `folder`, from frames (n, h, w, 3) and masks bool (n, h, w)."""
-    clip = read_json(folder / "clip.json")
-    common = {key: clip[key] for key in ("clip_id", "fps", "n_frames", "width", "height")}
-    return common | build_track(frames, masks[None])
+def write_track(folder: Path, frames: Array, masks: Array) -> None:
+    """Write track.json of the clip in `folder`, from frames uint8 (n, h, w, 3) RGB and masks bool (n, h, w)."""
+    files = ClipFiles(folder)
+    clip = ClipRecord.read(files.record)
+    common = {key: getattr(clip, key) for key in ("clip_id", "fps", "n_frames", "width", "height")}
+    Track.of(common | build_track(frames, masks[None])).write(files.track)
 
 
 def take(source: Path, target: Path, *names: str) -> Path:

@@ -15,14 +15,18 @@ import cv2
 import numpy as np
 
 from pvtt.io import video as media
-from pvtt.io.files import read_json, write_json
+from pvtt.io.files import read_json
 from pvtt.metrics import mask_iou, psnr
+from pvtt.records import ids
+from pvtt.records.layout import ClipFiles, Layout
+from pvtt.records.media import Clip, ClipSource, Shot, Shots
+from pvtt.records.results import Background, MeasuredMasks
 from pvtt.stages.background import remove_product
 from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.segmentation import segment_clip
 from pvtt.stages.shots import cut_clip
 from stages import shots
-from stages.common import Options, Outcome, backend_name, guarded, mask_verdict, track_record
+from stages.common import Options, Outcome, backend_name, guarded, truth_provenance, verdict_facts, write_track
 
 Array = np.ndarray
 Still = tuple[int, Array]
@@ -83,7 +87,7 @@ def _shots(
         folder = options.out / "work" / "feed" / "shots"
         yield shots.measure_file(feed / row["video"], product, cuts, settings, "feed", folder)
         return
-    counts = shots.compare(read_json(results / "shots" / f"{product}.json"), cuts)
+    counts = shots.compare(Shots.read(Layout(results).shots(product)), cuts)
     facts = {kind: [c.hits, c.false, c.missed] for kind, c in counts.items()}
     figures = {f"{kind}_video_f1": c.f1 for kind, c in counts.items()}
     yield Outcome("shots", backend_name("shots", settings), "feed", product, figures, facts)
@@ -93,18 +97,18 @@ def _masks(
     options: Options, feed: Path, row: Mapping[str, str], stills: list[Still], results: Path | None
 ) -> Iterator[Outcome]:
     for folder in _clips(options, feed, row, stills, results):
-        clip, record = read_json(folder / "clip.json"), read_json(folder / "mask_measures.json")
-        inside = _inside(clip["source"], stills)
+        files = ClipFiles(folder)
+        clip, record = Clip.read(files.record), MeasuredMasks.read(files.mask_measures)
+        inside = _inside(clip.source, stills)
         if not inside:
             continue
-        masks = media.read_masks(folder / "masks.mkv").any(0)
-        start = clip["source"]["start_frame"]
+        masks = media.read_masks(files.masks).any(0)
+        start = clip.source.start_frame
         ious = [mask_iou(masks[frame - start], _in_clip(still, clip)) for frame, still in inside]
-        facts = mask_verdict(folder) | {"empty": False, "folder": str(folder)}
+        facts = verdict_facts(folder) | {"empty": False, "folder": str(folder)}
         facts |= {"mean_area": float(np.mean([still.mean() for _, still in inside])), "frames": len(inside)}
-        figures = {"j": float(np.mean(ious)), "s_per_frame": record["provenance"]["seconds"] / len(masks)}
-        name = record["provenance"]["backend"]
-        yield Outcome("segmentation", name, "feed", clip["clip_id"], figures, facts)
+        figures = {"j": float(np.mean(ious)), "s_per_frame": record.provenance.seconds / len(masks)}
+        yield Outcome("segmentation", record.provenance.backend, "feed", clip.clip_id, figures, facts)
 
 
 def _clips(
@@ -114,18 +118,18 @@ def _clips(
     product, settings = row["id"], options.settings("segmentation")[0]
     if results is not None:
         listed = sorted((results / "clips").glob(f"{product}_s*"))
-        yield from (folder for folder in listed if (folder / "mask_measures.json").is_file())
+        yield from (folder for folder in listed if ClipFiles(folder).mask_measures.is_file())
         return
     work = options.out / "work" / "feed"
     path = work / "shots" / backend_name("shots", options.settings("shots")[0]) / f"{product}.json"
     if not path.is_file():
-        write_json(path, shots.detect_shots(feed / row["video"], product, options.settings("shots")[0]))
-    record = read_json(path)
+        shots.detect_shots(feed / row["video"], product, options.settings("shots")[0]).write(path)
+    record = Shots.read(path)
     references = _cutouts(options, feed, row, settings["references"])
-    for shot in record["shots"]:
-        if shot["status"] == "accepted" and _inside(shot, stills):
-            folder = work / "clips" / shot["clip_id"]
-            cut_clip(feed / row["video"], shot, record, folder)
+    for shot in record.shots:
+        if shot.status == "accepted" and _inside(shot, stills):
+            folder = work / "clips" / shot.clip_id
+            cut_clip(feed / row["video"], shot, product, (record.width, record.height), folder)
             segment_clip(folder, references, row["title"], settings)
             yield folder
 
@@ -139,18 +143,18 @@ def _cutouts(options: Options, feed: Path, row: Mapping[str, str], count: int) -
     return [folder / f"{index}.png" for index in range(1, len(names) + 1)]
 
 
-def _inside(span: Mapping[str, Any], stills: list[Still]) -> list[Still]:
-    return [(frame, still) for frame, still in stills if span["start_frame"] <= frame < span["end_frame"]]
+def _inside(span: Shot | ClipSource, stills: list[Still]) -> list[Still]:
+    return [(frame, still) for frame, still in stills if span.start_frame <= frame < span.end_frame]
 
 
 def _still(path: Path) -> Array:
     return media.read_rgb(path)[..., 0] > 127
 
 
-def _in_clip(mask: Array, clip: Mapping[str, Any]) -> Array:
+def _in_clip(mask: Array, clip: Clip) -> Array:
     """A mask of the source video, bool (h, w), as it appears in a clip."""
-    x, y, w, h = clip["content_rect"]
-    size = (clip["width"], clip["height"])
+    x, y, w, h = clip.content_rect
+    size = (clip.width, clip.height)
     return cv2.resize(mask[y : y + h, x : x + w].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
 
 
@@ -164,15 +168,16 @@ def _semisynthetic(options: Options, folder: Path) -> Iterator[Outcome]:
     work = options.out / "work" / "feed" / "clips" / folder.name
     absent, masks = _lay_out(folder, work)
     remove_product(work, settings)
-    record = read_json(work / "background.json")
-    figures: dict[str, float | None] = {"failed": float(record["status"] == "failed")}
-    if record["status"] == "done":
-        result, source = media.read_video(work / "background.mp4"), media.read_video(work / "video.mp4")
+    files = ClipFiles(work)
+    record = Background.read(files.background_record)
+    figures: dict[str, float | None] = {"failed": float(record.status == "failed")}
+    if record.status == "done":
+        result, source = media.read_video(files.background), media.read_video(files.video)
         kernel = np.ones((2 * _FAR_PX + 1,) * 2, np.uint8)
         outside = ~np.stack([cv2.dilate(mask.astype(np.uint8), kernel) > 0 for mask in masks])
         figures |= {"psnr_inside": psnr(result, absent, masks), "psnr_outside": psnr(result, source, outside)}
-    figures["s_per_frame"] = record["provenance"]["seconds"] / len(masks)
-    facts = {"reason": record["reason"]}
+    figures["s_per_frame"] = record.provenance.seconds / len(masks)
+    facts = {"reason": record.reason}
     yield Outcome("background", backend_name("background", settings), "feed", folder.name, figures, facts)
 
 
@@ -183,9 +188,20 @@ def _lay_out(folder: Path, work: Path) -> tuple[Array, Array]:
     height, width = (side // 16 * 16 for side in masks.shape[1:])
     absent, present, masks = (video[:, :height, :width] for video in (absent, present, masks))
     fps = media.video_fps(folder / "present.mp4")
-    media.write_video(work / "video.mp4", present, fps, crf=4)
-    media.write_masks(work / "masks.mkv", masks, fps)
-    common = {"clip_id": folder.name, "fps": media.rate_text(fps), "n_frames": len(masks)}
-    write_json(work / "clip.json", common | {"width": width, "height": height, "empty": False})
-    write_json(work / "track.json", track_record(work, present, masks))
+    files, product = ClipFiles(work), folder.name
+    media.write_video(files.video, present, fps, crf=4)
+    media.write_masks(files.masks, masks, fps)
+    size, n_frames = {"width": width, "height": height}, len(masks)
+    Clip(
+        clip_id=ids.clip_id(product, 1),
+        product_id=product,
+        source=ClipSource(video="present.mp4", start_frame=0, end_frame=n_frames, **size),
+        content_rect=[0, 0, width, height],
+        fps=media.rate_text(fps),
+        n_frames=n_frames,
+        empty=False,
+        provenance=truth_provenance(),
+        **size,
+    ).write(files.record)
+    write_track(work, present, masks)
     return absent, masks

@@ -12,7 +12,6 @@ import numpy as np
 from pvtt.config.settings import stage_defaults
 from pvtt.imaging.geometry import dilated
 from pvtt.io import video
-from pvtt.io.files import read_json
 from pvtt.metrics import (
     coarse_ssim,
     colour_error,
@@ -25,6 +24,9 @@ from pvtt.metrics import (
     ssim,
 )
 from pvtt.records import ids
+from pvtt.records.layout import ClipFiles, PairFiles
+from pvtt.records.media import CutOut
+from pvtt.records.results import Insertion
 from pvtt.stages.insertion import insert_product
 from stages import controls, products, scoring
 from stages.background import chained_folder
@@ -62,7 +64,7 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     for number, target in enumerate(chosen_swaps(options, clip)):
         if number == 0 and "scoring" in options.stages:
             yield from controls.measure(options, clip, target, true)
-        truth = read_truth(clip, target, video.read_video(true / "video.mp4"))
+        truth = read_truth(clip, target, video.read_video(ClipFiles(true).video))
         for mode, folder, cutouts, cutout_record in _inputs(options, clip, target, true):
             for settings in options.settings("insertion")[: None if mode == "isolated" else 1]:
                 out = pair_folder(options, clip, target, f"{backend_name('insertion', settings)}_{mode}")
@@ -77,14 +79,12 @@ def chosen_swaps(options: Options, clip: Clip) -> list[str]:
     return [target for target in clip.swaps if options.world.photos(target)][: options.swaps]
 
 
-def _inputs(
-    options: Options, clip: Clip, target: str, true: Path
-) -> Iterator[tuple[str, Path, list[Path], dict[str, Any]]]:
+def _inputs(options: Options, clip: Clip, target: str, true: Path) -> Iterator[tuple[str, Path, list[Path], CutOut]]:
     """Mode, folder of the clip's inputs, the target's cut-outs as the rule gives them, and the first one's record."""
     photos = [index for index, _ in options.world.photos(target)][: stage_defaults("insertion")["colour_photos"]]
     made = [products.true_cutout(options, target, index) for index in photos]
     yield "isolated", true, [path for path, _ in made], made[0][1]
-    background = chained_folder(options, clip) / "background.mp4"
+    background = ClipFiles(chained_folder(options, clip)).background
     if "background" in options.stages and background.is_file() and background.stat().st_size:
         made = [products.own_cutout(options, target, index) for index in photos]
         yield "chained", background.parent, [path for path, _ in made], made[0][1]
@@ -94,7 +94,7 @@ def _measured(
     clip: Clip,
     target: str,
     folder: Path,
-    inputs: tuple[Sequence[Path], dict[str, Any]],
+    inputs: tuple[Sequence[Path], CutOut],
     out: Path,
     settings: dict[str, Any],
     truth: Truth,
@@ -104,13 +104,14 @@ def _measured(
     about = {"pair_id": pair, "clip_id": clip.clip_id, "source_id": clip.product_id, "target_id": target}
     about |= {"image_index": 1, "seed": ids.seed_of(pair)}
     insert_product(folder, *inputs, out, about, settings)
-    record = read_json(out / "insert.json")
-    figures: dict[str, float | None] = {"failed": float(record["status"] != "done")}
-    if record["status"] == "done":
-        masks = video.read_masks(out / "insert_mask.mkv").any(0)
-        figures |= insertion_figures(video.read_video(out / "insert.mp4"), masks, truth)
-    figures["s_per_frame"] = record["provenance"]["seconds"] / len(truth.frames)
-    facts = {"status": record["status"], "reason": record["reason"], "clip_id": clip.clip_id, "target_id": target}
+    made = PairFiles(out)
+    record = Insertion.read(made.record)
+    figures: dict[str, float | None] = {"failed": float(record.status != "done")}
+    if record.status == "done":
+        masks = video.read_masks(made.mask).any(0)
+        figures |= insertion_figures(video.read_video(made.video), masks, truth)
+    figures["s_per_frame"] = record.provenance.seconds / len(truth.frames)
+    facts = {"status": record.status, "reason": record.reason, "clip_id": clip.clip_id, "target_id": target}
     return Outcome("insertion", backend_name("insertion", settings), mode, pair, figures, facts)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from pvtt.config.settings import stage_defaults
-from pvtt.io.files import read_json
 from pvtt.metrics import auroc, precision_recall, spearman
+from pvtt.records.layout import PairFiles
+from pvtt.records.results import Score
 from pvtt.stages.scoring import score_pair
 from pvtt.stages.verdicts import judge_pair
 from stages.common import Options, Outcome, backend_name, cutout_paths
@@ -30,13 +31,13 @@ def measure_pair(options: Options, clip_dir: Path, pair_dir: Path, insertion: Ou
     target = insertion.facts["target_id"]
     source = insertion.facts["clip_id"].rsplit("_s", 1)[0]
     score_pair(clip_dir, pair_dir, cutout_paths(options, target), cutout_paths(options, source), settings)
-    record = read_json(pair_dir / "score.json")
+    record = Score.read(PairFiles(pair_dir).score)
     verdict = judge_pair(record, stage_defaults("verdicts")["pairs"])
     similarity = insertion.figures["ssim_coarse"]
-    facts: dict[str, Any] = {"insertion": insertion.backend, "status": record["status"], "reasons": verdict.reasons}
+    facts: dict[str, Any] = {"insertion": insertion.backend, "status": record.status, "reasons": verdict.reasons}
     facts |= {"kept": verdict.kept, "true_error": None if similarity is None else 1 - similarity}
-    facts["scores"] = {"quality_score": verdict.quality_score} | record["scores"] | record["measures"]
-    figures: dict[str, float | None] = {"s_per_pair": record["provenance"]["seconds"]}
+    facts["scores"] = {"quality_score": verdict.quality_score} | record.scores.model_dump() | record.measures
+    figures: dict[str, float | None] = {"s_per_pair": record.provenance.seconds}
     if insertion.backend not in CONTROLS:
         figures["kept"] = float(verdict.kept)
     name, mode = backend_name("scoring", settings), insertion.mode

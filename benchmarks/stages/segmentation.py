@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from pvtt.io import video
-from pvtt.io.files import read_json
 from pvtt.metrics import auroc, boundary_f, mask_iou, presence_accuracy, selective
+from pvtt.records.layout import ClipFiles
+from pvtt.records.results import MeasuredMasks
 from pvtt.stages.segmentation import segment_clip
-from stages.common import Options, Outcome, backend_name, clip_folder, cutout_paths, mask_verdict, take
+from stages.common import Options, Outcome, backend_name, clip_folder, cutout_paths, take, verdict_facts
 from truth import Clip
 
 Array = np.ndarray
@@ -34,12 +35,13 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
         references = cutout_paths(options, clip.product_id)[: settings["references"]]
         title = options.world.rows[clip.product_id]["title"]
         segment_clip(folder, references, title, settings)
-        record = read_json(folder / "mask_measures.json")
-        masks = video.read_masks(folder / "masks.mkv").any(0)
-        facts = mask_verdict(folder) | {"empty": not clip.has_product}
+        files = ClipFiles(folder)
+        record = MeasuredMasks.read(files.mask_measures)
+        masks = video.read_masks(files.masks).any(0)
+        facts = verdict_facts(folder) | {"empty": not clip.has_product}
         facts |= {"mean_area": clip.record["mean_area"], "tags": clip.record.get("tags", [])}
         figures = mask_figures(masks, truth) if clip.has_product else {}
-        figures["s_per_frame"] = record["provenance"]["seconds"] / len(truth)
+        figures["s_per_frame"] = record.provenance.seconds / len(truth)
         yield Outcome("segmentation", name, "isolated", clip.clip_id, figures, facts)
 
 

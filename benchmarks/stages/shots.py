@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.io import video as media
-from pvtt.io.files import write_json
 from pvtt.metrics import Detections, match_cuts, match_gradual
+from pvtt.records.media import Shots
 from pvtt.records.provenance import Stopwatch
 from pvtt.stages.shots import detect_shots
 from stages.common import Options, Outcome, backend_name
@@ -32,9 +32,9 @@ def measure_file(
     frames = sum(1 for _ in media.read_frames(video))
     decoding = watch.seconds
     record = detect_shots(video, product, settings)
-    seconds = record["provenance"]["seconds"]
+    seconds = record.provenance.seconds
     name = backend_name("shots", settings)
-    write_json(out / name / f"{product}.json", record)
+    record.write(out / name / f"{product}.json")
     figures = {"frames_per_s": frames / seconds, "times_decoding": seconds / decoding}
     counts = compare(record, truth)
     facts = {kind: [c.hits, c.false, c.missed] for kind, c in counts.items()}
@@ -43,12 +43,12 @@ def measure_file(
     return Outcome("shots", name, mode, product, figures, facts)
 
 
-def compare(record: Mapping[str, Any], truth: Mapping[str, Any]) -> dict[str, Detections]:
+def compare(record: Shots, truth: Mapping[str, Any]) -> dict[str, Detections]:
     """Counts of hard cuts and gradual transitions of a shots record."""
     gradual = [(g["first_frame"], g["last_frame"]) for g in truth["gradual"]]
     return {
-        "hard": match_cuts(record["cuts"], truth["hard"], gradual),
-        "gradual": match_gradual([(a, b) for a, b in record["gradual"]], gradual),
+        "hard": match_cuts(record.cuts, truth["hard"], gradual),
+        "gradual": match_gradual([(a, b) for a, b in record.gradual], gradual),
     }
 
 

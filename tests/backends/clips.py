@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from pvtt.io.video import write_masks, write_video
+from synthetic.records import clip_record
 
 
 def scene(n_frames: int, size: tuple[int, int], step: int = 4, side: int = 24) -> tuple:
@@ -37,5 +37,5 @@ def write_clip(folder: Path, frames: np.ndarray, masks: np.ndarray) -> Path:
     folder.mkdir(parents=True)
     write_video(folder / "video.mp4", frames, Fraction(25))
     write_masks(folder / "masks.mkv", masks, Fraction(25))
-    (folder / "clip.json").write_text(json.dumps({"clip_id": "toy_s01", "empty": False}))
+    clip_record("toy_s01").write(folder / "clip.json")
     return folder

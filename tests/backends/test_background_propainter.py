@@ -19,6 +19,7 @@ from backends.clips import scene, write_clip
 from backends.tiny.propainter import build
 from pvtt.backends import subprocess_runner
 from pvtt.config.settings import load_schema, stage_defaults
+from pvtt.config.stages.background import ProPainterSettings
 from pvtt.io.video import count_frames
 from pvtt.metrics import psnr
 from pvtt.models.registry import ModelError
@@ -239,7 +240,7 @@ def test_a_missing_package_and_another_commit_are_named(home, monkeypatch):
     ],
 )
 def test_a_plan_fits_into_the_memory_at_full_size(shape, memory_gb, whole):
-    plan = make_plan(shape, memory_gb, stage_defaults("background")["propainter"])
+    plan = make_plan(shape, memory_gb, ProPainterSettings())
     assert plan.size == (shape[2], shape[1]) and (len(plan.chunks) == 1) == whole
     longest = max(end - start for start, end in plan.chunks)
     assert 1.5 + shape[1] * shape[2] * (8.5e-6 + 1.7e-7 * plan.worked + 4e-8 * longest) < memory_gb * 1.001
@@ -247,7 +248,7 @@ def test_a_plan_fits_into_the_memory_at_full_size(shape, memory_gb, whole):
 
 
 def test_a_frame_too_large_for_the_memory_is_made_smaller():
-    plan = make_plan((100, 1080, 1920), 8, stage_defaults("background")["propainter"])
+    plan = make_plan((100, 1080, 1920), 8, ProPainterSettings())
     assert plan.size[0] < 1920 and plan.size[0] % 8 == plan.size[1] % 8 == 0 and plan.worked >= 20
 
 

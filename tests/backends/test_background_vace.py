@@ -9,6 +9,7 @@ from backends.vace_clips import clip, models_folder, settings_of, skip_without_p
 from pvtt.io.video import count_frames, write_masks, write_video
 from pvtt.stages.background import remove_product
 from pvtt.stages.background.vace import Backend
+from synthetic.records import clip_record
 
 skip_without_packages()
 
@@ -23,9 +24,7 @@ def home(tmp_path_factory):
 @pytest.fixture
 def settings(home, monkeypatch):
     use(monkeypatch, home)
-    changed = settings_of("background", "vace")
-    del changed["vace"]["grow_px"]
-    return changed
+    return settings_of("background", "vace")
 
 
 def removed(settings, parts):
@@ -57,7 +56,7 @@ def test_the_stage_writes_the_background(settings, tmp_path):
     source, _, masks, _ = clip(7, side=16)
     write_video(tmp_path / "video.mp4", source, Fraction(25))
     write_masks(tmp_path / "masks.mkv", masks, Fraction(25))
-    (tmp_path / "clip.json").write_text(json.dumps({"clip_id": "A_s01", "empty": False}))
+    clip_record().write(tmp_path / "clip.json")
     remove_product(tmp_path, settings)
     record = json.loads((tmp_path / "background.json").read_text())
     assert record["status"] == "done" and record["provenance"]["backend"] == "vace"

@@ -24,8 +24,9 @@ from pvtt.io.video import count_frames, read_masks, write_masks, write_png, writ
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
 from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restore_background
-from pvtt.stages.insertion.vace import Backend
-from pvtt.stages.insertion.vace_insertion import growth_px, square_box
+from pvtt.stages.insertion.vace import Backend, square_box
+from pvtt.stages.insertion.vace_insertion import growth_px
+from synthetic.records import background_record, cutout_record, track_frame, track_record
 
 skip_without_packages()
 
@@ -226,13 +227,13 @@ def write_clip(folder, parts):
     folder.mkdir()
     write_video(folder / "video.mp4", source, rate)
     write_video(folder / "background.mp4", plain, rate)
-    (folder / "background.json").write_text(json.dumps({"status": "done", "reason": ""}))
+    background_record().write(folder / "background.json")
     write_masks(folder / "masks.mkv", masks, rate)
     write_masks(folder / "region.mkv", changed(parts), rate)
-    frames = [{"visible": box is not None, "box": box and list(box), "area": 0.04} for box in boxes]
+    frames = [track_frame(box and [round(side) for side in box]) for box in boxes]
     n, height, width = masks.shape
     track = {"n_frames": n, "fps": "30000/1001", "width": width, "height": height, "frames": frames, "points": []}
-    (folder / "track.json").write_text(json.dumps(track | {"clip_id": "A_s01", "objects": []}))
+    track_record(**track).write(folder / "track.json")
 
 
 def run_stage(folder, settings, parts):
@@ -240,9 +241,7 @@ def run_stage(folder, settings, parts):
     write_clip(folder / "clip", parts)
     write_png(folder / "1.png", cutout())
     out = folder / "out"
-    insert_product(
-        folder / "clip", [folder / "1.png"], {"status": "accepted"}, out, PAIR, settings, prompt="a watch, watches"
-    )
+    insert_product(folder / "clip", [folder / "1.png"], cutout_record(), out, PAIR, settings, prompt="a watch, watches")
     record = json.loads((out / "insert.json").read_text())
     jsonschema.Draft202012Validator(load_schema("insert")).validate(record)
     return out, record

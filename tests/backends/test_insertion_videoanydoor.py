@@ -22,6 +22,7 @@ from pvtt.stages.insertion.base import InsertionError, Request
 from pvtt.stages.insertion.change_detection import detect_inserted_mask
 from pvtt.stages.insertion.compositing import put_back
 from pvtt.stages.insertion.videoanydoor import Backend, expanded_box_mask
+from synthetic.records import cutout_record, track_frame, track_record
 
 PROGRAM = Path(__file__).parent / "tiny" / "videoanydoor.py"
 COMMAND = f"{sys.executable} {PROGRAM} --job {{job}}"
@@ -92,15 +93,15 @@ def test_the_stage_writes_video_masks_and_record(tmp_path, control):
     write_video(clip / "background.mp4", asked.background(), rate)
     write_masks(clip / "masks.mkv", asked.masks, rate)
     write_masks(clip / "region.mkv", asked.region, rate)
-    seen = [{"visible": True, "box": list(box)} for box in asked.boxes]
+    seen = [track_frame([int(side) for side in box]) for box in asked.boxes]
     size = {"n_frames": N, "fps": "25/1", "width": SIZE[0], "height": SIZE[1]}
-    (clip / "track.json").write_text(json.dumps(size | {"frames": seen, "points": []}))
+    track_record("toy_s01", **size, frames=seen).write(clip / "track.json")
     write_png(tmp_path / "cutout.png", cutout())
     pair = {"pair_id": "toy_s01__disc_i1", "clip_id": "toy_s01", "source_id": "toy", "target_id": "disc"}
     pair |= {"image_index": 1, "seed": 5}
     out = tmp_path / "pair"
     changed = settings() | {"control": control}
-    insert_product(clip, [tmp_path / "cutout.png"], {"status": "accepted"}, out, pair, changed, "cpu")
+    insert_product(clip, [tmp_path / "cutout.png"], cutout_record(), out, pair, changed, "cpu")
     record = json.loads((out / "insert.json").read_text())
     jsonschema.validate(record, load_schema("insert"))
     assert record["status"] == "done", record["reason"]

@@ -143,9 +143,9 @@ def test_the_image_half_gives_what_the_whole_model_gives(backend):
 
 def test_provenance_names_model_commit_and_licence(backend):
     record = provenance(backend, {}, {}, Stopwatch())
-    (model,) = record["models"]
-    assert (model["repository"], model["commit"]) == (f"tiny/{MODELS[backend.name]}", "0" * 40)
-    assert record["licence"] == model["licence"] == "Apache-2.0"
+    (model,) = record.models
+    assert (model.repository, model.commit) == (f"tiny/{MODELS[backend.name]}", "0" * 40)
+    assert record.licence == model.licence == "Apache-2.0"
 
 
 def test_missing_and_wrong_weights_are_named(folder, tmp_path, monkeypatch):

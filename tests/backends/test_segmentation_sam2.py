@@ -19,11 +19,13 @@ import yaml
 from pvtt.config.settings import stage_defaults
 from pvtt.io import video
 from pvtt.models import registry
+from pvtt.records.results import MeasuredMasks
 from pvtt.stages.segmentation import segment_clip
 from pvtt.stages.segmentation.sam2 import Backend, load_predictor
 from pvtt.stages.segmentation.sam2.box_selection import Candidate
 from pvtt.stages.segmentation.sam2.cropped_video import CroppedVideo
 from pvtt.stages.verdicts import judge_mask
+from synthetic.records import clip_record
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make models)")
 pytest.importorskip("transformers", reason="transformers is not installed (make models)")
@@ -257,7 +259,7 @@ def test_the_stage_accepts_good_masks(tmp_path, monkeypatch):
     monkeypatch.setattr(Backend, "load", lambda self, device: self.__dict__.update(_detector=Near(), _model=Reddish()))
     segment_clip(tmp_path, [], "Red Disc", settings(), category="toys", subcategory="disc")
     record = json.loads((tmp_path / "mask_measures.json").read_text())
-    assert judge_mask(record, LIMITS)["status"] == "accepted"
+    assert judge_mask(MeasuredMasks.of(record), LIMITS).status == "accepted"
     assert record["measures"]["agreement"] > 0.95
     assert (record["provenance"]["backend"], record["provenance"]["settings"]["sam2"]["model"]) == ("sam2", SAM)
 
@@ -439,8 +441,7 @@ def test_an_entry_without_a_configuration_is_refused(tmp_path, tiny_models, monk
 def clip(folder, frames):
     video.write_video(folder / "video.mp4", frames, Fraction(25))
     size = {"width": frames.shape[2], "height": frames.shape[1], "fps": "25/1", "n_frames": len(frames)}
-    record = {"clip_id": "A1_s01", "product_id": "A1", "empty": False} | size
-    (folder / "clip.json").write_text(json.dumps(record))
+    clip_record("A1_s01", **size).write(folder / "clip.json")
 
 
 def test_the_stage_follows_the_mug_of_the_demo_with_a_model_that_was_taught_it(tmp_path, tiny_models, monkeypatch):
@@ -456,7 +457,7 @@ def test_the_stage_follows_the_mug_of_the_demo_with_a_model_that_was_taught_it(t
     record = json.loads((tmp_path / "mask_measures.json").read_text())
     track = json.loads((tmp_path / "track.json").read_text())
     masks = video.read_masks(tmp_path / "masks.mkv")
-    assert judge_mask(record, LIMITS)["status"] == "accepted"
+    assert judge_mask(MeasuredMasks.of(record), LIMITS).status == "accepted"
     assert masks.shape == (1, *frames[:20].shape[:3])
     shared = [(a & b).sum() / (a | b).sum() for a, b in zip(masks[0], truth, strict=False)]
     assert min(shared) > 0.8

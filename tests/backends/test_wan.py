@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backends.vace_clips import FAST, models_folder, settings_of, skip_without_packages, use
+from pvtt.config.stages.insertion import VaceInsertionSettings
 from pvtt.models.registry import ModelError
 from pvtt.stages.insertion.compositing import put_back
 from pvtt.stages.wan import regions
@@ -24,7 +25,12 @@ from pvtt.stages.wan.tensor_cache import TensorCache
 from pvtt.stages.wan.windowed import generate_windows
 
 MODEL = "wan2.1-vace-1.3b"
-OWN = settings_of("insertion", "vace")["vace"]
+OWN = VaceInsertionSettings.of(settings_of("insertion", "vace")["vace"])
+
+
+def changed(**changes):
+    """These settings with others."""
+    return OWN.model_copy(update=changes)
 
 
 # ---------------------------------------------------------------- windows and sizes
@@ -169,10 +175,10 @@ def test_results_are_those_of_diffusers_bit_for_bit(engine, home):
     grey[mask] = 0.5
     plain = WanVACEPipeline.from_pretrained(home / MODEL, local_files_only=True)
     plain.set_progress_bar_config(disable=True)
-    plain.scheduler = plain.scheduler.from_config(plain.scheduler.config, flow_shift=OWN["flow_shift"])
+    plain.scheduler = plain.scheduler.from_config(plain.scheduler.config, flow_shift=OWN.flow_shift)
     expected = plain(
         prompt="a watch",
-        negative_prompt=OWN["negative_prompt"],
+        negative_prompt=OWN.negative_prompt,
         video=torch.from_numpy(grey.transpose(0, 3, 1, 2))[None],
         mask=torch.from_numpy(np.repeat(mask[:, None], 3, 1)).float()[None],
         reference_images=Image.fromarray(reference),
@@ -180,7 +186,7 @@ def test_results_are_those_of_diffusers_bit_for_bit(engine, home):
         width=48,
         num_frames=9,
         num_inference_steps=2,
-        guidance_scale=OWN["guidance"],
+        guidance_scale=OWN.guidance,
         generator=torch.Generator().manual_seed(4),
     ).frames[0]
     assert np.array_equal(
@@ -229,7 +235,7 @@ def test_the_background_is_encoded_once_and_the_result_is_the_same(engine, home,
     calls.clear()
     cached = engine.generate(frames, mask, GenerationRequest("a ring", 2, second))
     assert calls == [1], "only the second pair's reference"
-    fresh = Engine(MODEL, OWN | {"cache_mb": 0}, "cpu").generate(frames, mask, GenerationRequest("a ring", 2, second))
+    fresh = Engine(MODEL, changed(cache_mb=0), "cpu").generate(frames, mask, GenerationRequest("a ring", 2, second))
     assert sorted(calls) == [1, 1, 5, 5]
     assert np.array_equal(cached, fresh)
 
@@ -239,13 +245,13 @@ def test_the_text_encoder_does_not_stay(home, monkeypatch, tmp_path):
     loads = []
     original = Engine._load_text_encoder
     monkeypatch.setattr(Engine, "_load_text_encoder", lambda self: loads.append(1) or original(self))
-    engine = Engine(MODEL, OWN | {"store_prompts": False}, "cpu")
+    engine = Engine(MODEL, changed(store_prompts=False), "cpu")
     positive, negative = engine.embeddings("a cup")
     assert positive.shape == negative.shape == (1, 512, tiny.TEXT) and len(loads) == 1
     assert engine.pipe.text_encoder is None
     engine.embeddings("a cup")
     assert len(loads) == 1
-    kept = Engine(MODEL, OWN | {"store_prompts": False, "keep_text_encoder": True, "guidance": 1.0}, "cpu")
+    kept = Engine(MODEL, changed(store_prompts=False, keep_text_encoder=True, guidance=1.0), "cpu")
     assert kept.embeddings("a cup")[1] is None and kept.pipe.text_encoder is not None
     kept.embeddings("a shoe")
     assert len(loads) == 2
@@ -254,7 +260,7 @@ def test_the_text_encoder_does_not_stay(home, monkeypatch, tmp_path):
 def test_both_transformers_of_wan22_are_used(tmp_path, monkeypatch):
     name = "wan2.2-vace-fun-a14b"
     use(monkeypatch, models_folder(tmp_path, name, two_stage=True))
-    engine = Engine(name, OWN | {"steps": 4}, "cpu")
+    engine = Engine(name, changed(steps=4), "cpu")
     used = set()
     for part in ("transformer", "transformer_2"):
         getattr(engine.pipe, part).register_forward_hook(lambda *_, part=part: used.add(part))
@@ -270,14 +276,14 @@ def test_compile_and_attention_are_asked_for(home, monkeypatch):
     asked = []
     monkeypatch.setattr(Transformer, "compile_repeated_blocks", lambda self, **k: asked.append(k))
     monkeypatch.setattr(Transformer, "set_attention_backend", lambda self, name: asked.append(name))
-    Engine(MODEL, OWN | {"compile": True, "attention": "native", "vae_tiling": True}, "cpu")
+    Engine(MODEL, changed(compile=True, attention="native", vae_tiling=True), "cpu")
     assert asked == ["native", {"fullgraph": True}]
 
 
 def test_half_precision_as_on_a_gpu(home, monkeypatch):
     use(monkeypatch, home)
     monkeypatch.setattr("pvtt.stages.wan.engine.compute_dtype", lambda device: torch.bfloat16)
-    half = Engine(MODEL, OWN | {"store_prompts": False}, "cpu")
+    half = Engine(MODEL, changed(store_prompts=False), "cpu")
     assert half.pipe.transformer.dtype == torch.bfloat16 and half.pipe.vae.dtype == torch.float32
     assert half.embeddings("a watch")[0].dtype == torch.bfloat16
     frames, mask, reference = window()
@@ -470,4 +476,4 @@ def _save(folder, state):
 
 
 def test_fast_settings_are_known():
-    assert set(FAST) <= set(OWN)
+    assert set(FAST) <= set(VaceInsertionSettings.model_fields)

@@ -29,7 +29,8 @@ def use(monkeypatch, home):
 def settings_of(stage, backend, **changes):
     """Default settings of a stage with a backend's own made fast."""
     settings = stage_defaults(stage) | {"backend": backend}
-    return settings | {backend: settings[backend] | FAST | changes}
+    fast = {key: value for key, value in FAST.items() if key in settings[backend]}
+    return settings | {backend: settings[backend] | fast | changes}
 
 
 def ground(height, width, seed=3):

@@ -3,13 +3,13 @@
 import json
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from conftest import ROOT, Workflow
+from conftest import ROOT
 from fabricate import Run
+from forked import snakemake, workflow
+from pvtt.config import settings
 
 AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
 
@@ -19,12 +19,24 @@ def of_clips(number):
     return {"measure_clip": number, "measure_flow": number}
 
 
-def dry_run(run, *arguments):
-    """Job counts of a dry run, rule -> number."""
-    done = Workflow(run.folder).snakemake("-n", "--cores", "1", "--quiet", "rules", *arguments)
-    counts = dict(re.findall(r"^([a-z_]+)\s+(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+def counts_in(text):
+    """Job counts that Snakemake says, rule -> number."""
+    counts = dict(re.findall(r"^([a-z_]+)\s+(\d+)$", text, re.MULTILINE))
     counts.pop("total", None)
     return {rule: int(number) for rule, number in counts.items()}
+
+
+def dry_run(run, *arguments):
+    """Job counts of a dry run, rule -> number."""
+    status, text = workflow(run.folder, "-n", "--quiet", "rules", *arguments)
+    assert status == 0, text
+    return counts_in(text)
+
+
+def touch(run, *arguments):
+    """Let Snakemake note the parameters and inputs of what is there, without running anything."""
+    status, text = workflow(run.folder, "--touch", *arguments)
+    assert status == 0, text
 
 
 @pytest.fixture
@@ -38,7 +50,6 @@ def finished(tmp_path):
     return run
 
 
-@pytest.mark.slow
 def test_a_fresh_feed_starts_with_probing_and_shots(tmp_path):
     run = Run(tmp_path)
     run.add_product("A", 2, 1)
@@ -49,7 +60,6 @@ def test_a_fresh_feed_starts_with_probing_and_shots(tmp_path):
     assert "insert_product" not in counts
 
 
-@pytest.mark.slow
 def test_a_planned_run_shows_every_pair(tmp_path):
     run = Run(tmp_path)
     run.add_product("A", 2, 1)
@@ -69,7 +79,6 @@ def test_nothing_to_do(finished):
     assert dry_run(finished) == {} or dry_run(finished) == {"all": 1}
 
 
-@pytest.mark.slow
 def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     finished.add_product("N", 2, 1)
     first = dry_run(finished)
@@ -91,7 +100,6 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     assert dry_run(finished) == AGGREGATES | expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "expected"),
     [
@@ -105,7 +113,6 @@ def test_a_lost_result_is_made_again_alone(finished, lost, expected):
     assert dry_run(finished) == AGGREGATES | expected | {"gather_pack": 1}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "rule"),
     [
@@ -135,25 +142,20 @@ use rule * from pvtt as pvtt_*
 """
 
 
-@pytest.mark.slow
 def test_another_workflow_can_use_this_one(finished, tmp_path):
     """Through `module:`, from another folder; the rules behind both checkpoints are planned."""
     (tmp_path / "Snakefile").write_text(OUTER.format(root=ROOT, run=finished))
     (finished.results / "pairs/A_s01/B_i1/insert.mp4").unlink()
-    command = [sys.executable, "-m", "snakemake", "pvtt_all", "-n", "--cores", "1", "--quiet", "rules"]
-    command += ["--workflow-profile", str(ROOT / "profiles/default")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    text = done.stdout + done.stderr
-    assert re.search(r"^pvtt_insert_product +1$", text, re.MULTILINE), text
+    profile = ("--workflow-profile", str(ROOT / "profiles/default"))
+    status, text = snakemake(tmp_path, "pvtt_all", "-n", "--cores", "1", "--quiet", "rules", *profile)
+    assert status == 0 and counts_in(text)["pvtt_insert_product"] == 1, text
 
 
-@pytest.mark.slow
 def test_a_lost_report_is_written_again_alone(finished):
     (finished.results / "report/index.html").unlink()
     assert dry_run(finished) == {"write_report": 1, "all": 1}
 
 
-@pytest.mark.slow
 def test_a_changed_photo_redoes_what_shows_it(finished):
     finished.write("feed/C_1.jpg")
     counts = dry_run(finished)
@@ -161,7 +163,6 @@ def test_a_changed_photo_redoes_what_shows_it(finished):
     assert "cut_clip" not in counts and "segment_clip" not in counts
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("insertion", "rules"),
     [
@@ -182,7 +183,6 @@ def test_other_photos_are_asked_for_by_backends_that_read_them(tmp_path, monkeyp
     assert dry_run(run, "--nolock", pair, "--config", f"insertion={insertion}") == rules
 
 
-@pytest.mark.slow
 def test_new_weights_at_the_same_path_make_the_pairs_anew(finished, monkeypatch):
     backend = """
 from pvtt.stages.insertion.composite import Backend as Composite
@@ -204,7 +204,7 @@ class Backend(Composite):
 
 def test_a_new_limit_or_weight_schedules_judging_planning_dataset_and_report_only(finished):
     # Snakemake notes the parameters of what it touches.
-    Workflow(finished.folder).snakemake("--touch", "--forceall", "--cores", "1", "--quiet", "all")
+    touch(finished, "--forceall", "all")
     for verdicts, rules in (
         ({"masks": {"min_score": 0.7}}, {"judge_masks": 1, "plan_pairs": 1}),
         ({"pairs": {"weights": {"overall": 0.1}}}, {}),
@@ -212,28 +212,59 @@ def test_a_new_limit_or_weight_schedules_judging_planning_dataset_and_report_onl
         assert dry_run(finished, "--config", f"verdicts={json.dumps(verdicts)}") == AGGREGATES | rules
 
 
+def test_a_moved_feed_re_runs_no_job_that_reads_its_files(finished):
+    """Only the catalogue's table names folders: it and the tables, the dataset and the report after it are new."""
+    touch(finished, "--forceall", "all")
+    (finished.folder / "feed").rename(finished.folder / "moved")
+    config = ("--config", "catalogue=moved/products.csv")
+    assert dry_run(finished, *config) == AGGREGATES | dict.fromkeys(
+        ("build_catalogue", "list_clips", "judge_masks", "plan_pairs"), 1
+    )
+    # Behind the first checkpoint: the clips and their masks stay as well.
+    (finished.results / "catalogue.tsv").write_text("moved")
+    touch(finished, "results/clips.tsv", *config)
+    assert dry_run(finished, *config) == AGGREGATES | {"plan_pairs": 1}
+
+
 def test_results_of_an_earlier_version_are_refused(finished):
     (finished.results / "format.json").unlink()
-    done = Workflow(finished.folder).snakemake("-n", check=False)
-    assert done.returncode != 0 and "holds results of format 1" in done.stdout + done.stderr
+    status, text = workflow(finished.folder, "-n")
+    assert status != 0 and "holds results of format 1" in text
 
 
-@pytest.mark.slow
+def preset_of(name):
+    """A preset's file and what it says of the pairs."""
+    path = ROOT / f"config/presets/{name}.yaml"
+    config = settings.resolve(settings.read([path]))
+    return path, {"max_pairs": config["max_pairs"], **config["pairs"]}
+
+
 @pytest.mark.parametrize(("preset", "pairs"), [("poc", 3_600), ("small", 20_800)])
-def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
+def test_presets_plan_as_many_pairs_as_they_say(tmp_path, preset, pairs):
     run = Run(tmp_path)
-    for number in range(53):
-        run.add_product(f"P{number:02d}", 4 if number < 41 else 3, 2)
-    assert sum(run.clips.values()) == 200
-    products = list(run.clips)
-    run.finish_shots(*products)
-    settings = {"poc": {"strategy": "single", "max_pairs": 3_600}, "small": {"strategy": "sample", "photos": 2}}
-    run.finish_plan(*products, **settings[preset])
-    counts = dry_run(run, "--configfile", str(ROOT / f"config/presets/{preset}.yaml"))
-    clips = counts.pop("remove_product")
-    assert clips == 200
-    packs = -(-pairs // 96)
-    assert counts == AGGREGATES | {"insert_product": pairs, "score_pair": pairs, "gather_pack": packs} | of_clips(200)
+    run.clips = {f"P{number:02d}": 4 if number < 41 else 3 for number in range(53)}
+    run.photos = dict.fromkeys(run.clips, 2)
+    run.results.mkdir()
+    plan = run.plan(**preset_of(preset)[1])
+    planned = plan[plan.status == "planned"]
+    assert sum(run.clips.values()) == planned.clip_id.nunique() == 200
+    assert len(planned) == pairs and planned.pack.nunique() == -(-pairs // 96)
+
+
+@pytest.mark.parametrize(("preset", "pairs"), [("poc", 12), ("small", 24)])
+def test_presets_schedule_the_jobs_of_their_plan(tmp_path, preset, pairs):
+    path, said = preset_of(preset)
+    run = Run(tmp_path)
+    for product in "ABC":
+        run.add_product(product, 2, 2)
+    run.finish_shots(*"ABC")
+    run.finish_plan(*"ABC", **said)
+    assert dry_run(run, "--configfile", str(path)) == AGGREGATES | {
+        "remove_product": 6,
+        "insert_product": pairs,
+        "score_pair": pairs,
+        "gather_pack": 1,
+    } | of_clips(6)
 
 
 @pytest.mark.parametrize(
@@ -241,5 +272,5 @@ def test_presets_give_the_planned_number_of_jobs(tmp_path, preset, pairs):
     [("shot=x", "did you mean 'shots'"), ('segmentation={"backend": "nosuch"}', "no backend 'nosuch'")],
 )
 def test_unknown_keys_and_backends_fail_before_the_dag(finished, wrong, words):
-    done = Workflow(finished.folder).snakemake("-n", "--config", wrong, check=False)
-    assert done.returncode != 0 and words in done.stdout + done.stderr
+    status, text = workflow(finished.folder, "-n", "--config", wrong)
+    assert status != 0 and words in text

@@ -21,23 +21,12 @@ from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.records import ids
 from pvtt.records.mask_verdicts import write_mask_verdicts
 from pvtt.records.media import Clip
-from pvtt.records.results import Insertion
+from pvtt.records.results import Insertion, MaskVerdict
 from pvtt.records.results_format import mark_results
 from synthetic import make_feed
 from synthetic.feed import products
+from synthetic.records import PROVENANCE
 from synthetic.sprites import draw_sprite
-
-PROVENANCE = {
-    "pvtt": "0",
-    "backend": "fabricated",
-    "version": "1",
-    "models": [],
-    "licence": "Apache-2.0",
-    "settings": {},
-    "seed": None,
-    "inputs": {},
-    "seconds": 1.25,
-}
 
 
 @cache
@@ -137,10 +126,10 @@ def _write_clip(feed: Path, folder: Path, shot: dict) -> None:
     write_json(folder / "mask_measures.json", record)
 
 
-def _mask_verdict(shot: dict) -> dict[str, object]:
+def _mask_verdict(shot: dict) -> MaskVerdict:
     found = bool(shot["masks"])
     verdict = {"status": "accepted" if found else "rejected", "reason": "" if found else "no product was found"}
-    return {"clip_id": shot["clip_id"], **verdict, "score": 0.93 if found else 0.11}
+    return MaskVerdict.of({"clip_id": shot["clip_id"], **verdict, "score": 0.93 if found else 0.11})
 
 
 def _write_cutout(results: Path, product: str, index: int, image: str, sprite: str) -> None:

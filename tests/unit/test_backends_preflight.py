@@ -8,12 +8,15 @@ import types
 
 import pytest
 import yaml
+from pydantic import StrictInt, create_model
 
 from conftest import ROOT, Workflow
 from fabricate import Run
 from pvtt.backends import lifecycle, registry, requirements
 from pvtt.backends.base import Embedded, ModelBackend
 from pvtt.config import settings
+from pvtt.config.base import Settings
+from pvtt.config.run import RunSettings
 from pvtt.models import devices
 from pvtt.records import provenance
 
@@ -27,6 +30,12 @@ class Painter(ModelBackend):
     version = "3"
     packages = ("json", "nosuchpackage")
     needs = ("painter-1b", "painter-text")
+
+
+class Steps(Settings):
+    """Settings of a backend."""
+
+    steps: StrictInt = 3
 
 
 class Judge(ModelBackend):
@@ -153,16 +162,12 @@ class TestVersion:
 class TestSettingsOfOthers:
     @pytest.fixture
     def schema(self, monkeypatch):
-        """`magic`, `wand` and `owl` have settings in the stage's schema; `wand` reads those of `magic` too."""
-        import copy
-
-        own = {"type": "object", "description": "d.", "properties": {"steps": {"type": "integer", "default": 3}}}
-        grown = copy.deepcopy(settings.load_schema("config/insertion"))
-        grown["properties"] |= {name: copy.deepcopy(own) for name in ("magic", "wand", "owl")}
-        grown["properties"]["also"] = {"type": "array", "default": []}
-        read = settings.load_schema
-        monkeypatch.setattr(settings, "load_schema", lambda name: grown if name == "config/insertion" else read(name))
-        settings.config_schema.cache_clear()
+        """`magic`, `wand` and `owl` have settings in the stage's; `wand` reads those of `magic` too."""
+        parts = {name: (Steps, Steps()) for name in ("magic", "wand", "owl")}
+        grown = create_model("Grown", __base__=settings.stage_type(STAGE), also=(list[str], []), **parts)
+        monkeypatch.setattr(
+            settings, "RunSettings", create_model("Run", __base__=RunSettings, insertion=(grown, grown()))
+        )
         classes = {"magic": Painter, "wand": type("Wand", (Painter,), {"settings_of": ("magic",)}), "owl": Painter}
         found, known = registry.backend_class, registry.available
         names = registry.selectable_names
@@ -171,9 +176,6 @@ class TestSettingsOfOthers:
         monkeypatch.setattr(
             registry, "backend_class", lambda stage, name: classes[name] if name in classes else found(stage, name)
         )
-        yield
-        monkeypatch.undo()
-        settings.config_schema.cache_clear()
 
     @pytest.mark.parametrize(
         ("chosen", "kept"),
@@ -200,10 +202,10 @@ class TestSettingsOfOthers:
 class TestProvenance:
     def test_models_and_the_strictest_licence_are_recorded(self, home, painter):
         record = provenance.provenance(Painter(painter[STAGE]), {}, {}, provenance.Stopwatch())
-        assert [model["id"] for model in record["models"]] == ["painter-1b", "painter-text"]
+        assert [model.id for model in record.models] == ["painter-1b", "painter-text"]
         first = {"repository": "maker/thing", "commit": "e" * 40, "licence": "Paint-NC", "commercial": False}
-        assert record["models"][0] == {"id": "painter-1b"} | first
-        assert record["licence"] == "Paint-NC"
+        assert record.models[0].model_dump() == {"id": "painter-1b"} | first
+        assert record.licence == "Paint-NC"
 
     def test_seconds_are_those_of_the_work(self):
         class Heavy(Embedded):
@@ -222,8 +224,8 @@ class TestProvenance:
             name, version = "plain", "1"
 
         record = provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch(), further=["painter-text"])
-        assert record["licence"] == "MIT" and len(record["models"]) == 1
-        assert provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch())["licence"] == "Apache-2.0"
+        assert record.licence == "MIT" and len(record.models) == 1
+        assert provenance.provenance(Plain({}), {}, {}, provenance.Stopwatch()).licence == "Apache-2.0"
 
 
 class TestDevices:

@@ -15,6 +15,7 @@ from pvtt.stages.background import remove_product
 from pvtt.stages.background.base import RemovalError
 from pvtt.stages.background.inpaint import blend_hole
 from pvtt.stages.background.plate import Backend, growth, with_front
+from synthetic.records import clip_record
 
 N, H, W, SIDE = 24, 144, 192, 36
 
@@ -178,7 +179,7 @@ def write_clip(folder, frames, masks, empty=False):
     rate = Fraction(24000, 1001)
     write_video(folder / "video.mp4", frames, rate)
     write_masks(folder / "masks.mkv", masks, rate)
-    (folder / "clip.json").write_text(json.dumps({"clip_id": "P_s01", "empty": empty, "n_frames": len(frames)}))
+    clip_record("P_s01", empty=empty, n_frames=len(frames)).write(folder / "clip.json")
 
 
 def test_stage_writes_video_and_record(tmp_path):

@@ -16,6 +16,7 @@ from regression import compare, make_baseline
 from stages import feed, scoring, segmentation, shots
 from stages.common import Outcome, guarded
 from summary import direction, markdown, summarise
+from synthetic.records import shots_record
 from truth import World, select
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,7 @@ def test_shots_are_pooled_over_videos():
 
 
 def test_a_shots_record_is_compared_with_its_truth():
-    record = {"cuts": [10, 33], "gradual": [[50, 57]]}
+    record = shots_record(cuts=[10, 33], gradual=[[50, 57]])
     truth = {"hard": [11], "gradual": [{"first_frame": 51, "last_frame": 58}]}
     found = shots.compare(record, truth)
     assert (found["hard"].hits, found["hard"].false, found["gradual"].hits) == (1, 1, 1)

@@ -401,7 +401,7 @@ def test_a_failed_body_keeps_nothing(task):
 
 
 def test_waiting_for_a_result_loads_no_arrays():
-    heavy = "{'numpy', 'cv2', 'av', 'pandas', 'torch', 'yaml'}"
+    heavy = "{'numpy', 'cv2', 'av', 'pandas', 'torch', 'yaml', 'pydantic'}"
     code = f"import sys, pvtt.execution.job, pvtt.execution.cache; print(sorted({heavy} & set(sys.modules)))"
     path = str(Path(cache.__file__).parents[1])
     said = subprocess.check_output([sys.executable, "-c", code], text=True, env={"PYTHONPATH": path})

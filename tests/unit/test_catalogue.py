@@ -246,7 +246,7 @@ class TestTable:
     def test_plain_values_for_a_row(self, feed):
         row = Row("A", video=feed / "a.mp4", images=(feed / "a.png",))
         plain = {"product_id": "A", "video": str(feed / "a.mp4"), "images": [str(feed / "a.png")]}
-        records = [probe_product(given, SETTINGS) for given in (row, plain)]
+        records = [probe_product(given, SETTINGS).plain() for given in (row, plain)]
         for record in records:
             del record["provenance"]["seconds"]
         assert records[0] == records[1]

@@ -16,10 +16,19 @@ from pvtt.io import video
 from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import write_table
 from pvtt.records.mask_verdicts import write_mask_verdicts
+from pvtt.records.results import MaskVerdict
 from pvtt.records.results_format import mark_results
 from pvtt.reporting.compare import compare
 from pvtt.reporting.compare.figures import interval
 from pvtt.reporting.compare.page import write_comparison
+from synthetic.records import (
+    background_record,
+    clip_record,
+    cutout_record,
+    insertion_record,
+    masks_record,
+    score_record,
+)
 
 CLIPS = ("AAA001_s01", "BBB001_s01")
 PRODUCTS = ("AAA001", "BBB001", "CCC001")
@@ -66,15 +75,18 @@ def make_run(
     write_mask_verdicts(
         folder,
         [
-            {"clip_id": clip, "score": score}
-            | ({"status": "accepted", "reason": ""} if score > 0.5 else {"status": "rejected", "reason": "ragged"})
+            MaskVerdict(
+                clip_id=clip,
+                status="accepted" if score > 0.5 else "rejected",
+                reason="" if score > 0.5 else "ragged",
+                score=score,
+            )
             for clip, score in zip(CLIPS, mask_scores, strict=True)
         ],
     )
     for name in PRODUCTS:
-        record = {"product_id": name, "image_index": 1, "status": "accepted", "reason": "", "main": True}
         made = provenance(ways["products"], 0.5, {"photo": "p"})
-        write_json(folder / "products" / name / "1.json", record | {"provenance": made})
+        cutout_record(name, provenance=made).write(folder / "products" / name / "1.json")
         video.write_png(folder / "products" / name / "1.png", np.full((8, 8, 4), 255, np.uint8))
     rows = [
         _write_pair(folder, clip, target, value, ways, digests, seconds) for (clip, target), value in quality.items()
@@ -85,16 +97,14 @@ def make_run(
 
 
 def _write_clip(place: Path, ways: dict, digests: dict, settings: dict | None) -> None:
-    name = {"clip_id": place.name}
-    write_json(place / "clip.json", name | {"provenance": provenance("cutter", 1.0, {"video": "f"})})
+    clip = place.name
+    clip_record(clip, provenance=provenance("cutter", 1.0, {"video": "f"})).write(place / "clip.json")
     inputs = {"video": digests["video"], "reference_1": digests["cutout"]}
     made = provenance(ways["segmentation"], 2.0, inputs, settings)
-    write_json(
-        place / "mask_measures.json", name | {"status": "measured", "reason": "", "measures": {}, "provenance": made}
-    )
+    masks_record(clip, provenance=made).write(place / "mask_measures.json")
     made = provenance(ways["background"], 3.0, {"video": digests["video"], "masks": digests["masks"]})
-    record = {"status": "done", "reason": "", "measures": {"seam": 2.0, "flicker": 3.0, "flicker_beside": 2.5}}
-    write_json(place / "background.json", name | record | {"provenance": made})
+    measures = {"seam": 2.0, "flicker": 3.0, "flicker_beside": 2.5}
+    background_record(clip, measures=measures, provenance=made).write(place / "background.json")
     frames = np.full((FRAMES, 16, 32, 3), 90, np.uint8)
     video.write_video(place / "video.mp4", frames, Fraction(25))
     video.write_video(place / "background.mp4", frames, Fraction(25))
@@ -125,17 +135,13 @@ def _write_pair(
     given = {role: digests[kind] for role, kind in roles.items()}
     done = {"status": "failed", "reason": "no room"} if value is None else {"status": "done", "reason": ""}
     made = provenance(ways["insertion"], seconds, given)
-    write_json(place / "insert.json", pair | done | {"n_frames": FRAMES, "boxes": [], "provenance": made})
+    insertion_record(name, **done, n_frames=FRAMES, provenance=made).write(place / "insert.json")
     if value is not None:
         video.write_video(place / "insert.mp4", np.full((FRAMES, 16, 32, 3), 120, np.uint8), Fraction(25))
     made = provenance(ways["scoring"], 1.0, {f"clip_{key}": given[key] for key in ("video.mp4", "masks.mkv")})
-    record = {"pair_id": name, "status": "scored" if scored else value or "failed", "reason": ""}
-    record |= {
-        "scores": {"identity": value, "temporal": 0.5} if scored else {},
-        "measures": {"swap": 0.1} if scored else {},
-        "provenance": made | {"measured_by": "1"},
-    }
-    write_json(place / "score.json", record)
+    found = {"scores": {"identity": value, "temporal": 0.5}, "measures": {"swap": 0.1}} if scored else {}
+    status = {"status": "scored"} if scored else {"status": value or "failed", "reason": "no room"}
+    score_record(name, **status, **found, provenance=made | {"measured_by": "1"}).write(place / "score.json")
     return rows
 
 

@@ -19,11 +19,14 @@ from fabricated import tiny_run
 from pvtt.config.settings import load_schema, stage_defaults
 from pvtt.io import video as media
 from pvtt.io.files import read_json
+from pvtt.records.base import Provenance
 from pvtt.records.dataset import PublishedPairs
 from pvtt.records.ids import stable_hash
+from pvtt.records.results import Insertion
 from pvtt.stages.dataset import publish
 from pvtt.stages.dataset.annotations import assign_split, collect_licences
 from pvtt.stages.pairs.taxonomy import Taxonomy
+from synthetic.records import PROVENANCE
 
 pytestmark = pytest.mark.xdist_group("dataset")  # its run is made once
 
@@ -276,8 +279,8 @@ def test_the_taxonomy_knows_the_demo_and_names_only_forms_that_exist() -> None:
 def test_the_card_lists_the_models_and_says_what_forbids_commercial_use(tmp_path: Path, monkeypatch) -> None:
     model = {"id": "thing-1b", "repository": "maker/thing", "commit": "e" * 40, "licence": "S-Lab-1.0"}
     made = tiny_run().results.glob("pairs/*/*/insert.json")
-    origin = read_json(next(made))["provenance"]
-    barred = origin | {"models": [model | {"commercial": False}], "licence": "S-Lab-1.0"}
+    origin = Insertion.read(next(made)).provenance
+    barred = Provenance.model_validate(PROVENANCE | {"models": [model | {"commercial": False}], "licence": "S-Lab-1.0"})
     card = importlib.import_module("pvtt.stages.dataset.card")
     monkeypatch.setattr(card, "provenances", lambda run: [("insertion", barred), ("scoring", origin)] * 2)
     publish_to(tmp_path)
@@ -288,9 +291,8 @@ def test_the_card_lists_the_models_and_says_what_forbids_commercial_use(tmp_path
 
 
 def test_licences_of_models_reach_the_pairs() -> None:
-    origins = [
-        {"licence": "MIT"},
-        {"licence": "S-Lab-1.0", "models": [{"licence": "MIT"}, {"licence": "S-Lab-1.0"}]},
-        {},
-    ]
+    model = {"id": "thing", "repository": "maker/thing", "commit": "e" * 40, "commercial": True}
+    models = [model | {"licence": licence} for licence in ("MIT", "S-Lab-1.0")]
+    changes = ({"licence": "MIT"}, {"licence": "S-Lab-1.0", "models": models}, {"licence": None})
+    origins = [Provenance.model_validate(PROVENANCE | changed) for changed in changes]
     assert collect_licences(origins) == ["MIT", "S-Lab-1.0"]

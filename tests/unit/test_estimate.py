@@ -13,9 +13,9 @@ from conftest import ROOT
 from pvtt.backends import registry as backends
 from pvtt.cli import main
 from pvtt.config import settings
-from pvtt.io.files import write_json
 from pvtt.io.tables import write_table
 from pvtt.models import registry as models
+from pvtt.records.base import Provenance, Record
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.records.results_format import mark_results
 from pvtt.reporting import estimate
@@ -27,6 +27,17 @@ from pvtt.reporting.estimate.schedule import Pack, makespan, pack_of, wall
 from pvtt.reporting.estimate.unit_costs import Figure, Price, backend_prices, costs
 from pvtt.stages.pairs import plan_pairs
 from pvtt.stages.pairs.taxonomy import Taxonomy
+from synthetic.records import (
+    background_record,
+    clip_record,
+    cutout_record,
+    insertion_record,
+    masks_record,
+    score_record,
+    shots_record,
+    track_frame,
+    track_record,
+)
 
 # id, category, subcategory, video. A ring and a necklace are medium, both to a tote are expert.
 PRODUCTS = [("A", "jewelry", "ring", True), ("B", "jewelry", "necklace", True), ("C", "bags", "tote", False)]
@@ -52,15 +63,15 @@ def config_of(feed: Path, **config: object) -> dict:
     return settings.resolve(settings.read() | given | config)
 
 
-def origin(stage: str, config: dict, seconds: float) -> dict:
+def origin(stage: str, config: dict, seconds: float) -> Provenance:
     """Provenance as the stage writes it."""
     backend = backends.selected_backends(stage, config[stage])[0]
-    return provenance(backend, config[stage], {}, Stopwatch()) | {"seconds": seconds}
+    return provenance(backend, config[stage], {}, Stopwatch()).model_copy(update={"seconds": seconds})
 
 
-def put(folder: Path, record: str, made: dict, **media: int) -> None:
+def put(folder: Path, record: str, made: Record, **media: int) -> None:
     """A record with its media, files of so many bytes: `insert__mp4=9` is insert.mp4."""
-    write_json(folder / record, made)
+    made.write(folder / record)
     for name, size in media.items():
         (folder / name.replace("__", ".")).write_bytes(b"x" * size)
 
@@ -78,20 +89,20 @@ def run_to_the_plan(feed: Path, config: dict) -> Path:
     shots = [{"clip_id": clip, "product_id": clip[0], "n_frames": 60, "status": "accepted"} for clip in CLIPS]
     write_table(results / "clips.tsv", pd.DataFrame(shots))
     for name in "AB":
-        write_json(results / "shots" / f"{name}.json", {"provenance": origin("shots", config, 1.0)})
+        shots_record(name, provenance=origin("shots", config, 1.0)).write(results / "shots" / f"{name}.json")
     for clip in CLIPS:
         folder, accepted = results / "clips" / clip, clip != "A_s02"
-        put(folder, "clip.json", {"provenance": origin("shots", config, 2.0)}, video__mp4=1000)
-        track = {"clip_id": clip, "n_frames": 60, "width": 10, "height": 10}
-        write_json(folder / "track.json", track | {"frames": [{"visible": True, "box": [0, 0, 3, 3]}]})
-        found = {"status": "measured", "measures": {"confidence": 1.0}}
-        masks = {"clip_id": clip, "reason": "none"} | (found if accepted else {"status": "failed", "measures": {}})
-        put(folder, "mask_measures.json", masks | {"provenance": origin("segmentation", config, 30.0)}, masks__mkv=100)
+        put(folder, "clip.json", clip_record(clip, provenance=origin("shots", config, 2.0)), video__mp4=1000)
+        track = track_record(clip, n_frames=60, width=10, height=10, frames=[track_frame([0, 0, 3, 3])])
+        track.write(folder / "track.json")
+        found = {"measures": {"confidence": 1.0}} if accepted else {"status": "failed", "reason": "none"}
+        masks = masks_record(clip, provenance=origin("segmentation", config, 30.0), **found)
+        put(folder, "mask_measures.json", masks, masks__mkv=100)
     for name, *_ in PRODUCTS:
         for index in (1, 2):
-            record = {"product_id": name, "image_index": index, "provenance": origin("products", config, 0.5)}
-            status = {"status": "rejected" if (name, index) == ("C", 2) else "accepted"}
-            put(results / "products" / name, f"{index}.json", record | status, **{f"{index}__png": 10})
+            status = {"status": "rejected", "reason": "blurred"} if (name, index) == ("C", 2) else {}
+            record = cutout_record(name, index, provenance=origin("products", config, 0.5), **status)
+            put(results / "products" / name, f"{index}.json", record, **{f"{index}__png": 10})
     return results
 
 
@@ -99,12 +110,12 @@ def finish_pairs(results: Path, config: dict, **seconds: float) -> None:
     """Insert and score pairs of a run, `A_s01__B_i1=10.0`; scoring takes a tenth."""
     for pair, took in seconds.items():
         clip, target = pair.split("__")
-        background = {"provenance": origin("background", config, 7.0)}
+        background = background_record(clip, provenance=origin("background", config, 7.0))
         put(results / "clips" / clip, "background.json", background, background__mp4=500, region__mkv=5)
         folder = results / "pairs" / clip / target
-        record = {"provenance": origin("insertion", config, took)}
+        record = insertion_record(pair, provenance=origin("insertion", config, took))
         put(folder, "insert.json", record, insert__mp4=4000, insert_mask__mkv=50)
-        put(folder, "score.json", {"provenance": origin("scoring", config, took / 10)})
+        put(folder, "score.json", score_record(pair, provenance=origin("scoring", config, took / 10)))
 
 
 def stage_of(record: dict, name: str) -> dict:

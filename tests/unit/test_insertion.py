@@ -22,6 +22,7 @@ from pvtt.stages.insertion.illumination import measure_light
 from pvtt.stages.insertion.layer import prefilter, render_layer
 from pvtt.stages.insertion.placement import adapted_size, align_to_ground
 from pvtt.stages.insertion.trajectory import Trajectory
+from synthetic.records import background_record, cutout_record, track_frame, track_record
 
 N, H, W = 12, 160, 224
 THROWN = 2
@@ -281,16 +282,16 @@ def write_clip(folder, *, background=True, **arguments):
     if background:
         write_video(folder / "background.mp4", plain, rate)
         write_masks(folder / "region.mkv", masks | (source != plain).any(-1), rate)
-        (folder / "background.json").write_text(json.dumps({"status": "done", "reason": ""}))
+        background_record().write(folder / "background.json")
     else:
         (folder / "background.mp4").write_bytes(b"")
         (folder / "region.mkv").write_bytes(b"")
-        (folder / "background.json").write_text(json.dumps({"status": "failed", "reason": "too large"}))
+        background_record(status="failed", reason="too large").write(folder / "background.json")
     write_masks(folder / "masks.mkv", masks, rate)
-    frames = [{"visible": True, "box": list(box), "area": 0.04} for box in boxes]
+    frames = [track_frame([round(side) for side in box]) for box in boxes]
     points = [{"xy": [[box[0] + 10, box[1] + 10] for box in boxes]}]
     track = {"n_frames": N, "fps": "30000/1001", "width": W, "height": H, "frames": frames, "points": points}
-    (folder / "track.json").write_text(json.dumps(track | {"clip_id": "A_s01", "objects": []}))
+    track_record(**track).write(folder / "track.json")
 
 
 PAIR = {
@@ -306,7 +307,7 @@ PAIR = {
 def run_stage(tmp_path, status="accepted", changes=None, **arguments):
     write_clip(tmp_path / "clip", **arguments)
     write_png(tmp_path / "1.png", square_cutout())
-    record = {"status": status, "reason": "blurred" if status != "accepted" else ""}
+    record = cutout_record(status=status, reason="blurred" if status != "accepted" else "")
     settings = stage_defaults("insertion") | (changes or {})
     out = tmp_path / "out"
     insert_product(tmp_path / "clip", [tmp_path / "1.png"], record, out, PAIR, settings)
@@ -319,7 +320,7 @@ def test_a_pair_reads_what_was_measured_on_its_clip(tmp_path, monkeypatch):
     measure_clip(tmp_path / "own/clip", {key: settings[key] for key in clip_model.SETTINGS})
     monkeypatch.setattr("pvtt.stages.insertion.composite.measure_model", None)  # measuring again is an error
     cutout, out = tmp_path / "own/1.png", tmp_path / "again"
-    insert_product(tmp_path / "own/clip", [cutout], {"status": "accepted"}, out, PAIR, settings)
+    insert_product(tmp_path / "own/clip", [cutout], cutout_record(), out, PAIR, settings)
     for name in ("insert.mp4", "insert_mask.mkv"):
         assert (own / name).read_bytes() == (out / name).read_bytes()
 
@@ -375,7 +376,7 @@ def test_the_stage_reads_other_photos_and_skips_rejected_ones(tmp_path):
     (tmp_path / "3.png").write_bytes(b"")
     cutouts = [tmp_path / f"{name}.png" for name in "123"]
     settings = stage_defaults("insertion")
-    insert_product(tmp_path / "clip", cutouts, {"status": "accepted"}, tmp_path / "out", PAIR, settings)
+    insert_product(tmp_path / "clip", cutouts, cutout_record(), tmp_path / "out", PAIR, settings)
     record = json.loads((tmp_path / "out/insert.json").read_text())
     assert record["status"] == "done" and max(record["measures"]["colour_gain"]) < 0.9
     inputs = record["provenance"]["inputs"]

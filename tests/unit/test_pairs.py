@@ -1,22 +1,23 @@
 """Pairs: counts of the plan, difficulty, stability, cap, quotas and feasibility."""
 
-import copy
-
 import pandas as pd
 import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.records.ids import pair_id, seed_of
 from pvtt.stages.pairs import (
+    MaskedClip,
+    Photo,
     clip_features,
     infeasibility_reason,
-    main_image,
+    main_first,
     plan_from_records,
     plan_pairs,
     select_photos,
 )
 from pvtt.stages.pairs.packs import assign_packs, pack_record, read_ledger, write_ledger
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
+from synthetic.records import PROVENANCE, cutout_record, insertion_record, score_record, track_frame, track_record
 
 TAXONOMY = Taxonomy(
     {
@@ -124,10 +125,9 @@ def test_include_and_exclude():
 
 def test_clip_features_are_exact():
     boxes = [[0, 0, 50, 40], [0, 10, 50, 50], None]
-    track = {"width": 100, "height": 80, "frames": [{"visible": box is not None, "box": box} for box in boxes]}
-    facts = clip_features(track)
+    facts = clip_features(track_record(width=100, height=80, frames=[track_frame(box) for box in boxes]))
     assert facts == {"box_coverage": 0.25, "box_y_std_px": 5.0, "visible_share": pytest.approx(2 / 3)}
-    assert clip_features({"width": 1, "height": 1, "frames": [{"visible": False, "box": None}]})["visible_share"] == 0
+    assert clip_features(track_record(frames=[track_frame(None)]))["visible_share"] == 0
 
 
 @pytest.mark.parametrize(
@@ -159,43 +159,35 @@ def catalogue_of(roles, same_as=None):
     )
 
 
-def test_feed_leaves_out_what_was_rejected():
+def masked(clip_id, empty=False):
+    frames = [track_frame([0, 0, 10, 10])] * 60
+    return MaskedClip.of(track_record(clip_id, width=100, height=100, n_frames=60, frames=frames), empty)
+
+
+def test_only_targets_are_inserted():
     catalogue = catalogue_of({"A": "source;target", "B": "target", "C": "source", "D": "source;target"})
-    frames = [{"visible": True, "box": [0, 0, 10, 10]}] * 60
-    track = {"width": 100, "height": 100, "n_frames": 60, "frames": frames, "measures": {}}
-    clips = [
-        track | {"clip_id": "A_s01", "status": "accepted"},
-        track | {"clip_id": "C_s01", "status": "rejected"},
-        track | {"clip_id": "D_s01", "status": "accepted", "measures": {"empty": True}},
-    ]
-    photo = {"image_index": 1, "status": "accepted"}
-    cutouts = [photo | {"product_id": key} for key in "ABC"] + [
-        {"product_id": "D", "image_index": 1, "status": "rejected"}
-    ]
-    plan = plan_from_records(catalogue, TAXONOMY, copy.deepcopy(clips), cutouts, settings())
+    clips = [masked("A_s01"), masked("D_s01", empty=True)]
+    plan = plan_from_records(catalogue, TAXONOMY, clips, [Photo(name, 1) for name in "ABC"], settings())
     assert set(plan.pair_id) == {"A_s01__B_i1", "D_s01__A_i1", "D_s01__B_i1"}
     assert set(plan.difficulty[plan.clip_id == "D_s01"]) == {"easy"}
 
 
 def test_main_image_prefers_the_first_then_a_clean_ground():
-    def record(index, status, ground=0.0):
-        return {"image_index": index, "status": status, "measures": {"ground_uniformity": ground}}
+    def photo(index, uniformity):
+        return Photo.of(cutout_record(image_index=index, measures={"ground_uniformity": uniformity}))
 
-    assert main_image([]) is None
-    assert main_image([record(1, "rejected")]) is None
-    assert main_image([record(2, "accepted", 1.0), record(1, "accepted", 0.1)]) == 1
-    assert main_image([record(1, "rejected"), record(2, "accepted", 0.2), record(3, "accepted", 0.95)]) == 3
-    assert main_image([record(1, "rejected"), record(3, "accepted", 0.3), record(2, "accepted", 0.2)]) == 2
+    assert main_first([]) == []
+    assert main_first([photo(2, 1.0), photo(1, 0.1)]) == [1, 2]
+    assert main_first([photo(2, 0.2), photo(3, 0.95), photo(4, 0.8)]) == [3, 2, 4]
+    assert main_first([photo(3, 0.3), Photo("B", 2)]) == [2, 3]
 
 
 def test_a_product_is_not_inserted_in_place_of_itself_under_another_id():
     both = "source;target"
     same_as = {"C": "A", "D": "B;C"}
-    frames = [{"visible": True, "box": [0, 0, 10, 10]}] * 60
-    track = {"width": 100, "height": 100, "n_frames": 60, "frames": frames, "measures": {}, "status": "accepted"}
-    cutouts = [{"product_id": key, "image_index": 1, "status": "accepted"} for key in "ABCDE"]
+    photos = [Photo(name, 1) for name in "ABCDE"]
     catalogue = catalogue_of(dict.fromkeys("ABCDE", both), same_as)
-    plan = plan_from_records(catalogue, TAXONOMY, [track | {"clip_id": "A_s01"}], cutouts, settings())
+    plan = plan_from_records(catalogue, TAXONOMY, [masked("A_s01")], photos, settings())
     assert list(plan.target_id[plan.status == "planned"]) == ["E"]
     assert set(plan.reason[plan.status == "skipped"]) == {
         "source and target are one product: they share photos or a video"
@@ -230,15 +222,16 @@ def test_a_damaged_ledger_is_named(tmp_path):
 
 
 def test_a_pack_is_summed_up():
-    inserted = [
-        {"pair_id": p, "status": s, "provenance": {"seconds": 1.5}} for p, s in (("a", "done"), ("b", "failed"))
-    ]
-    scored = [{"status": s, "provenance": {"seconds": 0.25}} for s in ("scored", "failed")]
-    assert pack_record("p00001", inserted, scored) == {
+    first, second = "A_s01__B_i1", "A_s01__C_i1"
+    took = {"provenance": PROVENANCE | {"seconds": 1.5}}
+    inserted = [insertion_record(first, **took), insertion_record(second, status="failed", reason="no room", **took)]
+    took = {"provenance": PROVENANCE | {"seconds": 0.25}}
+    scored = [score_record(first, **took), score_record(second, status="failed", reason="no room", **took)]
+    assert pack_record("p00001", inserted, scored).plain() == {
         "pack": "p00001",
         "pairs": [
-            {"pair_id": "a", "insertion": "done", "scoring": "scored"},
-            {"pair_id": "b", "insertion": "failed", "scoring": "failed"},
+            {"pair_id": first, "insertion": "done", "scoring": "scored"},
+            {"pair_id": second, "insertion": "failed", "scoring": "failed"},
         ],
         "seconds": {"insertion": 3.0, "scoring": 0.5},
     }

@@ -15,7 +15,7 @@ import yaml
 from conftest import ROOT
 from pvtt.backends import registry as backends
 from pvtt.cli import draw_dag, install_profile
-from pvtt.config import settings
+from pvtt.config import reference, settings
 from pvtt.execution import job
 from pvtt.execution.task import NamedList, Task
 from pvtt.models import registry as models
@@ -62,7 +62,7 @@ def test_every_model_that_a_backend_needs_is_registered():
 
 
 def test_configuration_reference_is_current():
-    assert (ROOT / "config/README.md").read_text() == settings.describe()
+    assert (ROOT / "config/README.md").read_text() == reference.markdown()
 
 
 def test_table_of_models_is_current():

@@ -18,9 +18,12 @@ ROOT = Path(__file__).parents[2]
 FILES = {
     "clip": "clips/MUGS001_s01/clip.json",
     "track": "clips/MUGS001_s01/track.json",
+    "mask_measures": "clips/MUGS001_s01/mask_measures.json",
+    "mask_verdict": "clips/MUGS001_s01/mask_verdict.json",
     "background": "clips/MUGS001_s01/background.json",
     "product_image": "products/RING001/1.json",
     "insert": "pairs/MUGS001_s01/RING001_i1/insert.json",
+    "score": "pairs/MUGS001_s01/RING001_i1/score.json",
 }
 TYPES = {one.schema: one.type for one in describe.RECORDS}
 
@@ -46,7 +49,7 @@ def test_missing_misspelt_and_wrong_fields_are_refused_with_file_and_field(schem
         with pytest.raises(RecordError, match=f"{key}: Input should be a valid integer"):
             kind.of(record | {key: "12"})
     if "status" in record:
-        bad = "rejected" if schema == "product_image" else "failed"
+        bad = "rejected" if schema in ("product_image", "mask_verdict") else "failed"
         with pytest.raises(RecordError, match="needs a reason"):
             kind.of(record | {"status": bad, "reason": ""})
 
@@ -62,7 +65,7 @@ def test_the_generated_schemas_say_the_same_as_the_types(schema: str) -> None:
     for key in load_schema(schema)["required"]:
         assert not validator.is_valid({name: value for name, value in record.items() if name != key})
     if "status" in record:
-        bad = "rejected" if schema == "product_image" else "failed"
+        bad = "rejected" if schema in ("product_image", "mask_verdict") else "failed"
         assert not validator.is_valid(record | {"status": bad, "reason": ""})
         assert validator.is_valid(record | {"status": bad, "reason": "it moved"})
 

@@ -114,7 +114,7 @@ def test_a_failed_pair_and_an_empty_file_are_shown_as_missing(tmp_path: Path) ->
     folder = results / "pairs/MUGS001_s01/RING001_i1"
     (folder / "insert.mp4").write_bytes(b"")
     score = read_json(folder / "score.json")
-    unmeasured = {"status": "failed", "reason": "no room", "scores": {}}
+    unmeasured = {"status": "failed", "reason": "no room", "scores": dict.fromkeys(score["scores"])}
     write_json(folder / "score.json", score | unmeasured)
     (results / "clips/WATC001_s01/background.mp4").unlink()
     (results / "clips/WATC001_s01/masks.mkv").write_bytes(b"not a video")

@@ -48,7 +48,8 @@ def test_each_failed_check_of_a_mask_is_a_reason_of_its_own(tmp_path: Path) -> N
     shutil.copytree(made.results, tmp_path, dirs_exist_ok=True)
     verdicts = read_mask_verdicts(tmp_path)
     rejected = {"status": "rejected", "reason": "area jumps 0.4 (at most 0.2); touches the border"}
-    write_mask_verdicts(tmp_path, list((verdicts | {"MUGS001_s01": verdicts["MUGS001_s01"] | rejected}).values()))
+    verdicts["MUGS001_s01"] = verdicts["MUGS001_s01"].model_copy(update=rejected)
+    write_mask_verdicts(tmp_path, list(verdicts.values()))
     masks = funnel(read_run(tmp_path, made.catalogue, made.clips, made.pairs, made.filtered))[3]
     assert masks.rejected == {"MUGS001_s01": ["area jumps 0.4 (at most 0.2)", "touches the border"]}
     assert list(masks.reasons()) == ["area jumps # (at most #)", "touches the border"]
@@ -115,5 +116,5 @@ def test_scores_that_were_not_measured_stay_none(run) -> None:
 
 def test_the_main_photo_is_the_marked_one(run) -> None:
     photo = main_photo(run, "MUGS001")
-    assert photo is not None and photo["image_index"] == 1
+    assert photo is not None and photo.image_index == 1
     assert main_photo(run, "NONE") is None

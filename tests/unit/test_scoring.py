@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pvtt.config.settings import load_schema, stage_defaults
-from pvtt.io.files import write_empty, write_json
+from pvtt.io.files import write_empty
 from pvtt.io.video import write_masks, write_png, write_video
 from pvtt.metrics import psnr
 from pvtt.stages import scoring
@@ -18,6 +18,7 @@ from pvtt.stages.scoring.base import Crop
 from pvtt.stages.scoring.classical import Backend
 from pvtt.stages.scoring.identity import cut_out_crops, identity_measures, tight_crop
 from pvtt.stages.scoring.judges.base import Answer, JudgeError
+from synthetic.records import insertion_record
 
 SETTINGS = stage_defaults("scoring")
 FPS = Fraction(24000, 1001)
@@ -91,8 +92,7 @@ def clip(tmp_path_factory):
 def scored(clip, folder, frames, masks, fps=FPS, target="target.png", **record):
     write_video(folder / "insert.mp4", frames, fps)
     write_masks(folder / "insert_mask.mkv", masks, FPS)
-    known = {"pair_id": "A_s01__B_i1", "status": "done", "reason": "", "boxes": boxes(masks)}
-    write_json(folder / "insert.json", known | record)
+    insertion_record(boxes=boxes(masks), **record).write(folder / "insert.json")
     score_pair(clip, folder, [clip / "rejected.png", clip / target], [clip / "source.png"], SETTINGS)
     return json.loads((folder / "score.json").read_text())
 
@@ -156,7 +156,7 @@ def test_background_psnr_is_that_of_the_pixels_outside(clip, tmp_path):
 
 
 def test_failed_insertion_passes_its_reason_on(clip, tmp_path):
-    write_json(tmp_path / "insert.json", {"pair_id": "p", "status": "failed", "reason": "no room for the product"})
+    insertion_record(status="failed", reason="no room for the product").write(tmp_path / "insert.json")
     score_pair(clip, tmp_path, [clip / "target.png"], [], SETTINGS)
     record = json.loads((tmp_path / "score.json").read_text())
     assert (record["status"], record["reason"]) == ("failed", "no room for the product")
@@ -199,7 +199,7 @@ def test_empty_source_clip_has_no_swap_but_a_score(clip, tmp_path):
     frames, masks = film(product("square"))
     write_video(tmp_path / "insert.mp4", frames, FPS)
     write_masks(tmp_path / "insert_mask.mkv", masks, FPS)
-    write_json(tmp_path / "insert.json", {"pair_id": "p", "status": "done", "boxes": boxes(masks)})
+    insertion_record(boxes=boxes(masks)).write(tmp_path / "insert.json")
     score_pair(empty, tmp_path, [empty / "target.png"], [], SETTINGS)
     record = json.loads((tmp_path / "score.json").read_text())
     assert record["status"] == "scored" and record["scores"]["identity"] > 0.85

@@ -8,6 +8,7 @@ from pvtt.stages.segmentation import qa
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.photo_evidence import missing_colour
 from pvtt.stages.verdicts import judge_mask
+from synthetic.records import masks_record
 
 HEIGHT, WIDTH = 120, 160
 LIMITS = stage_defaults("verdicts")["masks"]
@@ -28,14 +29,14 @@ def scene(tops, side=40, colour=(200, 30, 30)):
 def judged(frames, masks):
     """The record of masks with a sure backend, and the verdict on it."""
     found = qa.measure_masks(frames, Segmentation(masks[None], np.ones(len(masks)), {"agreement": 0.95}))
-    record = {"clip_id": "A_s01", "status": found.status, "reason": found.reason, "measures": found.measures}
-    return record["measures"], judge_mask(record, LIMITS | {"min_score": 0.3})
+    record = masks_record(status=found.status, reason=found.reason, measures=found.measures)
+    return record.measures, judge_mask(record, LIMITS | {"min_score": 0.3})
 
 
 def test_right_masks_are_accepted_with_a_high_score():
     measures, verdict = judged(*scene([30, 31, 32, 33]))
-    assert (verdict["status"], verdict["reason"]) == ("accepted", "")
-    assert verdict["score"] > 0.9
+    assert (verdict.status, verdict.reason) == ("accepted", "")
+    assert verdict.score > 0.9
     assert measures["mean_area"] == pytest.approx(1600 / (HEIGHT * WIDTH), abs=1e-4)
     assert measures["agreement"] == 0.95
 
@@ -110,8 +111,8 @@ def test_a_band_from_side_to_side_is_no_product():
     masks[:, 50:70, :] = True
     frames[masks] = (200, 30, 30)
     measures, verdict = judged(frames, masks)
-    assert verdict["status"] == "rejected" and measures["side_to_side"] == 1.0
-    assert "from left to right" in verdict["reason"]
+    assert verdict.status == "rejected" and measures["side_to_side"] == 1.0
+    assert "from left to right" in verdict.reason
 
 
 def test_a_mask_that_leaves_out_a_part_of_the_photo_is_told():

@@ -9,10 +9,12 @@ import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.io import video
+from pvtt.records.results import MeasuredMasks
 from pvtt.stages.segmentation import color_histograms, segment_clip
 from pvtt.stages.segmentation.classical import Backend
 from pvtt.stages.segmentation.photo_evidence import sample_numbers
 from pvtt.stages.verdicts import judge_mask
+from synthetic.records import clip_record
 
 pytestmark = pytest.mark.slow
 
@@ -56,16 +58,8 @@ def backend():
 
 def make_clip(folder, frames, **changes):
     video.write_video(folder / "video.mp4", frames, Fraction(24000, 1001))
-    record = {
-        "clip_id": "A1_s01",
-        "product_id": "A1",
-        "width": frames.shape[2],
-        "height": frames.shape[1],
-        "fps": "24000/1001",
-        "n_frames": len(frames),
-        "empty": False,
-    }
-    (folder / "clip.json").write_text(json.dumps(record | changes))
+    size = {"width": frames.shape[2], "height": frames.shape[1], "n_frames": len(frames)}
+    clip_record("A1_s01", fps="24000/1001", **size, **changes).write(folder / "clip.json")
 
 
 def test_a_moving_disc_with_a_shadow_is_found_in_every_frame_and_accepted(tmp_path):
@@ -78,8 +72,8 @@ def test_a_moving_disc_with_a_shadow_is_found_in_every_frame_and_accepted(tmp_pa
     assert masks.shape == (1, 6, HEIGHT, WIDTH)
     assert min(iou(a, b) for a, b in zip(masks[0], truth, strict=True)) > 0.93
     assert (record["status"], record["reason"]) == ("measured", "")
-    verdict = judge_mask(record, LIMITS)
-    assert (verdict["status"], verdict["reason"]) == ("accepted", "") and 0.5 < verdict["score"] <= 1
+    verdict = judge_mask(MeasuredMasks.of(record), LIMITS)
+    assert (verdict.status, verdict.reason) == ("accepted", "") and 0.5 < verdict.score <= 1
     assert record["provenance"]["backend"] == "classical" and "video" in record["provenance"]["inputs"]
     boxes = np.array([frame["box"] for frame in track["frames"]])
     expected = np.array([[50 + 8 * t, 60 + 2 * t, 111 + 8 * t, 121 + 2 * t] for t in range(6)])
@@ -185,7 +179,7 @@ def test_unusable_references_are_skipped(tmp_path):
     paths = [tmp_path / f"{k}.png" for k in (1, 2, 3, 4)]
     segment_clip(tmp_path, paths, "", settings())
     record = json.loads((tmp_path / "mask_measures.json").read_text())
-    assert judge_mask(record, LIMITS)["status"] == "accepted" and "likeness" not in record["measures"]
+    assert judge_mask(MeasuredMasks.of(record), LIMITS).status == "accepted" and "likeness" not in record["measures"]
     assert list(record["provenance"]["inputs"]) == ["video"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from pvtt.config.settings import stage_defaults
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
-from pvtt.io.files import read_json
+from pvtt.records.media import Clip
 from pvtt.stages.shots import CLIP_COLUMNS, clips_table, cut_clip, detect_shots
 from pvtt.stages.shots.base import Transitions
 from pvtt.stages.shots.scenedetect import Backend
@@ -182,37 +182,37 @@ class TestContent:
         ],
     )
     def test_bars(self, bars, rect):
-        assert letterbox.find_content(barred(scene(1, 9), *bars)) == rect
+        assert letterbox.detect_letterbox(barred(scene(1, 9), *bars)) == rect
 
     def test_white_ground_is_no_bar(self):
         frames = [np.full((144, 256, 3), 254, np.uint8) for _ in range(9)]
         for k, frame in enumerate(frames):
             cv2.circle(frame, (100 + 5 * k, 72), 30, (180, 40, 40), -1)
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
-        assert letterbox.find_content(barred(frames, (0, 0, 50, 50, (0, 0, 0)))) == (51, 0, 254, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(barred(frames, (0, 0, 50, 50, (0, 0, 0)))) == (51, 0, 254, 144)
 
     def test_a_straight_product_on_plain_ground_has_no_bars(self):
         frames = [np.full((144, 256, 3), (236, 190, 180), np.uint8) for _ in range(9)]
         for frame in frames:
             frame[20:144, 110:150] = (60, 20, 20)
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
         ramp = np.linspace(-8, 8, 256)[None, :, None]
         frames = [np.clip(frame + ramp, 0, 255).astype(np.uint8) for frame in frames]
         for frame in frames:
             frame[:, 110:150] = (60, 20, 20)
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
 
     def test_dithered_bars(self):
         frames = barred(scene(1, 9), (32, 32, 0, 0, (253, 253, 253)))
         for frame in frames:
             frame[::12, ::8] = 180
-        assert letterbox.find_content(frames) == (0, 33, 256, 142)
+        assert letterbox.detect_letterbox(frames) == (0, 33, 256, 142)
 
     def test_what_moves_is_no_bar(self):
         frames = [np.full((144, 256, 3), 40 * k, np.uint8) for k in range(6)]
         for frame, picture in zip(frames, scene(1, 6), strict=True):
             frame[30:114] = picture[30:114]
-        assert letterbox.find_content(frames) == (0, 0, 256, 144)
+        assert letterbox.detect_letterbox(frames) == (0, 0, 256, 144)
 
     def test_bars_of_the_video_in_a_dark_shot(self):
         dark = barred([np.full((144, 256, 3), 2, np.uint8)] * 5, (20, 20, 0, 0, (0, 0, 0)))
@@ -292,43 +292,44 @@ def record(film):
 
 class TestStage:
     def test_every_shot_is_listed(self, record):
-        assert (record["product_id"], record["status"], record["fps"], record["n_frames"]) == (
+        assert (record.product_id, record.status, record.fps, record.n_frames) == (
             "A",
             "accepted",
             "16/1",
             268,
         )
-        assert record["cuts"] == [60, 80, 256] and record["gradual"] == []
+        assert record.cuts == [60, 80, 256] and record.gradual == []
         keys = ("clip_id", "start_frame", "end_frame", "n_frames", "status", "split")
-        assert [tuple(shot[key] for key in keys) for shot in record["shots"]] == [
+        assert [tuple(getattr(shot, key) for key in keys) for shot in record.shots] == [
             ("A_s01", 0, 60, 60, "accepted", ""),
             ("A_s02", 60, 80, 20, "rejected", ""),
             ("A_s03", 80, 168, 88, "accepted", ""),
             ("A_s04", 168, 256, 88, "accepted", "part"),
             ("A_s05", 256, 268, 12, "rejected", ""),
         ]
-        assert record["shots"][1]["reason"] == "too short: 20 frames, 1.2 s: under 2 s or 50 frames"
-        assert record["shots"][4]["reason"] == "nothing in it: every frame is one colour"
-        x, y, w, h = record["shots"][0]["content_rect"]
+        assert record.shots[1].reason == "too short: 20 frames, 1.2 s: under 2 s or 50 frames"
+        assert record.shots[4].reason == "nothing in it: every frame is one colour"
+        x, y, w, h = record.shots[0].content_rect
         assert 36 <= x <= 44 and (y, w, h) == (0, 240, 144)
-        assert (record["shots"][0]["width"], record["shots"][0]["height"]) == (240, 144)
+        assert (record.shots[0].width, record.shots[0].height) == (240, 144)
 
     def test_a_clip_has_exactly_the_frames(self, film, record, tmp_path):
-        shot = record["shots"][2]
-        clip = cut_clip(film, shot, record, tmp_path / shot["clip_id"], empty=True)
-        assert clip == read_json(tmp_path / "A_s03" / "clip.json")
-        assert (clip["n_frames"], clip["fps"], clip["width"], clip["height"], clip["empty"]) == (
+        shot = record.shots[2]
+        clip = cut_clip(film, shot, "A", (320, 144), tmp_path / shot.clip_id, empty=True)
+        assert clip == Clip.read(tmp_path / "A_s03" / "clip.json")
+        assert (clip.n_frames, clip.fps, clip.width, clip.height, clip.empty) == (
             88,
             "16/1",
             240,
             144,
             True,
         )
-        assert clip["source"] == {"video": str(film), "start_frame": 80, "end_frame": 168, "width": 320, "height": 144}
+        source = {"video": film.name, "start_frame": 80, "end_frame": 168, "width": 320, "height": 144}
+        assert clip.source.model_dump() == source
         video = media.read_video(tmp_path / "A_s03" / "video.mp4")
         assert video.shape == (88, 144, 240, 3)
         assert media.video_fps(tmp_path / "A_s03" / "video.mp4") == FPS
-        left = shot["content_rect"][0]
+        left = shot.content_rect[0]
         source = media.read_video(film, 80, 168)[:, :, left : left + 240].mean(axis=3)
         video = video.mean(axis=3)
         errors = np.array([[np.mean((video[k] - source[j]) ** 2) for j in (max(0, k - 1), k)] for k in (1, 40, 87)])
@@ -339,31 +340,36 @@ class TestStage:
         frames = [cv2.resize(frame, (640, 480)) for frame in scene(1, 52)]
         media.write_video(tmp_path / "v.mp4", frames, FPS)
         record = detect_shots(tmp_path / "v.mp4", "B", SETTINGS | {"short_side_px": 240})
-        (shot,) = record["shots"]
-        cut_clip(tmp_path / "v.mp4", shot, record, tmp_path / "clip")
+        (shot,) = record.shots
+        cut_clip(tmp_path / "v.mp4", shot, "B", (640, 480), tmp_path / "clip")
         info = media.probe(tmp_path / "clip" / "video.mp4")
         assert (info.width, info.height, info.n_frames) == (320, 240, 52)
 
     def test_a_changed_video_is_an_error(self, film, record, tmp_path):
         media.write_video(tmp_path / "v.mp4", media.read_frames(film, 0, 100), FPS)
         with pytest.raises(media.MediaError, match="20 frames from 80, not 88"):
-            cut_clip(tmp_path / "v.mp4", record["shots"][2], record, tmp_path / "clip")
+            cut_clip(tmp_path / "v.mp4", record.shots[2], "A", (320, 144), tmp_path / "clip")
         assert list((tmp_path / "clip").iterdir()) == []
 
     def test_unusable_videos_are_records(self, tmp_path):
         (tmp_path / "bad.mp4").write_bytes(b"x")
         record = detect_shots(tmp_path / "bad.mp4", "A", SETTINGS)
-        assert (record["status"], record["shots"]) == ("rejected", []) and "bad.mp4: cannot" in record["reason"]
+        assert (record.status, record.shots) == ("rejected", []) and "bad.mp4: cannot" in record.reason
         media.write_video(tmp_path / "black.mp4", [np.zeros((144, 256, 3), np.uint8)] * 60, FPS)
         record = detect_shots(tmp_path / "black.mp4", "A", SETTINGS)
-        assert record["status"] == "rejected" and "nothing in it" in record["reason"] and len(record["shots"]) == 1
+        assert record.status == "rejected" and "nothing in it" in record.reason and len(record.shots) == 1
         media.write_video(tmp_path / "small.mp4", [frame[:64, :64] for frame in scene(1, 60)], FPS)
-        (shot,) = detect_shots(tmp_path / "small.mp4", "A", SETTINGS)["shots"]
-        assert shot["reason"] == "too small: 64x64 pixels inside the bars, under 128 pixels"
+        (shot,) = detect_shots(tmp_path / "small.mp4", "A", SETTINGS).shots
+        assert shot.reason == "too small: 64x64 pixels inside the bars, under 128 pixels"
 
     def test_table_of_clips(self, record):
-        other = record | {"product_id": "B", "shots": [record["shots"][0] | {"clip_id": "B_s01"}]}
-        third = record | {"product_id": "C", "shots": [record["shots"][0] | {"clip_id": "C_s01"}]}
+        first = record.shots[0]
+        other, third = (
+            record.model_copy(
+                update={"product_id": name, "shots": [first.model_copy(update={"clip_id": f"{name}_s01"})]}
+            )
+            for name in "BC"
+        )
         catalogue = pd.DataFrame(
             {
                 "product_id": ["B", "A", "C"],

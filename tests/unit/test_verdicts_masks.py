@@ -6,7 +6,9 @@ from pvtt.config import settings
 from pvtt.config.settings import stage_defaults
 from pvtt.io.files import read_json
 from pvtt.records.mask_verdicts import read_mask_verdicts, write_mask_verdicts
+from pvtt.records.results import MaskVerdict
 from pvtt.stages.verdicts.masks import WORDS, judge_mask, judge_masks, judge_measures
+from synthetic.records import masks_record
 
 SETTINGS = stage_defaults("verdicts")["masks"]
 # Measure -> where it rejects and where it is good.
@@ -37,7 +39,7 @@ GOOD = {name: good for name, (_, good) in LIMITS.items()}
 
 
 def record(measures, status="measured", reason="", clip="A_s01"):
-    return {"clip_id": clip, "status": status, "reason": reason, "measures": measures}
+    return masks_record(clip, status=status, reason=reason, measures=measures)
 
 
 def test_every_limit_is_a_setting_with_this_value():
@@ -53,37 +55,37 @@ def test_every_limit_rejects_alone_and_says_so(name):
     beyond = reject + 0.1 * (reject - good)
     verdict = judge_mask(record(GOOD | {name: beyond}), SETTINGS)
     side = "least" if good > reject else "most"
-    assert verdict["status"] == "rejected"
-    assert verdict["reason"] == f"{WORDS[name]} is {beyond:.3g} (at {side} {reject:g})"
-    assert judge_mask(record(GOOD | {name: reject}), SETTINGS | {"min_score": 0})["status"] == "accepted"
+    assert verdict.status == "rejected"
+    assert verdict.reason == f"{WORDS[name]} is {beyond:.3g} (at {side} {reject:g})"
+    assert judge_mask(record(GOOD | {name: reject}), SETTINGS | {"min_score": 0}).status == "accepted"
 
 
 def test_good_measures_are_accepted_and_others_do_not_count():
-    expected = {"clip_id": "A_s01", "status": "accepted", "reason": "", "score": 1.0}
+    expected = MaskVerdict(clip_id="A_s01", status="accepted", reason="", score=1.0)
     assert judge_mask(record(GOOD | {"round_trip": 0.0}), SETTINGS) == expected
 
 
 def test_the_score_is_the_geometric_mean_of_the_marks():
     # Marks 1 and 0.25: (0.25) ** 0.5.
     measures = {"agreement": 0.95, "likeness": 0.4625}
-    assert judge_measures(measures, SETTINGS | {"min_score": 0}) == ("accepted", "", 0.5)
+    assert judge_measures(measures, SETTINGS | {"min_score": 0}) == ("", 0.5)
     # A mark of 0 counts as 0.01.
-    assert judge_measures({"agreement": 0.9, "likeness": 0.4}, SETTINGS | {"min_score": 0})[2] == 0.1
+    assert judge_measures({"agreement": 0.9, "likeness": 0.4}, SETTINGS | {"min_score": 0})[1] == 0.1
 
 
 def test_a_low_score_rejects_and_names_the_weakest_measure():
     middle = {name: (reject + good) / 2 for name, (reject, good) in LIMITS.items()}
     verdict = judge_mask(record(middle | {"flicker": 0.11}), SETTINGS | {"min_score": 0.6})
-    assert verdict["status"] == "rejected"
+    assert verdict.status == "rejected"
     words = "pixels that flicker, share of the area is 0.11 (at most 0.12)"
-    assert verdict["reason"] == f"score 0.46 (limit 0.60), weakest: {words}"
-    assert judge_mask(record(middle), SETTINGS | {"min_score": 0.5})["status"] == "accepted"
-    assert judge_mask(record(middle), SETTINGS | {"min_score": 0.5001})["status"] == "rejected"
+    assert verdict.reason == f"score 0.46 (limit 0.60), weakest: {words}"
+    assert judge_mask(record(middle), SETTINGS | {"min_score": 0.5}).status == "accepted"
+    assert judge_mask(record(middle), SETTINGS | {"min_score": 0.5001}).status == "rejected"
 
 
 def test_an_empty_scene_is_accepted_and_a_failure_keeps_its_reason():
     empty, failed = record({"empty": True}, "empty"), record({}, "failed", "no product found: all is grey", "B_s01")
-    assert judge_masks([empty, failed], SETTINGS) == [
+    assert [verdict.plain() for verdict in judge_masks([empty, failed], SETTINGS)] == [
         {"clip_id": "A_s01", "status": "accepted", "reason": "", "score": 1.0},
         {"clip_id": "B_s01", "status": "rejected", "reason": "no product found: all is grey", "score": 0.0},
     ]
@@ -91,9 +93,9 @@ def test_an_empty_scene_is_accepted_and_a_failure_keeps_its_reason():
 
 def test_a_changed_limit_needs_only_the_record():
     jumpy = record(GOOD | {"area_jump_share": 0.15})
-    assert judge_mask(jumpy, SETTINGS)["status"] == "rejected"
+    assert judge_mask(jumpy, SETTINGS).status == "rejected"
     changed = SETTINGS | {"area_jump_share": {"reject": 0.3, "good": 0.0}}
-    assert judge_mask(jumpy, changed)["status"] == "accepted"
+    assert judge_mask(jumpy, changed).status == "accepted"
 
 
 def test_verdicts_come_back_as_they_were_and_a_clips_file_is_written_where_it_changes(tmp_path):
@@ -101,9 +103,9 @@ def test_verdicts_come_back_as_they_were_and_a_clips_file_is_written_where_it_ch
     write_mask_verdicts(tmp_path, verdicts)
     assert list(read_mask_verdicts(tmp_path).values()) == verdicts
     paths = [tmp_path / "clips" / clip / "mask_verdict.json" for clip in ("A_s01", "B_s01")]
-    assert [read_json(path) for path in paths] == verdicts
+    assert [read_json(path) for path in paths] == [verdict.plain() for verdict in verdicts]
     before = [path.stat().st_ino for path in paths]
-    write_mask_verdicts(tmp_path, [verdicts[0], verdicts[1] | {"reason": "no frame"}])
+    write_mask_verdicts(tmp_path, [verdicts[0], verdicts[1].model_copy(update={"reason": "no frame"})])
     after = [path.stat().st_ino for path in paths]
     assert before[0] == after[0] and read_json(paths[1])["reason"] == "no frame"
     write_mask_verdicts(tmp_path, [])

@@ -6,23 +6,21 @@ import pandas as pd
 import pytest
 
 from pvtt.config.settings import stage_defaults
+from pvtt.config.stages.verdicts import ScoreWeights
+from pvtt.records.results import Scores
 from pvtt.stages.verdicts.pairs import COLUMNS, judge_pair, judge_pairs, quality_score
+from synthetic.records import score_record
 
 SETTINGS = stage_defaults("verdicts")["pairs"]
 WEIGHTS = SETTINGS["weights"]
+A, B = "A_s01__C_i1", "B_s01__C_i1"
 
 
 def record(pair_id="A_s01__B_i1", **changed):
     measures = {"identity_p10": 0.8, "swap": 0.4, "changed": 0.9, "background_psnr": 41.0, "motion_ratio": 1.0}
     measures |= {"box_drift": 0.02, "jitter": 0.0, "source_likeness": 0.5}
-    known = {
-        "pair_id": pair_id,
-        "status": "scored",
-        "reason": "",
-        "scores": {"identity": 0.9, "temporal": 0.8, "lighting": None, "overall": None},
-        "measures": measures | changed.pop("measures", {}),
-    }
-    return known | changed
+    scores = changed.pop("scores", {"identity": 0.9, "temporal": 0.8})
+    return score_record(pair_id, scores=scores, measures=measures | changed.pop("measures", {}), **changed)
 
 
 def test_good_pair_is_kept():
@@ -72,21 +70,20 @@ def test_gate_that_was_not_measured_is_passed_over():
 
 @pytest.mark.parametrize("status", ["failed", "invalid"])
 def test_unscored_pair_keeps_its_reason(status):
-    bad = record(status=status, reason="frames differ; 15 and 16", scores={}, measures={})
-    bad["measures"] = {}
+    bad = score_record(status=status, reason="frames differ; 15 and 16")
     row = judge_pairs([bad], SETTINGS).iloc[0]
     assert not row.kept and row.reasons == f"{status}: frames differ, 15 and 16" and math.isnan(row.quality_score)
 
 
 def test_new_threshold_needs_only_the_records():
-    pairs = [record("a", scores={"identity": 0.75, "temporal": 0.75}), record("b")]
+    pairs = [record(A, scores={"identity": 0.75, "temporal": 0.75}), record(B)]
     assert judge_pairs(pairs, SETTINGS).kept.tolist() == [True, True]
     assert judge_pairs(pairs, SETTINGS | {"min_quality": 0.8}).kept.tolist() == [False, True]
 
 
 def test_table_is_sorted_typed_and_survives_parquet(tmp_path):
-    table = judge_pairs([record("b"), record("a")], SETTINGS)
-    assert table.pair_id.tolist() == ["a", "b"] and tuple(table.columns) == COLUMNS
+    table = judge_pairs([record(B), record(A)], SETTINGS)
+    assert table.pair_id.tolist() == [A, B] and tuple(table.columns) == COLUMNS
     assert table.kept.dtype == bool and table.lighting.dtype == "float64"
     assert table.attrs["weights"] == {"identity": 0.3, "temporal": 0.2, "lighting": 0.2, "overall": 0.3}
     table.to_parquet(tmp_path / "filtered.parquet")
@@ -96,8 +93,8 @@ def test_table_is_sorted_typed_and_survives_parquet(tmp_path):
 
 
 def test_two_scores_of_one_pair_are_an_error():
-    with pytest.raises(ValueError, match="several scores of one pair: a"):
-        judge_pairs([record("a"), record("a")], SETTINGS)
+    with pytest.raises(ValueError, match=f"several scores of one pair: {A}"):
+        judge_pairs([record(A), record(A)], SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +107,14 @@ def test_two_scores_of_one_pair_are_an_error():
     ],
 )
 def test_quality_is_over_what_was_measured(scores, expected):
-    assert quality_score(scores, WEIGHTS) == expected
+    assert quality_score(Scores.model_validate(scores), ScoreWeights()) == expected
 
 
 def test_a_score_of_weight_zero_is_no_basis():
-    assert quality_score({"identity": 0.5, "temporal": 1.0}, WEIGHTS | {"temporal": 0}) == (0.5, ["identity"])
+    assert quality_score(Scores(identity=0.5, temporal=1.0, lighting=None, overall=None), ScoreWeights(temporal=0)) == (
+        0.5,
+        ["identity"],
+    )
 
 
 def test_new_weights_need_only_the_records():

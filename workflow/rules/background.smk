@@ -10,12 +10,17 @@ rule remove_product:
         record="<results>/clips/{clip}/background.json",
     log:
         "<logs>/remove_product/{clip}.log",
+    benchmark:
+        "<benchmarks>/remove_product/{clip}.tsv"
     conda:
         environment_of("background")
+    threads: 1
     resources:
         gpu=gpus_of("background"),
         worker_timeout_s=worker_timeout_of("background"),
         worker_slots=worker_slots_of("background"),
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         settings=SETTINGS["background"],
         version=VERSIONS["background"],

@@ -1,15 +1,21 @@
 rule probe_product:
     input:
-        media_of,
+        video=videos_of,
+        images=photos_of,
     output:
         "<results>/catalogue/{product}.json",
     log:
         "<logs>/probe_product/{product}.log",
+    benchmark:
+        "<benchmarks>/probe_product/{product}.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
-        row=row_of,
-        present=lambda wildcards: photos_of(wildcards.product),
+        names=names_of,
         settings=SETTINGS["checks"],
         version=backends.stage_version("catalogue", SETTINGS["checks"]),
     message:
@@ -20,13 +26,19 @@ rule probe_product:
 
 rule build_catalogue:
     input:
-        records=expand("<results>/catalogue/{product}.json", product=sorted(ROWS)),
+        records=expand("<results>/catalogue/{product}.json", product=sorted(FEED.rows)),
     output:
         "<results>/catalogue.tsv",
     log:
         "<logs>/build_catalogue.log",
+    benchmark:
+        "<benchmarks>/build_catalogue.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         catalogue=SETTINGS["catalogue"],
         rows=ids.stable_hash(*ALL_ROWS),

@@ -1,82 +1,59 @@
 """Settings, the feed's rows and the functions that say which files there are; every rule file builds on this one."""
 
-import os
-from functools import cache
 from pathlib import Path
 
-import pandas as pd
-import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import sourcecache_entry
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from pvtt.backends import registry as backends
 from pvtt.backends import requirements
 from pvtt.config import settings
-from pvtt.execution import cache as store
+from pvtt.execution import startup
 from pvtt.execution.cluster import cancel_submitted_jobs
-from pvtt.execution.job import share_library
-from pvtt.io.project_files import project_or_own_file
 from pvtt.models import devices
-from pvtt.models import registry as models
-from pvtt.records import ids
+from pvtt.models.registry import ModelError
+from pvtt.records import ids, plan_tables
 from pvtt.records.results_format import check_results
 from pvtt.stages import scoring
-from pvtt.stages.catalogue import CatalogueError, read_catalogue
+from pvtt.stages.catalogue import Feed, read_catalogue
+from pvtt.stages.pairs.taxonomy import read_taxonomy
 from pvtt.stages.shots import Cutter
-
-share_library()
 
 try:
     SETTINGS = settings.resolve(config)
     check_results(Path(SETTINGS["results"]))
+    startup.prepare(SETTINGS)
     ALL_ROWS = read_catalogue(SETTINGS["catalogue"])
-    ROWS = {row.product_id: row for row in ALL_ROWS if row.status == "accepted"}
-    if SETTINGS["models"]:
-        models.set_root(SETTINGS["models"])
-    devices.set_device(SETTINGS["device"])
-    store.set_root(SETTINGS["store"] or f"{SETTINGS['results']}/store")
+    FEED = Feed(ALL_ROWS, SETTINGS["catalogue"])
+    TAXONOMY = read_taxonomy(SETTINGS["pairs"]["taxonomy"])
     BACKENDS = {
         stage: backends.selected_backends(stage, SETTINGS[stage])[0]
         for stage in backends.STAGES
     }
-    TAXONOMY = yaml.safe_load(
-        project_or_own_file(SETTINGS["pairs"]["taxonomy"]).read_text(encoding="utf-8")
-    )
     # Once, before any job: a job parses this file again, and what it needs was found then.
     if workflow.is_main_process:
         # Snakemake has a number of nodes only where jobs go to other machines.
         local = workflow.resource_settings.nodes is None
         if local:
-            # Jobs that wait for a warm worker hold a core: one for each worker, and one that is ready to follow.
-            waiting = max(1, len(devices.visible_gpus())) + 1
-            workflow.global_resources.setdefault("worker_slots", waiting)
-        lacking = requirements.check_requirements(
-            SETTINGS,
-            local=local,
-            own_environments=DeploymentMethod.CONDA
-            in workflow.deployment_settings.deployment_method,
-        )
-        if lacking:
-            raise WorkflowError(
-                "the chosen backends cannot run:\n  " + "\n  ".join(lacking)
-            )
+            workflow.global_resources.setdefault("worker_slots", startup.waiting_jobs())
+        deployment = workflow.deployment_settings.deployment_method
+        if problem := startup.missing_requirements(
+            SETTINGS, local, own_environments=DeploymentMethod.CONDA in deployment
+        ):
+            raise WorkflowError(problem)
     VERSIONS = {
         stage: backends.stage_version(stage, SETTINGS[stage])
         for stage in backends.STAGES
     }
-except (
-    OSError,
-    settings.SettingsError,
-    CatalogueError,
-    ValueError,
-    models.ModelError,
-) as error:
+except (OSError, ValueError, ModelError) as error:
     raise WorkflowError(str(error))
 
 
 pathvars:
     results=SETTINGS["results"],
     logs=f"{SETTINGS['results']}/logs",
+    benchmarks=f"{SETTINGS['results']}/benchmarks",
 
 
 wildcard_constraints:
@@ -111,60 +88,52 @@ def worker_slots_of(stage):
     return int(worker_timeout_of(stage) > 0)
 
 
-def row_of(wildcards):
-    """What a product's media are, as plain values."""
-    row = ROWS[wildcards.product]
-    return {
-        "product_id": row.product_id,
-        "video": str(row.video or ""),
-        "images": [str(image) for image in row.images],
-    }
+def per_attempt(amount):
+    """A resource of which a job that failed gets more: `amount` at the first attempt, twice as much at the second."""
+    return lambda wildcards, attempt: amount * attempt
 
 
-def has_video(product):
-    """Whether the product's video file is there; a missing one is the catalogue's to report."""
-    return ROWS[product].video is not None and ROWS[product].video.is_file()
+def product_of(wildcards):
+    """The product that a job is about, by its own wildcard or by its clip's."""
+    named = wildcards.keys()
+    return wildcards.product if "product" in named else ids.clip_product(wildcards.clip)
+
+
+def names_of(wildcards):
+    """What a product's files are called, without their folders."""
+    return FEED.names(wildcards.product)
+
+
+def from_catalogue(path):
+    """A file of the catalogue as an input that Snakemake knows by its name there, so that a moved folder re-runs no job."""
+    return sourcecache_entry(str(path), FEED.name_of(path))
 
 
 def video_of(wildcards):
     """The source video of a product or of a clip."""
-    product = (
-        ids.clip_product(wildcards.clip)
-        if "clip" in wildcards.keys()
-        else wildcards.product
-    )
-    return ROWS[product].video
+    return from_catalogue(FEED.rows[product_of(wildcards)].video)
 
 
-def photos_of(product):
-    """Indices (from 1) of the photos whose files are there."""
-    return [
-        index for index, image in enumerate(ROWS[product].images, 1) if image.is_file()
-    ]
+def videos_of(wildcards):
+    """The source video of a product, if it is there."""
+    return [from_catalogue(video) for video in FEED.videos(wildcards.product)]
 
 
-def media_of(wildcards):
-    """All files of a product that are there."""
-    video = [ROWS[wildcards.product].video] if has_video(wildcards.product) else []
-    return video + [
-        ROWS[wildcards.product].images[index - 1]
-        for index in photos_of(wildcards.product)
-    ]
+def photos_of(wildcards):
+    """The photos of a product that are there."""
+    return [from_catalogue(photo) for photo in FEED.photos(wildcards.product).values()]
 
 
 def photo_of(wildcards):
     """The photo behind a cut-out."""
-    return ROWS[wildcards.product].images[int(wildcards.image) - 1]
+    images = FEED.rows[wildcards.product].images
+    return from_catalogue(images[int(wildcards.image) - 1])
 
 
-def words_of_target(wildcards):
+def prompt_of(wildcards):
     """What the target is called; nothing for backends that read no words, so that new words cost them nothing."""
-    if not getattr(BACKENDS["insertion"], "reads_prompt", False):
-        return ""
-    row = ROWS[wildcards.target]
-    words = (row.title, row.subcategory, row.category)
-    said = [word.strip() for word in words if word.strip() not in ("", "unknown")]
-    return ", ".join(dict.fromkeys(said))
+    reads = getattr(BACKENDS["insertion"], "reads_prompt", False)
+    return FEED.prompt(wildcards.target) if reads else ""
 
 
 def other_cutouts_of(wildcards):
@@ -183,12 +152,7 @@ def shots_of(wildcards):
 
 def words_of(wildcards):
     """What the catalogue calls the product of a clip."""
-    row = ROWS[ids.clip_product(wildcards.clip)]
-    return {
-        "title": row.title,
-        "category": row.category,
-        "subcategory": row.subcategory,
-    }
+    return FEED.words(product_of(wildcards))
 
 
 def references_of(wildcards):
@@ -201,7 +165,7 @@ def references_of(wildcards):
 def cutout_records_of(product):
     """Records of a product's cut-outs."""
     return [
-        f"<results>/products/{product}/{index}.json" for index in photos_of(product)
+        f"<results>/products/{product}/{index}.json" for index in FEED.photos(product)
     ]
 
 
@@ -209,19 +173,13 @@ def cutouts_of(product, count=None):
     """Cut-outs of a product's first `count` photos (all when None); rejected photos have empty files."""
     return [
         f"<results>/products/{product}/{index}.png"
-        for index in photos_of(product)[:count]
+        for index in list(FEED.photos(product))[:count]
     ]
 
 
 def accepted_clips():
     """Ids of the clips that passed shot detection."""
-    clips = pd.read_csv(
-        checkpoints.list_clips.get().output[0],
-        sep="\t",
-        dtype=str,
-        keep_default_na=False,
-    )
-    return list(clips.clip_id[clips.status == "accepted"])
+    return plan_tables.accepted_clips(checkpoints.list_clips.get().output[0])
 
 
 def measures_of_clips(wildcards):
@@ -231,34 +189,12 @@ def measures_of_clips(wildcards):
 
 def planned_pairs():
     """Rows of the planned pairs."""
-    path = checkpoints.plan_pairs.get().output[0]
-    return _planned_pairs(path, os.stat(path).st_mtime_ns)
-
-
-@cache
-def _planned_pairs(path, written):
-    pairs = pd.read_parquet(path)
-    return pairs[pairs.status == "planned"]
-
-
-@cache
-def _packs(path, written):
-    """Pack -> folders of its pairs."""
-    pairs = _planned_pairs(path, written)
-    if (
-        "pack" not in pairs
-    ):  # planned before there were packs: it is planned again first
-        return {}
-    return {
-        pack: [pair_folder(pair) for pair in rows.itertuples()]
-        for pack, rows in pairs.groupby("pack", sort=True)
-    }
+    return plan_tables.planned_pairs(checkpoints.plan_pairs.get().output[0])
 
 
 def packs():
     """Pack -> folders of its pairs, for all planned pairs."""
-    path = checkpoints.plan_pairs.get().output[0]
-    return _packs(path, os.stat(path).st_mtime_ns)
+    return plan_tables.packs(checkpoints.plan_pairs.get().output[0], "<results>")
 
 
 def pack_files(name):
@@ -275,13 +211,12 @@ def gpus_of_pack(wildcards):
     ):  # Snakemake inside the pack's job works with what that was given
         return max(1, len(devices.visible_gpus()))
     node = workflow.global_resources
+    results = SETTINGS["results"]
     scores = [
-        Path(SETTINGS["results"], folder.removeprefix("<results>/"), "score.json")
+        Path(results, folder.removeprefix("<results>/"), "score.json")
         for folder in packs()[wildcards.pack]
     ]
-    # When all are there, all are made again, by other settings.
-    missing = sum(not score.exists() for score in scores) or len(scores)
-    return min(node["gpu"].value if "gpu" in node else 1, missing)
+    return plan_tables.gpus_of_pack(scores, node["gpu"].value if "gpu" in node else 1)
 
 
 def records_of_packs(wildcards):
@@ -296,18 +231,22 @@ def scores_of_pairs(wildcards):
 
 def pair_folder(pair):
     """Folder of a pair, a row of the plan."""
-    return f"<results>/pairs/{pair.clip_id}/{pair.target_id}_i{pair.image_index}"
+    return plan_tables.pair_folder(pair, "<results>")
 
 
 def results_of_products(wildcards):
     """What is kept of every product, so that a lost file is made again."""
-    shots = [f"<results>/shots/{product}.json" for product in filter(has_video, ROWS)]
+    shots = [f"<results>/shots/{product}.json" for product in FEED.with_video()]
     cutouts = [
         path
-        for product in ROWS
+        for product in FEED.rows
         for path in cutouts_of(product) + cutout_records_of(product)
     ]
-    return [f"<results>/catalogue/{product}.json" for product in ROWS] + shots + cutouts
+    return (
+        [f"<results>/catalogue/{product}.json" for product in FEED.rows]
+        + shots
+        + cutouts
+    )
 
 
 def results_of_clips(wildcards):

@@ -11,8 +11,14 @@ rule publish_dataset:
         pairs="<results>/dataset/annotations/pairs.json",
     log:
         "<logs>/publish_dataset.log",
+    benchmark:
+        "<benchmarks>/publish_dataset.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         settings=SETTINGS["dataset"],
     message:

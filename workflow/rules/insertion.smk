@@ -12,8 +12,14 @@ rule measure_clip:
         "<results>/clips/{clip}/clip_model.npz",
     log:
         "<logs>/measure_clip/{clip}.log",
+    benchmark:
+        "<benchmarks>/measure_clip/{clip}.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         settings={key: SETTINGS["insertion"][key] for key in clip_model.SETTINGS},
         version=clip_model.VERSION,
@@ -46,17 +52,22 @@ rule insert_product:
         record="<results>/pairs/{clip}/{target}_i{image}/insert.json",
     log:
         "<logs>/insert_product/{clip}__{target}_i{image}.log",
+    benchmark:
+        "<benchmarks>/insert_product/{clip}__{target}_i{image}.tsv"
     group:
         "insertion"
     conda:
         environment_of("insertion")
+    threads: 1
     resources:
         worker_timeout_s=worker_timeout_of("insertion"),
         worker_slots=worker_slots_of("insertion"),
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         settings=SETTINGS["insertion"],
         version=VERSIONS["insertion"],
-        prompt=words_of_target,
+        prompt=prompt_of,
     message:
         "Inserting {wildcards.target} (photo {wildcards.image}) into {wildcards.clip}"
     script:

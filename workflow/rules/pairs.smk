@@ -8,14 +8,22 @@ checkpoint plan_pairs:
             f"<results>/clips/{clip}/track.json" for clip in accepted_clips()
         ],
         photos=[
-            record for product in sorted(ROWS) for record in cutout_records_of(product)
+            record
+            for product in sorted(FEED.rows)
+            for record in cutout_records_of(product)
         ],
     output:
         "<results>/pairs.parquet",
     log:
         "<logs>/plan_pairs.log",
+    benchmark:
+        "<benchmarks>/plan_pairs.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(30),
     params:
         taxonomy=TAXONOMY,
         settings=SETTINGS["pairs"],

@@ -8,8 +8,14 @@ rule write_report:
         page="<results>/report/index.html",
     log:
         "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         settings=SETTINGS["report"],
         thresholds=SETTINGS["verdicts"]["pairs"],

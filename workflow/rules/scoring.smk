@@ -8,8 +8,14 @@ rule measure_flow:
         "<results>/clips/{clip}/source_flow.npz",
     log:
         "<logs>/measure_flow/{clip}.log",
+    benchmark:
+        "<benchmarks>/measure_flow/{clip}.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         settings={key: SETTINGS["scoring"][key] for key in source_flow.SETTINGS},
         version=source_flow.VERSION,
@@ -33,20 +39,25 @@ rule score_pair:
         "<results>/pairs/{clip}/{target}_i{image}/score.json",
     log:
         "<logs>/score_pair/{clip}__{target}_i{image}.log",
+    benchmark:
+        "<benchmarks>/score_pair/{clip}__{target}_i{image}.tsv"
     group:
         "insertion"
     conda:
         environment_of("scoring")
+    threads: 1
     resources:
         worker_timeout_s=worker_timeout_of("scoring"),
         worker_slots=worker_slots_of("scoring"),
         worker_priority=1,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         settings=SETTINGS["scoring"],
         version=VERSIONS["scoring"],
         beside=["judge.json"],  # a judge's raw answers, kept with the score
         title=lambda wildcards: scoring.title_for_judge(
-            SETTINGS["scoring"], ROWS[wildcards.target].title
+            SETTINGS["scoring"], FEED.rows[wildcards.target].title
         ),
     message:
         "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
@@ -63,12 +74,17 @@ rule gather_pack:
         "<results>/packs/{pack}.json",
     log:
         "<logs>/gather_pack/{pack}.log",
+    benchmark:
+        "<benchmarks>/gather_pack/{pack}.tsv"
     group:
         "insertion"
     conda:
         "../../envs/core.yaml"
+    threads: 1
     resources:
         gpu=gpus_of_pack,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     message:
         "Summing up pack {wildcards.pack}"
     script:

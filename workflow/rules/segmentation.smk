@@ -9,12 +9,17 @@ rule segment_clip:
         measures="<results>/clips/{clip}/mask_measures.json",
     log:
         "<logs>/segment_clip/{clip}.log",
+    benchmark:
+        "<benchmarks>/segment_clip/{clip}.tsv"
     conda:
         environment_of("segmentation")
+    threads: 1
     resources:
         gpu=gpus_of("segmentation"),
         worker_timeout_s=worker_timeout_of("segmentation"),
         worker_slots=worker_slots_of("segmentation"),
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         words=words_of,
         settings=SETTINGS["segmentation"],

@@ -5,10 +5,15 @@ rule detect_shots:
         "<results>/shots/{product}.json",
     log:
         "<logs>/detect_shots/{product}.log",
+    benchmark:
+        "<benchmarks>/detect_shots/{product}.tsv"
     conda:
         environment_of("shots")
+    threads: 1
     resources:
         gpu=gpus_of("shots"),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         settings=SETTINGS["shots"],
         version=VERSIONS["shots"],
@@ -22,14 +27,20 @@ checkpoint list_clips:
     input:
         catalogue="<results>/catalogue.tsv",
         shots=expand(
-            "<results>/shots/{product}.json", product=sorted(filter(has_video, ROWS))
+            "<results>/shots/{product}.json", product=sorted(FEED.with_video())
         ),
     output:
         "<results>/clips.tsv",
     log:
         "<logs>/list_clips.log",
+    benchmark:
+        "<benchmarks>/list_clips.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     message:
         "Listing the clips of all videos"
     script:
@@ -45,11 +56,16 @@ rule cut_clip:
         record="<results>/clips/{clip}/clip.json",
     log:
         "<logs>/cut_clip/{clip}.log",
+    benchmark:
+        "<benchmarks>/cut_clip/{clip}.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
-        empty=lambda wildcards: ROWS[ids.clip_product(wildcards.clip)].empty,
-        source=lambda wildcards: str(video_of(wildcards)),  # the record names it
+        empty=lambda wildcards: FEED.rows[product_of(wildcards)].empty,
         version=Cutter.version,
     message:
         "Cutting {wildcards.clip}"

@@ -6,8 +6,14 @@ rule judge_masks:
         "<results>/mask_verdicts.tsv",
     log:
         "<logs>/judge_masks.log",
+    benchmark:
+        "<benchmarks>/judge_masks.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         settings=SETTINGS["verdicts"]["masks"],
     message:
@@ -25,8 +31,14 @@ rule judge_pairs:
         "<results>/filtered.parquet",
     log:
         "<logs>/judge_pairs.log",
+    benchmark:
+        "<benchmarks>/judge_pairs.tsv"
     conda:
         "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(10),
     params:
         settings=SETTINGS["verdicts"]["pairs"],
         max_failure_rate=SETTINGS["max_failure_rate"],

@@ -12,6 +12,6 @@ def run():
     from pvtt.stages.catalogue import build_catalogue, read_catalogue, write_table
 
     mark_results(Path(snakemake.output[0]).parent)
-    records = [Probe.read(path).plain() for path in snakemake.input.records]
+    probes = [Probe.read(path) for path in snakemake.input.records]
     rows = read_catalogue(snakemake.params.catalogue)
-    write_table(snakemake.output[0], build_catalogue(rows, records, snakemake.params.settings))
+    write_table(snakemake.output[0], build_catalogue(rows, probes, snakemake.params.settings))

@@ -10,6 +10,7 @@ def run():
     from pvtt.records.media import Shots
     from pvtt.stages.shots import cut_clip
 
-    record = Shots.read(snakemake.input.shots).plain()
-    shot = next(shot for shot in record["shots"] if shot["clip_id"] == snakemake.wildcards.clip)
-    cut_clip(snakemake.input.video, shot, record, Path(snakemake.output.record).parent, snakemake.params.empty)
+    source = Shots.read(snakemake.input.shots)
+    shot = next(shot for shot in source.shots if shot.clip_id == snakemake.wildcards.clip)
+    out_dir, size = Path(snakemake.output.record).parent, (source.width, source.height)
+    cut_clip(snakemake.input.video, shot, source.product_id, size, out_dir, snakemake.params.empty)

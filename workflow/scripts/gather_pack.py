@@ -5,11 +5,9 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    from pvtt.io.files import read_json
-    from pvtt.records.results import Pack
+    from pvtt.records.results import Insertion, Score
     from pvtt.stages.pairs.packs import pack_record
 
-    inserted, scored = (
-        [read_json(path) for path in part] for part in (snakemake.input.inserts, snakemake.input.scores)
-    )
-    Pack.of(pack_record(snakemake.wildcards.pack, inserted, scored)).write(snakemake.output[0])
+    inserted = [Insertion.read(path) for path in snakemake.input.inserts]
+    scored = [Score.read(path) for path in snakemake.input.scores]
+    pack_record(snakemake.wildcards.pack, inserted, scored).write(snakemake.output[0])

@@ -24,7 +24,7 @@ def run():
     insert_product(
         Path(snakemake.input.video).parent,
         [Path(path) for path in (snakemake.input.cutout, *snakemake.input.other_cutouts)],
-        CutOut.read(snakemake.input.cutout_record).plain(),
+        CutOut.read(snakemake.input.cutout_record),
         Path(snakemake.output.record).parent,
         pair,
         snakemake.params.settings,

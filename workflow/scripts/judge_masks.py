@@ -7,9 +7,9 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    from pvtt.io.files import read_json
     from pvtt.records.mask_verdicts import write_mask_verdicts
+    from pvtt.records.results import MeasuredMasks
     from pvtt.stages.verdicts import judge_masks
 
-    verdicts = judge_masks((read_json(path) for path in snakemake.input), snakemake.params.settings)
+    verdicts = judge_masks(map(MeasuredMasks.read, snakemake.input), snakemake.params.settings)
     write_mask_verdicts(Path(snakemake.output[0]).parent, verdicts)

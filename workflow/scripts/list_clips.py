@@ -9,5 +9,5 @@ def run():
     from pvtt.stages.catalogue import read_table, write_table
     from pvtt.stages.shots import clips_table
 
-    records = [Shots.read(path).plain() for path in snakemake.input.shots]
+    records = [Shots.read(path) for path in snakemake.input.shots]
     write_table(snakemake.output[0], clips_table(records, read_table(snakemake.input.catalogue)))

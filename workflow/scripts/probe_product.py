@@ -5,7 +5,7 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    from pvtt.records.media import Probe
-    from pvtt.stages.catalogue import probe_product
+    from pvtt.stages.catalogue import probe_product, with_paths
 
-    Probe.of(probe_product(snakemake.params.row, snakemake.params.settings)).write(snakemake.output[0])
+    row = with_paths(snakemake.params.names, snakemake.input.video, snakemake.input.images)
+    probe_product(row, snakemake.params.settings).write(snakemake.output[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from pvtt.models import registry
 
@@ -42,16 +42,25 @@ class AnyBackend(Protocol):
         """Release what `load` took."""
 
 
-class Embedded:
+S = TypeVar("S")  # type of a stage's settings
+
+
+def read_settings(kind: Any, given: Any) -> Any:
+    """Settings of the type `kind` from a mapping, or what is given where a backend names no type."""
+    return given if kind is None else kind.of(given)
+
+
+class Embedded(Generic[S]):
     """Base of the backends that need no weights and load nothing: they run on the CPU, whatever `device` is."""
 
+    settings_type: type[S] | None = None  # as S; None keeps a mapping as it is
     environment = "core"
     gpu = False
     limits = Limits()
     needs: tuple[str, ...] = ()
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.settings = settings
+    def __init__(self, settings: S | Mapping[str, Any]) -> None:
+        self.settings: S = read_settings(self.settings_type, settings)
 
     def load(self, device: str = "cpu") -> None:
         """Nothing to load."""
@@ -64,13 +73,14 @@ class Embedded:
         return []
 
 
-class ModelBackend:
+class ModelBackend(Generic[S]):
     """Base of the backends that run a model: what one needs is known, and checked, before anything is loaded.
 
-    A backend's own settings stand in the stage's under its name: `settings["vace"]["steps"]`. Those of other backends
+    A backend's own settings stand in the stage's under its name: `settings.vace.steps`. Those of other backends
     are not there, but for the ones that `settings_of` names.
     """
 
+    settings_type: type[S] | None = None  # as S; None keeps a mapping as it is
     environment = "models"  # its file in envs/
     gpu = True  # worth a job on a GPU; runs on the CPU where the run is told to (`device: cpu`)
     packages: tuple[str, ...] = ("torch",)  # modules that `load` imports
@@ -79,8 +89,8 @@ class ModelBackend:
     settings_of: tuple[str, ...] = ()  # backends of the stage whose settings this one reads besides its own
     files: tuple[str, ...] = ()  # that the settings name by path; new content there makes the results anew
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.settings = settings
+    def __init__(self, settings: S | Mapping[str, Any]) -> None:
+        self.settings: S = read_settings(self.settings_type, settings)
 
     def load(self, device: str = "cpu") -> None:
         """Make ready to work on `device`."""
@@ -96,7 +106,7 @@ class ModelBackend:
         return found + [problem for model in self.needs for problem in registry.problems(model)]
 
 
-class ProgramBackend(ModelBackend):
+class ProgramBackend(ModelBackend[S]):
     """Base of the backends that start a program, which loads its model itself and brings its own packages."""
 
     packages = ()

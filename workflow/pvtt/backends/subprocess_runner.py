@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
+from pvtt.io.git import checkout_commit
 from pvtt.io.video import MediaError, read_rgba
 
 Array = np.ndarray
@@ -226,19 +227,3 @@ def checkout_problems(key: str, folder: Path, files: Sequence[str], commit: str,
     if found is not None and not found.startswith(commit):
         missing.append(f"{key}: {folder} is at commit {found[:10]}, not {commit[:10]}; run: git checkout {commit}")
     return missing
-
-
-def checkout_commit(folder: Path) -> str | None:
-    """The commit that a git checkout is at; None when the folder is none."""
-    git = folder / ".git"
-    try:
-        head = (git / "HEAD").read_text(encoding="utf-8").strip()
-        if not head.startswith("ref: "):
-            return head
-        reference = head.removeprefix("ref: ")
-        if (git / reference).is_file():
-            return (git / reference).read_text(encoding="utf-8").strip()
-        packed = (git / "packed-refs").read_text(encoding="utf-8").splitlines()
-        return next((line.split()[0] for line in packed if line.endswith(" " + reference)), None)
-    except OSError:
-        return None

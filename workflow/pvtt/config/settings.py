@@ -1,27 +1,28 @@
-"""Settings: the configuration checked against its schema and filled with its defaults.
+"""The configuration of a run: read, checked and filled with its defaults.
 
-Each stage's keys stand in `workflow/schemas/config/<stage>.schema.yaml`, every one with a default and a sentence; the
-keys of the whole run in `run.schema.yaml`. Unknown keys are errors, so a typing mistake cannot pass as a setting.
+Its keys are the fields of `pvtt.config.run.RunSettings`; those of a stage stand in `pvtt.config.stages.<stage>`. An
+unknown key is an error, so that a misspelt one cannot pass as a setting.
 """
 
 from __future__ import annotations
 
-import copy
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pvtt.backends import registry, stages
+from pvtt.config.base import Settings
+from pvtt.config.run import RunSettings
 from pvtt.io.project_files import project_file
 
 SCHEMAS = project_file("workflow/schemas")
-# Key in the configuration -> schema; `catalogue` itself is the feed's path, so its checks stand under `checks`.
+# Key in the configuration -> stage; `catalogue` itself is the feed's path, so its checks stand under `checks`.
 STAGES = {stage.key or stage.name: stage.name for stage in stages.TABLE if stage.key is not None}
 STAGES |= {"serving": "serving"}
 # Keys of earlier versions -> where their settings stand now.
@@ -44,18 +45,20 @@ def load_schema(name: str) -> dict[str, Any]:
     return schema
 
 
-@cache
-def config_schema() -> dict[str, Any]:
-    """The schema of the whole configuration: the run's keys and one object per stage."""
-    schema = copy.deepcopy(load_schema("config/run"))
-    for key, stage in STAGES.items():
-        schema["properties"][key] = load_schema(f"config/{stage}")
-    return schema
+def stage_type(stage: str) -> type[Settings]:
+    """Type of a stage's settings."""
+    return type(_defaults(stage))
 
 
 def stage_defaults(stage: str) -> dict[str, Any]:
     """The settings of one stage with every key at its default."""
-    return _filled({}, load_schema(f"config/{stage}"))
+    return _defaults(stage).plain()
+
+
+def _defaults(stage: str) -> Settings:
+    [key] = [key for key, name in STAGES.items() if name == stage]
+    defaults: Settings = RunSettings.model_fields[key].default
+    return defaults
 
 
 def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[str, Any]:
@@ -84,16 +87,13 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
 
     The settings of backends that are not chosen are checked and left out: a change of theirs must not redo anything.
     """
-    schema = config_schema()
     if moved := _moved(config):
         raise SettingsError("configuration:\n" + "\n".join(f"  {old} is now {new}" for old, new in moved))
-    filled = _filled(config, schema)
-    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(filled), key=lambda e: list(map(str, e.path)))
-    if errors:
-        raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(error)}" for error in errors))
-    for name, limit in filled["verdicts"]["masks"].items():
-        if isinstance(limit, Mapping) and limit["reject"] == limit["good"]:
-            raise SettingsError(f"configuration:\n  verdicts.masks.{name}: reject and good are both {limit['good']:g}")
+    try:
+        filled = RunSettings.of(config).plain(config)
+    except ValidationError as error:
+        mistakes = sorted(error.errors(), key=lambda mistake: [str(part) for part in mistake["loc"]])
+        raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(one)}" for one in mistakes)) from None
     return filled | {stage: _of_chosen(stage, filled[stage]) for stage in registry.STAGES}
 
 
@@ -129,63 +129,26 @@ def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if not (key in idle and isinstance(value, Mapping))}
 
 
-def _filled(value: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(value)
-    for key, part in schema.get("properties", {}).items():
-        if part.get("type") == "object" and "properties" in part and isinstance(result.get(key, {}), Mapping):
-            result[key] = _filled(result.get(key, {}), part)
-        elif key not in result and "default" in part:
-            result[key] = copy.deepcopy(part["default"])
-        elif isinstance(result.get(key), str) and "type" in part and "string" not in part["type"]:
-            # Snakemake hands on the numbers of a nested --config value as text.
-            result[key] = yaml.safe_load(result[key])
-    return result
+def _explain(mistake: ErrorDetails) -> str:
+    """One line about a mistake, with its key."""
+    path = mistake["loc"]
+    if mistake["type"] == "extra_forbidden":
+        where, key = ".".join(map(str, path[:-1])) or "top level", str(path[-1])
+        return f"{where}: unknown key {key!r}{_closest(key, _keys_at(path[:-1]))}"
+    own = {"model_type": "should have keys of its own", "tuple_type": "should be a list"}
+    text = own.get(mistake["type"], mistake["msg"].removeprefix("Input ").removeprefix("String "))
+    given = "" if isinstance(mistake["input"], Mapping) else f", not {mistake['input']!r}"
+    return f"{'.'.join(map(str, path))}: {text}{given}"
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
-    where = ".".join(str(part) for part in error.path) or "top level"
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(error.instance) - set(known))
-        hints = [f"{key!r}{_closest(key, known)}" for key in unknown]
-        return f"{where}: unknown key {', '.join(hints)}"
-    return f"{where}: {error.message}"
+def _keys_at(path: tuple[int | str, ...]) -> list[str]:
+    """Keys of the part of the configuration at a path."""
+    part: Settings = RunSettings()
+    for key in path:
+        part = getattr(part, str(key))
+    return sorted(type(part).model_fields)
 
 
 def _closest(key: str, known: list[str]) -> str:
     match = difflib.get_close_matches(key, known, 1)
     return f" (did you mean {match[0]!r}?)" if match else f" (there are {', '.join(known)})"
-
-
-def describe() -> str:
-    """The reference of every configuration key, in Markdown, from the schema."""
-    schema = config_schema()
-    lines = [
-        "# Every key of the configuration",
-        "",
-        "Written from `workflow/schemas/config/` by `python -m pvtt.config.settings > config/README.md`;"
-        " a test keeps it so.",
-        "Read in turn: `config/config.yaml`, `--configfile FILE` (see `config/presets/`), `--config KEY=VALUE`.",
-        'Unknown keys are errors. A nested key on the command line: `--config \'shots={"detector": "hash"}\'`.',
-        "",
-        "| key | default | what it does |",
-        "|---|---|---|",
-        *_key_rows("", schema),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _key_rows(prefix: str, schema: Mapping[str, Any]) -> list[str]:
-    rows = []
-    for key, part in schema["properties"].items():
-        if "properties" in part:
-            rows.append(f"| **`{prefix}{key}`** | | **{part['description']}** |")
-            rows += _key_rows(f"{prefix}{key}.", part)
-        else:
-            choices = f" One of {', '.join(map(str, part['enum']))}." if "enum" in part else ""
-            rows.append(f"| `{prefix}{key}` | `{json.dumps(part['default'])}` | {part['description']}{choices} |")
-    return rows
-
-
-if __name__ == "__main__":
-    print(describe(), end="")

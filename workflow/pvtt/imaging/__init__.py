@@ -1,1 +1,1 @@
-"""Image operations that several stages share: colour, geometry, shadow, letterbox, change detection."""
+"""Image operations that several stages use: colour, geometry, morphology, resampling, filters, shadow, letterbox."""

@@ -5,14 +5,23 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from pvtt.io.arrays import Float32Array, UInt8Array
 
 
 class GuidedFilter:
-    """Colour guided filter of one image: statistics of the guide once, then any number of filtered maps."""
+    """Colour guided filter; the statistics of the guide are computed once for any number of filtered maps.
 
-    def __init__(self, image: Array, radius: int = 4, smoothing: float = 0.03) -> None:
-        """Guide: uint8 (h, w, 3) RGB; `radius` px of the window; `smoothing`: contrast (0-1) that counts as an edge."""
+    Parameters
+    ----------
+    image : uint8 (h, w, 3), RGB
+        The guide.
+    radius : int
+        Of the window, px.
+    smoothing : float in [0, 1]
+        Contrast of the guide above which an edge is kept.
+    """
+
+    def __init__(self, image: UInt8Array, radius: int = 4, smoothing: float = 0.03) -> None:
         self._size = (2 * radius + 1, 2 * radius + 1)
         self._planes = cv2.split(image.astype(np.float32) / 255)
         self._means = [self._box(plane) for plane in self._planes]
@@ -27,11 +36,11 @@ class GuidedFilter:
         determinant = rr * c_rr + rg * c_rg + rb * c_rb
         self._inverse = [c / determinant for c in (c_rr, c_rg, c_rb, c_gg, c_gb, c_bb)]
 
-    def _box(self, values: Array) -> Array:
+    def _box(self, values: Float32Array) -> Float32Array:
         return np.asarray(cv2.blur(values, self._size, borderType=cv2.BORDER_REFLECT))
 
-    def __call__(self, values: Array) -> Array:
-        """Filter a float32 (h, w) map; the same shape."""
+    def __call__(self, values: Float32Array) -> Float32Array:
+        """Filter a map, float32 (h, w); float32 (h, w)."""
         mean = self._box(values)
         guide = self._planes
         c_r, c_g, c_b = (self._box(g * values) - m * mean for g, m in zip(guide, self._means, strict=True))
@@ -46,11 +55,12 @@ class GuidedFilter:
         return result
 
 
-def gray_guided_coefficients(guide: Array, values: Array, radius: int, epsilon: float) -> tuple[Array, Array]:
-    """Smoothed coefficients of the gray guided filter: result = slope * guide + offset.
+def gray_guided_coefficients(
+    guide: Float32Array, values: Float32Array, radius: int, epsilon: float
+) -> tuple[Float32Array, Float32Array]:
+    """Smoothed coefficients of the grey guided filter: result = slope * guide + offset.
 
-    They may be computed at a reduced size, enlarged, and applied to the full guide (He and Sun, "Fast guided filter",
-    arXiv 1505.00996, 2015).
+    They may be computed at a reduced size, enlarged, and applied to the full guide (the fast guided filter).
 
     Parameters
     ----------
@@ -64,6 +74,10 @@ def gray_guided_coefficients(guide: Array, values: Array, radius: int, epsilon: 
     Returns
     -------
     slope, offset : float32 (h, w)
+
+    References
+    ----------
+    He and Sun, "Fast guided filter", arXiv 1505.00996, 2015.
     """
     window = (2 * radius + 1,) * 2
     mean_i, mean_p = cv2.blur(guide, window), cv2.blur(values, window)

@@ -1,10 +1,10 @@
-"""Content rectangle of a video: what remains when baked-in bars are cut away, and the size it is worked at.
+"""Detection of letterbox and pillarbox bars, and the crop and size at which a video is processed.
 
-A bar is a run of rows (or columns) from an edge inwards that has one colour in space and in time and ends in a straight
-step: most of the next rows' pixels differ from that colour in at least one of the sampled frames. The step is what
-tells a bar from plain studio ground, which is as uniform but ends in the outline of whatever stands on it. Bars are
-peeled from all four sides again and again, so coloured side bars inside black top and bottom bars are found too.
-FFmpeg's `cropdetect` does the first half (uniform dark rows) and takes dark scenes for bars, which the step avoids.
+A bar is a run of rows (or columns) at an edge that has one colour in space and time and ends in a straight step: most
+pixels of the next rows differ from that colour in at least one of the sampled frames. The step distinguishes a bar from
+a plain studio background, which is as uniform but ends at the outline of an object. Bars are removed from all four
+sides repeatedly, so that coloured side bars inside black top and bottom bars are found. FFmpeg's `cropdetect` looks for
+uniform dark rows only and also crops dark scenes.
 """
 
 from __future__ import annotations
@@ -14,27 +14,34 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-Array = np.ndarray
-Rect = tuple[int, int, int, int]
+from pvtt.io.arrays import AnyArray, BoolArray, UInt8Array
 
-# Grey levels by which a bar's pixels may differ from its colour. The narrow limits are for dark scenes in black bars.
+Rect = tuple[int, int, int, int]  # (x, y, width, height), px
+
+# Grey levels by which pixels of a bar may differ from its colour, tried in this order; the small ones are for dark
+# scenes between black bars.
 _TOLERANCES = (12, 6, 3)
-# Share of a row that may differ all the same, and mean difference of a bar: studio ground is uniform, a bar is flat.
-_SPECKS = 0.01
-_FLAT = 1.5
-# Share of the line beyond a bar that differs from it, all along and in its first and last tenth.
-_STRAIGHT = 0.6
-_STRAIGHT_AT_ENDS = 0.3
-_STEP_PX = 3
-_MIN_CONTENT = 0.15
-# Sub-pixel edges of scaled bars and the ringing beside them.
-_INSET_PX = 1
+_MAX_OUTLIERS = 0.01  # largest share of the pixels of a row of a bar that may differ more
+_MAX_MEAN_DIFFERENCE = 1.5  # grey levels: largest mean difference of a bar from its colour
+_MIN_STEP_SHARE = 0.6  # smallest share of the line after a bar that differs from the bar
+_MIN_STEP_SHARE_AT_ENDS = 0.3  # the same, in the first and in the last tenth of the line
+_STEP_PX = 3  # px: rows after a bar in which the step is looked for
+_MIN_CONTENT = 0.15  # smallest width and height of the content, relative to the frame
+_INSET_PX = 1  # px that are cut in addition: sub-pixel edges of scaled bars and ringing
 
 
-def find_content(frames: Sequence[Array]) -> Rect:
-    """Rectangle [x, y, w, h] inside the bars that all frames share; the whole frame when there are none.
+def detect_letterbox(frames: Sequence[UInt8Array]) -> Rect:
+    """Find the content rectangle inside the bars that all frames share.
 
-    `frames`: some frames of one shot or one video, uint8 (h, w, 3) RGB, of one size, best spread over its length.
+    Parameters
+    ----------
+    frames : sequence of uint8 (h, w, 3), RGB
+        Some frames of one shot or one video, if possible spread over its length.
+
+    Returns
+    -------
+    (x, y, width, height) in px
+        The whole frame if there are no bars.
     """
     stack = np.stack([cv2.medianBlur(np.ascontiguousarray(frame), 3) for frame in frames])  # without GIF dither
     height, width = stack.shape[1:3]
@@ -51,10 +58,19 @@ def find_content(frames: Sequence[Array]) -> Rect:
     return x0, y0, x1 - x0, y1 - y0
 
 
-def has_bars(frames: Sequence[Array], rect: Rect) -> bool:
-    """Whether everything outside `rect` is bars in these frames too: one colour along each row or column, all the time.
+def has_bars(frames: Sequence[UInt8Array], rect: Rect) -> bool:
+    """Check whether everything outside a rectangle is bars: each row or column has one colour over time.
 
-    For a shot in which the bars' step cannot be seen (it is dark, or fades) but the whole video has them.
+    For a shot in which the step is not visible (it is dark, or fades) although the video has bars.
+
+    Parameters
+    ----------
+    frames : sequence of uint8 (h, w, 3), RGB
+    rect : (x, y, width, height) in px
+
+    Returns
+    -------
+    bool
     """
     stack = np.stack(frames)
     x, y, w, h = rect
@@ -63,10 +79,21 @@ def has_bars(frames: Sequence[Array], rect: Rect) -> bool:
     return all(_is_bar(strip) for strip in strips if strip.shape[1] > _INSET_PX)
 
 
-def is_blank(frames: Sequence[Array], rect: Rect, min_contrast: float = 4.0) -> bool:
-    """Whether no frame shows anything inside `rect`: each is one colour, its standard deviation under `min_contrast`.
+def is_blank(frames: Sequence[UInt8Array], rect: Rect, min_contrast: float = 4.0) -> bool:
+    """Check whether all frames have a single colour inside a rectangle.
 
-    Measured on a quarter-size average of each channel, so that noise does not count as content.
+    The contrast is measured on an average at a quarter of the size, so that noise does not count as content.
+
+    Parameters
+    ----------
+    frames : sequence of uint8 (h, w, 3), RGB
+    rect : (x, y, width, height) in px
+    min_contrast : float
+        Smallest standard deviation of content in any channel, grey levels.
+
+    Returns
+    -------
+    bool
     """
     x, y, w, h = rect
     size = (max(1, w // 4), max(1, h // 4))
@@ -78,7 +105,7 @@ def is_blank(frames: Sequence[Array], rect: Rect, min_contrast: float = 4.0) -> 
 
 
 def intersect(first: Rect, second: Rect) -> Rect:
-    """Common part of two rectangles; the first when they have none."""
+    """Intersection of two rectangles; the first one if it is empty."""
     x0, y0 = max(first[0], second[0]), max(first[1], second[1])
     x1 = min(first[0] + first[2], second[0] + second[2])
     y1 = min(first[1] + first[3], second[1] + second[3])
@@ -86,11 +113,30 @@ def intersect(first: Rect, second: Rect) -> Rect:
 
 
 def working_size(rect: Rect, short_side: int, multiple: int) -> tuple[Rect, int, int]:
-    """Rectangle to cut and the width and height to scale it to.
+    """Choose the rectangle to crop and the size to scale it to.
 
-    Output sides are multiples of `multiple`, the short one at most `short_side`, and never larger than the source.
-    The aspect is kept by cutting a few pixels, centred, rather than by stretching; where no scaling is needed the
-    pixels are the source's. ValueError when the content is smaller than one multiple.
+    The aspect ratio is kept: a few pixels are cropped symmetrically instead of stretching the image. Frames are never
+    enlarged.
+
+    Parameters
+    ----------
+    rect : (x, y, width, height) in px
+        Content rectangle.
+    short_side : int
+        Largest length of the short side after scaling, px.
+    multiple : int
+        Both sides are multiples of it after scaling, px.
+
+    Returns
+    -------
+    crop : (x, y, width, height) in px
+    width, height : int
+        After scaling, px.
+
+    Raises
+    ------
+    ValueError
+        If the content is smaller than one multiple.
     """
     x, y, w, h = rect
     scale = min(1.0, short_side / min(w, h))
@@ -106,15 +152,15 @@ def working_size(rect: Rect, short_side: int, multiple: int) -> tuple[Rect, int,
 
 
 def _centred(start: int, length: int, cut: int) -> int:
-    """First pixel of a centred cut, on an even pixel where there is room: chroma is stored for pairs of pixels."""
+    """First pixel of a centred crop; even if possible, because chroma is stored for pairs of pixels."""
     first = start + (length - cut) // 2
     if first % 2 and first > start:
         first -= 1
     return first
 
 
-def _bars(stack: Array) -> tuple[int, int]:
-    """Rows to cut at the top and at the bottom of frames (n, h, w, 3)."""
+def _bars(stack: UInt8Array) -> tuple[int, int]:
+    """Rows to crop at the top and at the bottom of frames (n, h, w, 3)."""
     for tolerance in _TOLERANCES:
         top, bottom = _bar(stack, tolerance), _bar(stack[:, ::-1], tolerance)
         if top or bottom:
@@ -122,31 +168,31 @@ def _bars(stack: Array) -> tuple[int, int]:
     return 0, 0
 
 
-def _bar(stack: Array, tolerance: int) -> int:
-    """Rows of the bar at the top of frames (n, h, w, 3), with the inset; 0 when there is none."""
+def _bar(stack: UInt8Array, tolerance: int) -> int:
+    """Rows of the bar at the top of frames (n, h, w, 3), with the inset; 0 if there is none."""
     height = stack.shape[1]
     colour = np.median(stack[:, 0].reshape(-1, 3), axis=0)
     depth = 0
-    while depth < height and _off_colour(stack[:, depth], colour, tolerance).mean() <= _SPECKS:
+    while depth < height and _off_colour(stack[:, depth], colour, tolerance).mean() <= _MAX_OUTLIERS:
         depth += 1
     if depth == 0 or depth >= height:
         return 0
-    if np.abs(stack[:, :depth] - colour).mean() > _FLAT:
+    if np.abs(stack[:, :depth] - colour).mean() > _MAX_MEAN_DIFFERENCE:
         return 0
-    # Twice the tolerance within a few rows is a step; a gradient that drifts past the tolerance is none.
+    # Twice the tolerance within a few rows is a step; a gradient that exceeds the tolerance is not.
     beyond = _off_colour(stack[:, depth : depth + _STEP_PX], colour, 2 * tolerance)
-    differs: Array = np.any(beyond, axis=(0, 1))
+    differs: BoolArray = np.any(beyond, axis=(0, 1))
     tenth = max(1, len(differs) // 10)
     ends = min(differs[:tenth].mean(), differs[-tenth:].mean())
-    straight = differs.mean() >= _STRAIGHT and ends >= _STRAIGHT_AT_ENDS
+    straight = differs.mean() >= _MIN_STEP_SHARE and ends >= _MIN_STEP_SHARE_AT_ENDS
     return min(depth + _INSET_PX, height) if straight else 0
 
 
-def _is_bar(strip: Array) -> bool:
+def _is_bar(strip: UInt8Array) -> bool:
     colours = np.median(strip, axis=(0, 2), keepdims=True)
-    return bool(_off_colour(strip, colours, _TOLERANCES[0]).mean() <= _SPECKS)
+    return bool(_off_colour(strip, colours, _TOLERANCES[0]).mean() <= _MAX_OUTLIERS)
 
 
-def _off_colour(pixels: Array, colour: Array, tolerance: int) -> Array:
-    """Which pixels (..., 3) differ from a colour by more than the tolerance in any channel."""
+def _off_colour(pixels: UInt8Array, colour: AnyArray, tolerance: int) -> BoolArray:
+    """Which pixels (..., 3) differ from a colour by more than the tolerance in any channel, bool (...)."""
     return np.asarray((np.abs(pixels.astype(np.int16) - np.rint(colour).astype(np.int16)) > tolerance).any(axis=-1))

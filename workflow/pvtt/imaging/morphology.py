@@ -6,18 +6,39 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-Array = np.ndarray
+from pvtt.io.arrays import AnyArray, BoolArray, Float32Array, Float64Array
 
 
-def ring(mask: Array, inner: int = 3, outer: int = 12) -> Array:
-    """Surroundings of a mask between `inner` and `outer` px from it, bool."""
+def ring(mask: AnyArray, inner: int = 3, outer: int = 12) -> BoolArray:
+    """Select the pixels around a mask.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    inner, outer : int
+        Distance from the mask in px: more than `inner`, at most `outer`.
+
+    Returns
+    -------
+    bool (h, w)
+    """
     distance = cv2.distanceTransform(1 - mask.astype(np.uint8), cv2.DIST_L2, 5)
     return np.asarray((distance > inner) & (distance <= outer))
 
 
-def border_contact(mask: Array) -> float:
-    """Share of a mask's contour that lies on the frame's border, 0 to 1."""
+def border_contact(mask: AnyArray) -> float:
+    """Share of the contour of a mask that lies on the frame's border.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+
+    Returns
+    -------
+    float in [0, 1]
+    """
     plane = mask.astype(np.uint8)
     inner = cv2.erode(plane, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     contour = (plane > 0) & (inner == 0)
@@ -27,14 +48,18 @@ def border_contact(mask: Array) -> float:
     return float((contour & edge).sum() / max(1, contour.sum()))
 
 
-def iou(first: Array, second: Array) -> float:
-    """Intersection over union of two masks, 1 when both are empty."""
-    union = (first | second).sum()
-    return float((first & second).sum() / union) if union else 1.0
+def tolerant_iou(first: BoolArray, second: BoolArray) -> float:
+    """Intersection over union of two masks without differences of one pixel at the contours.
 
+    Parameters
+    ----------
+    first, second : bool (h, w)
 
-def tolerant_iou(first: Array, second: Array) -> float:
-    """IoU of two masks for which differences within a pixel of a contour of theirs do not count."""
+    Returns
+    -------
+    float in [0, 1]
+        1 if both are empty.
+    """
     kernel = np.ones((3, 3), np.uint8)
     wide = [cv2.dilate(mask.astype(np.uint8), kernel) > 0 for mask in (first, second)]
     apart = (first & ~wide[1]).sum() + (second & ~wide[0]).sum()
@@ -44,27 +69,27 @@ def tolerant_iou(first: Array, second: Array) -> float:
 
 @dataclass(frozen=True)
 class Components:
-    """Connected components of a mask; component 0 is what lies outside the mask.
+    """Connected components of a mask; component 0 is the outside of the mask.
 
     labels: int32 (h, w). areas: int32 (count,), px. boxes: int32 (count, 4), left, top, width and height in px.
     centroids: float64 (count, 2), (x, y) in px.
     """
 
-    labels: Array
-    areas: Array
-    boxes: Array
-    centroids: Array
+    labels: NDArray[np.int32]
+    areas: NDArray[np.int32]
+    boxes: NDArray[np.int32]
+    centroids: Float64Array
 
     def __len__(self) -> int:
         return len(self.areas)
 
-    def select(self, selected: Array) -> Array:
+    def select(self, selected: BoolArray) -> BoolArray:
         """Mask, bool (h, w), of the components with a True in `selected`, bool (count,); never component 0."""
         table = selected.copy()
         table[0] = False
         return np.asarray(table[self.labels])
 
-    def containing(self, pixels: Array) -> Array:
+    def containing(self, pixels: BoolArray) -> BoolArray:
         """Which components contain a pixel of the mask `pixels`, bool (h, w); bool (count,), False for component 0."""
         found = np.zeros(len(self), bool)
         found[np.unique(self.labels[pixels])] = True
@@ -72,31 +97,77 @@ class Components:
         return found
 
 
-def components(mask: Array, connectivity: int) -> Components:
-    """Connected components of a mask, bool or uint8 (h, w), with 4- or 8-connectivity."""
+def components(mask: AnyArray, connectivity: int) -> Components:
+    """Label the connected components of a mask.
+
+    Parameters
+    ----------
+    mask : bool or uint8 (h, w)
+    connectivity : int
+        4 or 8.
+
+    Returns
+    -------
+    Components
+    """
     _, labels, stats, centroids = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=connectivity)
     return Components(labels, stats[:, cv2.CC_STAT_AREA], stats[:, : cv2.CC_STAT_AREA], centroids)
 
 
-def flood(mask: Array, seeds: Array, connectivity: int) -> Array:
-    """The components of a mask that contain a seed pixel; all bool (h, w)."""
+def flood(mask: BoolArray, seeds: BoolArray, connectivity: int) -> BoolArray:
+    """Select the components of a mask that contain a seed pixel.
+
+    Parameters
+    ----------
+    mask, seeds : bool (h, w)
+    connectivity : int
+        4 or 8.
+
+    Returns
+    -------
+    bool (h, w)
+    """
     parts = components(mask, connectivity)
     return parts.select(parts.containing(mask & seeds))
 
 
-def remove_small_objects(mask: Array, min_size: float, connectivity: int = 8) -> Array:
-    """The mask, bool (h, w), without components of fewer than `min_size` px."""
+def remove_small_objects(mask: BoolArray, min_size: float, connectivity: int = 8) -> BoolArray:
+    """Remove small components of a mask.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    min_size : float
+        Smallest area that is kept, px.
+    connectivity : int
+        4 or 8.
+
+    Returns
+    -------
+    bool (h, w)
+    """
     parts = components(mask, connectivity)
     return parts.select(parts.areas >= min_size)
 
 
-def remove_small_objects_and_holes(mask: Array, min_size: float) -> Array:
-    """The mask, bool (h, w), without components and then without holes of fewer than `min_size` px (8-connected)."""
+def remove_small_objects_and_holes(mask: BoolArray, min_size: float) -> BoolArray:
+    """Remove small components (8-connected) of a mask, then fill its small holes.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    min_size : float
+        Smallest area of a component or hole that is kept, px.
+
+    Returns
+    -------
+    bool (h, w)
+    """
     return ~remove_small_objects(~remove_small_objects(mask, min_size), min_size)
 
 
-def largest_components(mask: Array, share: float = 0.25, reach: float = 0.15) -> Array:
-    """The largest component of a mask, bool (h, w), with components of similar size and components close to it.
+def largest_components(mask: BoolArray, share: float = 0.25, reach: float = 0.15) -> BoolArray:
+    """Keep the largest component of a mask, components of similar size, and components close to it.
 
     Parameters
     ----------
@@ -105,6 +176,10 @@ def largest_components(mask: Array, share: float = 0.25, reach: float = 0.15) ->
         Smallest area of a component that is kept, relative to the largest one.
     reach : float
         Largest distance of a smaller component that is kept, relative to the longer side of the largest one's box.
+
+    Returns
+    -------
+    bool (h, w)
     """
     parts = components(mask, 8)
     if len(parts) <= 2:
@@ -119,8 +194,18 @@ def largest_components(mask: Array, share: float = 0.25, reach: float = 0.15) ->
     return parts.select((areas >= share * areas[largest]) | (nearest <= reach * extent))
 
 
-def convex_hull(mask: Array) -> Array:
-    """Convex hull of a mask, bool (h, w); empty for an empty mask."""
+def convex_hull(mask: AnyArray) -> BoolArray:
+    """Convex hull of a mask.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+
+    Returns
+    -------
+    bool (h, w)
+        Empty for an empty mask.
+    """
     hull = np.zeros(mask.shape, np.uint8)
     pixels = cv2.findNonZero(mask.astype(np.uint8))
     if pixels is not None:
@@ -128,8 +213,18 @@ def convex_hull(mask: Array) -> Array:
     return hull > 0
 
 
-def signed_distance(mask: Array) -> Array:
-    """Distance to the mask's contour in px, positive inside, float32 (h, w); -inf-like (-1e3) for an empty mask."""
+def signed_distance(mask: BoolArray) -> Float32Array:
+    """Signed distance to the contour of a mask.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+
+    Returns
+    -------
+    float32 (h, w)
+        px, positive inside the mask; -1000 everywhere for an empty mask.
+    """
     if not mask.any():
         return np.full(mask.shape, -1e3, np.float32)
     plane = mask.astype(np.uint8)

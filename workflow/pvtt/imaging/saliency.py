@@ -8,31 +8,65 @@ use these steps with parameters of their own and turn them into saliency by form
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
 
-Array = np.ndarray
+from pvtt.io.arrays import AnyArray, BoolArray, Float64Array
 
 COLOR_SIGMA = 10.0  # CIE Lab colour difference; sigma_clr of the paper
 
 
-def region_means(labels: Array, values: Array, count: int) -> Array:
-    """Mean of `values`, (h, w, c), in each of `count` superpixels of `labels`, int (h, w); float64 (count, c)."""
+def region_means(labels: AnyArray, values: AnyArray, count: int) -> Float64Array:
+    """Mean of an image in each superpixel.
+
+    Parameters
+    ----------
+    labels : int (h, w)
+        Superpixel of each pixel, 0 to count - 1.
+    values : float (h, w, c)
+    count : int
+        Number of superpixels.
+
+    Returns
+    -------
+    float64 (count, c)
+    """
     size = np.bincount(labels.ravel(), minlength=count)
     sums = [np.bincount(labels.ravel(), values[..., c].ravel(), count) for c in range(values.shape[2])]
     return np.asarray(np.stack(sums, 1) / np.maximum(size, 1)[:, None])
 
 
-def border_regions(labels: Array, count: int) -> Array:
-    """Which superpixels touch the image border, bool (count,)."""
+def border_regions(labels: AnyArray, count: int) -> BoolArray:
+    """Find the superpixels that touch the image border.
+
+    Parameters
+    ----------
+    labels : int (h, w)
+        Superpixel of each pixel, 0 to count - 1.
+    count : int
+        Number of superpixels.
+
+    Returns
+    -------
+    bool (count,)
+    """
     border = np.zeros(count, bool)
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[side] = True
     return border
 
 
-def touching_regions(labels: Array) -> Array:
-    """Pairs of touching superpixels, int (m, 2), first < second, in ascending order."""
+def touching_regions(labels: AnyArray) -> AnyArray:
+    """Find the pairs of superpixels that touch (4-connected).
+
+    Parameters
+    ----------
+    labels : int (h, w)
+        Superpixel of each pixel.
+
+    Returns
+    -------
+    int (m, 2)
+        Pairs with first < second, in ascending order.
+    """
     pairs = [
         np.stack([labels[:, :-1].ravel(), labels[:, 1:].ravel()], 1),
         np.stack([labels[:-1].ravel(), labels[1:].ravel()], 1),
@@ -42,17 +76,27 @@ def touching_regions(labels: Array) -> Array:
     return np.unique(both, axis=0)
 
 
-def join_border(touching: Array, border: Array) -> Array:
-    """Pairs of `touching_regions` and all pairs of border superpixels, int (m, 2).
+def join_border(touching: AnyArray, border: BoolArray) -> AnyArray:
+    """Add all pairs of border superpixels, so that a background that the object divides is one region.
 
-    The border is joined so that a background that the object cuts in two is one region.
+    Parameters
+    ----------
+    touching : int (k, 2)
+        From `touching_regions`.
+    border : bool (count,)
+        From `border_regions`.
+
+    Returns
+    -------
+    int (m, 2)
+        In ascending order.
     """
     ids = np.flatnonzero(border)
     first, second = np.triu_indices(len(ids), 1)
     return np.unique(np.concatenate([touching, np.stack([ids[first], ids[second]], 1)]), axis=0)
 
 
-def geodesic_similarity(links: Array, costs: Array, count: int) -> Array:
+def geodesic_similarity(links: AnyArray, costs: AnyArray, count: int) -> Float64Array:
     """Similarity exp(-d^2 / 2 sigma^2) of superpixels by their geodesic colour distance d (eq. 2 to 4).
 
     Parameters
@@ -68,12 +112,25 @@ def geodesic_similarity(links: Array, costs: Array, count: int) -> Array:
     -------
     float64 (count, count) in [0, 1]
     """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import dijkstra
+
     graph = csr_matrix((costs, (links[:, 0], links[:, 1])), (count, count))
     distance = dijkstra(graph, directed=False)
     return np.asarray(np.exp(-(distance**2) / (2 * COLOR_SIGMA**2)))
 
 
-def background_probability(border_length: Array, area: Array) -> Array:
-    """Probability of background, float64 (count,) in [0, 1], from border length and area in superpixels (eq. 5, 6)."""
+def background_probability(border_length: AnyArray, area: AnyArray) -> Float64Array:
+    """Probability that each superpixel is background, from its boundary connectivity (eq. 5, 6).
+
+    Parameters
+    ----------
+    border_length, area : float64 (count,)
+        Length at the image border and area of the geodesic neighbourhood, in superpixels.
+
+    Returns
+    -------
+    float64 (count,) in [0, 1]
+    """
     connectivity = border_length / np.sqrt(area)
     return np.asarray(1 - np.exp(-(connectivity**2) / 2))

@@ -1,1 +1,1 @@
-"""Files, tables, videos and progress bars: the only place that touches formats."""
+"""File formats: JSON, tables, videos, images; atomic writes and progress bars."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, JSON records and content digests."""
+"""Atomic writes of files (complete or absent), JSON files, links and content digests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it onto `path` when the block ends well, delete it otherwise.
+    """Yield a temporary path next to `path`; rename it to `path` if the block succeeds, delete it otherwise.
 
-    The temporary name keeps the suffix, so that writers which choose a format by suffix work.
+    The temporary name keeps the suffix, because some writers choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    # What a killed process of this number left may be a link to another result; writing would go into that.
+    # A file that a killed process with the same id left may be a hard link to another result: never write into it.
     aside.unlink(missing_ok=True)
     try:
         yield aside
@@ -32,7 +32,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def clear_leftovers(path: str | Path) -> None:
-    """Delete what killed writers of `path` left beside it. To be called when nobody else writes it any more."""
+    """Delete temporary files that killed writers of `path` left. Call it only if no other process writes `path`."""
     path = Path(path)
     for aside in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
         if aside.name[len(path.stem) + 2 : len(aside.name) - len(path.suffix)].isdigit():
@@ -40,13 +40,13 @@ def clear_leftovers(path: str | Path) -> None:
 
 
 def write_json(path: str | Path, record: Any) -> None:
-    """Write `record` as UTF-8 JSON, indented, whole or not at all. NaN and infinity are an error (ValueError)."""
+    """Write `record` atomically as indented UTF-8 JSON; ValueError for NaN and infinity."""
     with atomic_path(path) as aside:
         aside.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; ValueError names the file when it is damaged."""
+    """Read a JSON file; ValueError with the name of the file if it is not valid."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -54,13 +54,13 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_empty(path: str | Path) -> None:
-    """Write the 0-byte stand-in of a result that could not be made; the JSON record beside it says why."""
+    """Write the empty file of a result that failed; the JSON record next to it has the reason."""
     with atomic_path(path) as aside:
         aside.write_bytes(b"")
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Hard-link `source` to `target` (replacing it), or copy where links are not possible."""
+    """Replace `target` by a hard link to `source`, or by a copy if links are not possible."""
     with atomic_path(target) as aside:
         try:
             os.link(source, aside)
@@ -69,7 +69,7 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
 
 
 def file_digest(path: str | Path) -> str:
-    """Hex BLAKE2b-128 of a file's bytes."""
+    """Hex BLAKE2b-128 digest of a file."""
     digest = hashlib.blake2b(digest_size=16)
     with open(path, "rb") as stream:
         while block := stream.read(1 << 20):

@@ -1,4 +1,4 @@
-"""Progress bars of long steps, on standard error, the same everywhere."""
+"""Progress bars on standard error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], text: str, total: int | None = None) -> Iterable[T]:
-    """Iterate over `items` with a bar that says `text`; it is drawn every two seconds and leaves one line."""
+    """Iterate over `items` with a progress bar labelled `text`, which is drawn every two seconds."""
     bar: Iterable[T] = tqdm(items, desc=text, total=total, mininterval=2.0, unit="", dynamic_ncols=True)
     return bar

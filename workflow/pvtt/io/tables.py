@@ -1,4 +1,4 @@
-"""Tables as TSV: UTF-8, one header line, `\\n` ends, the same bytes for the same table on every machine."""
+"""Tables as TSV: UTF-8, one header line, `\\n` line ends; the same bytes for the same table on any machine."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BOOLEANS = frozenset(("empty", "kept"))
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as TSV, whole or not at all. Missing values are empty cells, booleans `true` and `false`.
+    """Write a table atomically as TSV. Missing values are empty cells, booleans `true` and `false`.
 
-    Tabs and line ends inside a cell become spaces, so that every row is one line.
+    Tabs and line ends in a cell become spaces, so that every row is one line.
     """
     with atomic_path(path) as aside, open(aside, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
@@ -31,7 +31,7 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table of `write_table`. Counts and sizes are nullable integers, `empty` is boolean, the rest is text."""
+    """Read a table of `write_table`: counts and sizes as nullable integers, `empty` and `kept` as bool, else text."""
     import pandas as pd
 
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Video, mask and image files: one reader and one writer for all stages.
+"""Reading and writing of video, mask and image files.
 
-Everything is normalised on reading: rotation and pixel aspect are applied, a variable rate is laid on a constant grid,
-any codec and bit depth becomes 8-bit RGB. Arrays are uint8, height x width x 3, RGB, 0-255; masks are bool.
-Decoding and encoding are PyAV's (FFmpeg inside the wheel); rates are `fractions.Fraction`.
+Reading normalises everything: rotation and pixel aspect ratio are applied, a variable frame rate is resampled to a
+constant one, and any codec and bit depth becomes 8-bit RGB. Images are uint8 (h, w, 3), RGB, 0-255; masks are bool.
+PyAV (with FFmpeg in the wheel) decodes and encodes; frame rates are `fractions.Fraction`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from pvtt.io.arrays import AnyArray, BoolArray, UInt8Array
 from pvtt.io.files import atomic_path
-
-Array = np.ndarray
 
 # Fixed thread counts keep x264 and FFV1 output identical on machines with other numbers of cores.
 # x264's macroblock tree reads uninitialised memory, so it is off.
 _X264 = {"preset": "veryfast", "threads": "1", "x264-params": "no-mbtree=1"}
-_MAX_RATE = 60
-# swscale: bicubic | full chroma interpolation and input | accurate rounding; its default is biased by a grey level.
+_MAX_RATE = 60  # frames/s: highest rate of the grid for videos of variable rate
+# Flags of swscale: bicubic, full chroma interpolation and input, accurate rounding; the default is biased by a level.
 _EXACT = 4 | 0x2000 | 0x4000 | 0x40000
 
 
 class MediaError(ValueError):
-    """A media file that cannot be used; the message names the file and the reason."""
+    """A media file cannot be used; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """A video as it is read here: size after rotation and pixel aspect, rate and frames of the constant grid."""
+    """Properties of a video as it is read here.
+
+    width, height: px, after rotation and pixel aspect ratio. fps, n_frames: of the constant grid. codec, pixel_format:
+    FFmpeg's names. rotation: degrees, 0, 90, 180 or 270. pixel_aspect: width / height of a pixel. variable_rate: of
+    the file.
+    """
 
     width: int
     height: int
@@ -49,13 +53,13 @@ class VideoInfo:
     variable_rate: bool
 
     def record(self) -> dict[str, Any]:
-        """As plain JSON values; rates as 'numerator/denominator'."""
+        """Convert to JSON values; rates are 'numerator/denominator'."""
         fields = asdict(self)
         return fields | {"fps": rate_text(self.fps), "pixel_aspect": rate_text(self.pixel_aspect)}
 
 
 def rate_text(rate: Fraction) -> str:
-    """A rate as 'numerator/denominator', the form in all tables and records."""
+    """Format a rate as 'numerator/denominator', as in all tables and records."""
     return f"{rate.numerator}/{rate.denominator}"
 
 
@@ -63,7 +67,7 @@ def rate_text(rate: Fraction) -> str:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Decode a whole video once and say what it is; MediaError when any part of it cannot be decoded."""
+    """Decode a whole video once and return its properties; MediaError if any part cannot be decoded."""
     path = Path(path)
     layout = _layout(path)
     rotation = 0
@@ -88,10 +92,23 @@ def probe(path: str | Path) -> VideoInfo:
     )
 
 
-def read_frames(path: str | Path, start: int = 0, end: int | None = None) -> Iterator[Array]:
-    """Yield frames `start` (included) to `end` (excluded), uint8 (h, w, 3) RGB, on the constant grid.
+def read_frames(path: str | Path, start: int = 0, end: int | None = None) -> Iterator[UInt8Array]:
+    """Read frames in order. Frames are counted from the start, never sought by time: indices are exact for any codec.
 
-    Frames are counted, never sought by time, so indices are exact for every codec.
+    Parameters
+    ----------
+    path : path
+    start, end : int
+        First frame, and the frame after the last one (None: all), on the constant grid.
+
+    Yields
+    ------
+    uint8 (h, w, 3), RGB
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be decoded.
     """
     path = Path(path)
     layout = _layout(path)
@@ -103,10 +120,25 @@ def read_frames(path: str | Path, start: int = 0, end: int | None = None) -> Ite
                 yield _to_rgb(frame, layout.aspect)
 
 
-def read_some(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int, Array]]:
-    """Yield (index, frame) for chosen frames of the constant grid, ascending; only these are converted to RGB.
+def read_some(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int, UInt8Array]]:
+    """Read some frames; only these are converted to RGB.
 
-    Frames are uint8 (h, w, 3) RGB. Indices beyond the last frame are not an error; they yield nothing.
+    Parameters
+    ----------
+    path : path
+    indices : iterable of int
+        Frames of the constant grid. Indices after the last frame are ignored.
+
+    Yields
+    ------
+    index : int
+        Ascending.
+    frame : uint8 (h, w, 3), RGB
+
+    Raises
+    ------
+    MediaError
+        If the file cannot be decoded.
     """
     path = Path(path)
     wanted = set(indices)
@@ -121,8 +153,8 @@ def read_some(path: str | Path, indices: Iterable[int]) -> Iterator[tuple[int, A
                 return
 
 
-def read_video(path: str | Path, start: int = 0, end: int | None = None) -> Array:
-    """Frames `start` to `end` (excluded) as one uint8 array (n, h, w, 3) RGB; MediaError when there are none."""
+def read_video(path: str | Path, start: int = 0, end: int | None = None) -> UInt8Array:
+    """Read frames `start` to `end` (excluded) as uint8 (n, h, w, 3), RGB; MediaError if there are none."""
     frames = list(read_frames(path, start, end))
     if not frames:
         raise MediaError(f"{Path(path).name}: no frames between {start} and {end}")
@@ -130,12 +162,12 @@ def read_video(path: str | Path, start: int = 0, end: int | None = None) -> Arra
 
 
 def video_fps(path: str | Path) -> Fraction:
-    """Rate of a video without decoding it."""
+    """Frame rate of the constant grid, frames/s; the video is not decoded."""
     return _layout(Path(path)).fps
 
 
 def count_frames(path: str | Path) -> int:
-    """Number of frames that really decode."""
+    """Count the frames by decoding the video."""
     return sum(1 for _ in read_frames(path))
 
 
@@ -178,7 +210,7 @@ def _short(error: BaseException) -> str:
 
 
 def _layout(path: Path) -> _Layout:
-    """Rate, pixel aspect and timing of a video, from its packets alone."""
+    """Frame rate, pixel aspect ratio and timing of a video, from its packets."""
     with _open(path) as container:
         stream = container.streams.video[0]
         base = float(stream.time_base)
@@ -207,7 +239,7 @@ def _layout(path: Path) -> _Layout:
 
 
 def _expected_frames(container: Any, stream: Any, shown: list[tuple[int, int]]) -> int:
-    """Number of frames that a file should show: its packets, or more when the packets end before the header says."""
+    """Expected number of frames: the packets, or more if the packets end before the duration in the header."""
     if "mp4" not in container.format.name:
         return max(len(shown), int(stream.frames))
     if not shown or not stream.duration:
@@ -218,7 +250,7 @@ def _expected_frames(container: Any, stream: Any, shown: list[tuple[int, int]]) 
 
 
 def _nearest_standard_rate(fps: Fraction) -> Fraction:
-    """The standard rate (n or n*1000/1001) within 1e-4 of `fps`; containers round theirs."""
+    """The standard rate (n or n*1000/1001) within 1e-4 of `fps`, because containers store rounded rates."""
     for standard in (Fraction(round(fps)), Fraction(round(fps * Fraction(1001, 1000)) * 1000, 1001)):
         if standard and abs(float(fps / standard) - 1) < 1e-4:
             return standard
@@ -226,7 +258,7 @@ def _nearest_standard_rate(fps: Fraction) -> Fraction:
 
 
 def _on_grid(frames: Iterator[Any], layout: _Layout) -> Iterator[Any]:
-    """Frames at a constant rate: each grid time shows the latest frame that has begun (half a step of tolerance)."""
+    """Resample to a constant rate: each grid time shows the latest frame that has begun (half a step of tolerance)."""
     if not layout.variable:
         yield from frames
         return
@@ -246,8 +278,8 @@ def _display_size(width: int, height: int, aspect: Fraction, rotation: int) -> t
     return (height, width) if rotation in (90, 270) else (width, height)
 
 
-def _to_rgb(frame: Any, aspect: Fraction) -> Array:
-    image = frame.to_ndarray(format="rgb24", interpolation=_EXACT)
+def _to_rgb(frame: Any, aspect: Fraction) -> UInt8Array:
+    image: UInt8Array = frame.to_ndarray(format="rgb24", interpolation=_EXACT)
     if aspect != 1:
         size = (round(frame.width * aspect), frame.height)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if aspect < 1 else cv2.INTER_CUBIC)
@@ -258,10 +290,28 @@ def _to_rgb(frame: Any, aspect: Fraction) -> Array:
 # ---------------------------------------------------------------- writing video
 
 
-def write_video(path: str | Path, frames: Iterable[Array], fps: Fraction, crf: int = 12) -> int:
-    """Encode uint8 (h, w, 3) RGB frames as H.264 yuv420p (BT.709, tagged) in MP4; return their number.
+def write_video(path: str | Path, frames: Iterable[UInt8Array], fps: Fraction, crf: int = 12) -> int:
+    """Encode a video as H.264, yuv420p (BT.709, tagged) in MP4. The file appears only when it is complete.
 
-    Sides must be even. `crf` 12 is near-lossless. The file appears when it is whole; no frames is a MediaError.
+    Parameters
+    ----------
+    path : path
+    frames : iterable of uint8 (h, w, 3), RGB
+        Sides must be even.
+    fps : Fraction
+        frames/s
+    crf : int
+        Constant rate factor of x264; 12 is near-lossless.
+
+    Returns
+    -------
+    int
+        Number of frames.
+
+    Raises
+    ------
+    MediaError
+        If there are no frames or a side is odd.
     """
     count = 0
     with atomic_path(path) as aside, av.open(str(aside), "w", options={"movflags": "+faststart"}) as container:
@@ -285,10 +335,16 @@ def write_video(path: str | Path, frames: Iterable[Array], fps: Fraction, crf: i
     return count
 
 
-def write_masks(path: str | Path, masks: Array, fps: Fraction) -> None:
-    """Write bool masks (k, n, h, w), one lossless FFV1 grey stream (0/255) per object, in Matroska.
+def write_masks(path: str | Path, masks: BoolArray, fps: Fraction) -> None:
+    """Write masks losslessly: one FFV1 grey stream (0/255) per object in Matroska.
 
-    (n, h, w) is taken as one object; no objects (k = 0) is written as one stream without a set pixel.
+    Parameters
+    ----------
+    path : path
+    masks : bool (k, n, h, w) or (n, h, w)
+        Masks of k objects, or of one. For k = 0, one stream without a set pixel is written.
+    fps : Fraction
+        frames/s
     """
     masks = masks[None] if masks.ndim == 3 else masks
     if masks.shape[0] == 0:
@@ -296,13 +352,21 @@ def write_masks(path: str | Path, masks: Array, fps: Fraction) -> None:
     _write_planes(path, masks, fps)
 
 
-def write_grey(path: str | Path, planes: Array, fps: Fraction) -> None:
-    """Write graded planes, uint8 or uint16 (n, h, w), as one lossless FFV1 grey stream in Matroska."""
+def write_grey(path: str | Path, planes: AnyArray, fps: Fraction) -> None:
+    """Write grey frames losslessly as one FFV1 stream in Matroska.
+
+    Parameters
+    ----------
+    path : path
+    planes : uint8 or uint16 (n, h, w)
+    fps : Fraction
+        frames/s
+    """
     _write_planes(path, planes[None], fps)
 
 
-def _write_planes(path: str | Path, planes: Array, fps: Fraction) -> None:
-    """Write planes (k, n, h, w) of bool (as 0/255), uint8 or uint16, one FFV1 stream per k."""
+def _write_planes(path: str | Path, planes: AnyArray, fps: Fraction) -> None:
+    """Write planes (k, n, h, w), bool (as 0/255), uint8 or uint16, with one FFV1 stream per k."""
     layout = "gray16le" if planes.dtype == np.uint16 else "gray"
     with atomic_path(path) as aside, av.open(str(aside), "w", format="matroska") as container:
         container.flags |= 0x0400
@@ -320,19 +384,19 @@ def _write_planes(path: str | Path, planes: Array, fps: Fraction) -> None:
             container.mux(stream.encode(None))
 
 
-def read_masks(path: str | Path) -> Array:
-    """Masks of a clip as bool (k, n, h, w), one plane per object. `read_masks(p).any(0)` is the product's mask."""
+def read_masks(path: str | Path) -> BoolArray:
+    """Read the masks of `write_masks`, bool (k, n, h, w) for k objects; `.any(0)` is the mask of the product."""
     return np.stack([np.stack([plane > 127 for plane in planes]) for planes in _read_planes(Path(path))])
 
 
-def read_grey(path: str | Path) -> Array:
-    """Graded planes of `write_grey`, uint8 or uint16 (n, h, w)."""
+def read_grey(path: str | Path) -> AnyArray:
+    """Read the grey frames of `write_grey`, uint8 or uint16 (n, h, w)."""
     return np.stack(_read_planes(Path(path))[0])
 
 
-def _read_planes(path: Path) -> list[list[Array]]:
+def _read_planes(path: Path) -> list[list[AnyArray]]:
     with _open(path) as container:
-        planes: list[list[Array]] = [[] for _ in container.streams.video]
+        planes: list[list[AnyArray]] = [[] for _ in container.streams.video]
         try:
             for packet in container.demux(video=tuple(range(len(planes)))):
                 for frame in packet.decode():
@@ -346,7 +410,7 @@ def _read_planes(path: Path) -> list[list[Array]]:
 
 
 def _add_stream(
-    container: Any, codec: str, pixel_format: str, image: Array, fps: Fraction, options: dict[str, str]
+    container: Any, codec: str, pixel_format: str, image: UInt8Array, fps: Fraction, options: dict[str, str]
 ) -> Any:
     stream = container.add_stream(codec, rate=fps, options=options)
     stream.height, stream.width = image.shape[:2]
@@ -361,8 +425,8 @@ def _add_stream(
 # ---------------------------------------------------------------- images
 
 
-def read_rgba(path: str | Path) -> Array:
-    """Read an image of any mode as uint8 (h, w, 4) RGBA, EXIF orientation applied, alpha 255 where it has none."""
+def read_rgba(path: str | Path) -> UInt8Array:
+    """Read an image of any mode as uint8 (h, w, 4), RGBA, with the EXIF orientation applied; alpha 255 if missing."""
     path = Path(path)
     try:
         with Image.open(path) as opened:
@@ -379,21 +443,35 @@ def read_rgba(path: str | Path) -> Array:
     return np.asarray(image.convert("RGBA"))
 
 
-def read_rgb(path: str | Path) -> Array:
-    """Read an image as uint8 (h, w, 3) RGB; transparent pixels are laid on white."""
+def read_rgb(path: str | Path) -> UInt8Array:
+    """Read an image as uint8 (h, w, 3), RGB, composited on white."""
     rgba = read_rgba(path).astype(np.float32)
     alpha = rgba[..., 3:] / 255
     return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
 
 
-def write_png(path: str | Path, image: Array) -> None:
-    """Write a uint8 image, (h, w), (h, w, 3) RGB or (h, w, 4) RGBA, as PNG; bool masks become 0/255."""
+def write_png(path: str | Path, image: AnyArray) -> None:
+    """Write an image as PNG.
+
+    Parameters
+    ----------
+    path : path
+    image : uint8 (h, w), (h, w, 3) RGB or (h, w, 4) RGBA, or bool (h, w), written as 0/255
+    """
     image = image.astype(np.uint8) * 255 if image.dtype == bool else image
     with atomic_path(path) as aside:
         Image.fromarray(image).save(aside, format="PNG", optimize=False)
 
 
-def write_jpeg(path: str | Path, image: Array, quality: int = 92) -> None:
-    """Write a uint8 (h, w, 3) RGB image as JPEG."""
+def write_jpeg(path: str | Path, image: UInt8Array, quality: int = 92) -> None:
+    """Write an image as JPEG.
+
+    Parameters
+    ----------
+    path : path
+    image : uint8 (h, w, 3), RGB
+    quality : int
+        JPEG quality, 0 to 95.
+    """
     with atomic_path(path) as aside:
         Image.fromarray(image).save(aside, format="JPEG", quality=quality)

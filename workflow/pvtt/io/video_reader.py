@@ -1,29 +1,42 @@
-"""Frames of a video for several passes: kept in memory while they are few, decoded anew otherwise."""
+"""Several passes over the frames of a video: from memory if they fit, else decoded again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-
+from pvtt.io.arrays import UInt8Array
 from pvtt.io.video import read_frames
 
-# Calling it starts a new pass over a video's uint8 (h, w, 3) RGB frames.
-Frames = Callable[[], Iterator[np.ndarray]]
+# A call starts a new pass over the frames of a video, uint8 (h, w, 3), RGB.
+Frames = Callable[[], Iterator[UInt8Array]]
 
 
 class VideoReader:
-    """Calling it starts a new pass over a video's uint8 (h, w, 3) RGB frames; `n_frames` is their number.
+    """Callable that starts a new pass over the frames of a video, uint8 (h, w, 3), RGB.
 
-    The video is decoded once at the start, so MediaError is raised here. Frames that take more than `memory_mb`
-    together are not kept.
+    The constructor decodes the video once.
+
+    Parameters
+    ----------
+    path : path
+    memory_mb : float
+        Largest total size of frames that are kept in memory, MB (10^6 bytes).
+
+    Attributes
+    ----------
+    n_frames : int
+
+    Raises
+    ------
+    MediaError
+        If the video cannot be decoded.
     """
 
     def __init__(self, path: str | Path, memory_mb: float = 400) -> None:
         self.path = Path(path)
         self.n_frames = 0
-        kept: list[np.ndarray] | None = []
+        kept: list[UInt8Array] | None = []
         for frame in read_frames(self.path):
             self.n_frames += 1
             if kept is not None:
@@ -32,6 +45,6 @@ class VideoReader:
                     kept = None
         self._kept = kept
 
-    def __call__(self) -> Iterator[np.ndarray]:
-        """All frames, in order."""
+    def __call__(self) -> Iterator[UInt8Array]:
+        """Yield all frames in order."""
         return read_frames(self.path) if self._kept is None else iter(self._kept)

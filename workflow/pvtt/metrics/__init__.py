@@ -1,7 +1,7 @@
-"""Measures of agreement, one implementation each, for the stages, the tests and the benchmarks.
+"""Metrics with a reference, one implementation each for stages, tests and benchmarks.
 
-`images` compares pixels, `masks` regions and alphas, `video` what changes in time and shadows, `transitions` shot
-boundaries, `points` key-point tracks, `ranking` how well one figure tells of another.
+`images`: image quality. `masks`: masks and alpha mattes. `video`: flicker and shadows. `transitions`: shot boundaries.
+`points`: point tracks. `ranking`: rankings and selections.
 """
 
 from pvtt.metrics.images import PSNR_CAP_DB, coarse_ssim, colour_error, gmsd, psnr, ssim

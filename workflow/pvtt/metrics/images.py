@@ -1,8 +1,7 @@
-"""Measures between pictures, each over a region where one is given.
+"""Image quality metrics with a reference, over the whole image or over a region.
 
-A measure over a region looks at the region's pixels in both pictures and divides by their number, not by that of the
-frame: one that blanks one picture only, or averages over the frame, says nothing about the region. LPIPS (Zhang et al.,
-CVPR 2018) needs the weights of a network; `gmsd` stands in its place as the perceptual measure without weights.
+A metric over a region uses the pixels of the region in both images and divides by their number, not by that of the
+frame. LPIPS (Zhang et al., CVPR 2018) needs network weights; `gmsd` is the perceptual metric without weights.
 """
 
 from __future__ import annotations
@@ -10,18 +9,32 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from pvtt.io.arrays import AnyArray, BoolArray, Float32Array, UInt8Array
 
-PSNR_CAP_DB = 100.0
+PSNR_CAP_DB = 100.0  # dB: value for equal images and upper limit
 _SSIM_REACH = 5  # half of the 11-pixel Gaussian window
-_GMSD_C = 170.0
+_GMSD_C = 170.0  # squared grey levels: stabilising constant of the similarity (Xue et al. 2014)
 
 
-def psnr(a: Array, b: Array, mask: Array | None = None) -> float:
-    """Peak signal-to-noise ratio in dB (peak 255) of two uint8 arrays of one shape, capped at 100.0 (equal arrays).
+def psnr(a: UInt8Array, b: UInt8Array, mask: AnyArray | None = None) -> float:
+    """Peak signal-to-noise ratio (peak 255).
 
-    Arrays are images (h, w), (h, w, 3) or videos (n, h, w, 3). `mask` is bool, of the arrays' shape with or without
-    the channel axis; only its pixels count, all channels together. ValueError for unequal shapes or an empty mask.
+    Parameters
+    ----------
+    a, b : uint8 (h, w), (h, w, 3) or (n, h, w, 3)
+        Images or videos of one shape.
+    mask : bool, optional
+        Pixels that count; the shape of the arrays, with or without the channel axis.
+
+    Returns
+    -------
+    float
+        dB, at most 100.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or the mask is empty.
     """
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
@@ -41,29 +54,66 @@ def psnr(a: Array, b: Array, mask: Array | None = None) -> float:
     return PSNR_CAP_DB if error == 0 else min(PSNR_CAP_DB, 10 * float(np.log10(255.0**2 / error)))
 
 
-def ssim(a: Array, b: Array, mask: Array | None = None) -> float:
-    """Structural similarity of two uint8 images, (h, w) or (h, w, 3) RGB taken as grey; 1 for equal ones.
+def ssim(a: UInt8Array, b: UInt8Array, mask: AnyArray | None = None) -> float:
+    """Structural similarity by scikit-image: Gaussian window of sigma 1.5 over 11 px, K1 0.01, K2 0.03.
 
-    The mean of the SSIM map inside `mask`, bool (h, w) (the whole image without one), by scikit-image: Gaussian window
-    of sigma 1.5 over 11 pixels, K1 0.01, K2 0.03 (Wang, Bovik, Sheikh and Simoncelli, IEEE Trans. Image Processing
-    2004). ValueError for unequal shapes, images under 11 pixels, or an empty mask.
+    Parameters
+    ----------
+    a, b : uint8 (h, w) or (h, w, 3), RGB
+        Images of one shape, at least 11 px a side; colour is converted to grey.
+    mask : bool (h, w), optional
+        Pixels whose SSIM is averaged.
+
+    Returns
+    -------
+    float in [-1, 1]
+        1 for equal images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, an image is too small, or the mask is empty.
+
+    References
+    ----------
+    Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to structural similarity",
+    IEEE Trans. Image Processing 2004.
     """
     from skimage.metrics import structural_similarity
 
     region = _region(a, b, mask, "SSIM")
-    # Farther than the window's reach from the region, pixels have no part in its values.
+    # Pixels farther from the region than the reach of the window do not affect it.
     part = _around(region, _SSIM_REACH)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     _, full = structural_similarity(_grey(a)[part], _grey(b)[part], data_range=255, full=True, **options)
     return float(full[region[part]].mean())
 
 
-def coarse_ssim(a: Array, b: Array, mask: Array, side: float = 32.0) -> float:
-    """SSIM at the scale at which the region, bool (h, w), covers `side` squared pixels; never enlarged.
+def coarse_ssim(a: UInt8Array, b: UInt8Array, mask: AnyArray, side: float = 32.0) -> float:
+    """SSIM at one coarse scale, which depends on the size of the region.
 
-    At full size a texture that is off by a pixel counts as much as a wrong product. Here form, place and colour count:
-    one coarse scale of multi-scale SSIM (Wang, Simoncelli and Bovik, Asilomar 2003). A region whose image becomes
-    smaller than the window of 11 pixels is measured at the scale that just fits it. Errors as in `ssim`.
+    At full size, a texture that is shifted by a pixel counts as much as a wrong product. At the coarse scale, shape,
+    position and colour count. If the image would become smaller than the window of 11 px, it is reduced less.
+
+    Parameters
+    ----------
+    a, b : uint8 (h, w) or (h, w, 3), RGB
+    mask : bool (h, w)
+    side : float
+        Square root of the area of the region at the coarse scale, px. Images are never enlarged.
+
+    Returns
+    -------
+    float in [-1, 1]
+
+    Raises
+    ------
+    ValueError
+        As in `ssim`.
+
+    References
+    ----------
+    Wang, Simoncelli and Bovik, "Multi-scale structural similarity for image quality assessment", Asilomar 2003.
     """
     region = _region(a, b, mask, "SSIM")
     scale = min(1.0, max(side / float(np.sqrt(np.count_nonzero(region))), 11.5 / min(region.shape)))
@@ -72,12 +122,30 @@ def coarse_ssim(a: Array, b: Array, mask: Array, side: float = 32.0) -> float:
     return ssim(small[0], small[1], share >= min(0.5, float(share.max())))
 
 
-def gmsd(a: Array, b: Array, mask: Array | None = None) -> float:
-    """Gradient magnitude similarity deviation of two uint8 images, (h, w) or (h, w, 3) RGB taken as grey; 0 is equal.
+def gmsd(a: UInt8Array, b: UInt8Array, mask: AnyArray | None = None) -> float:
+    """Gradient magnitude similarity deviation: images halved by a 2 x 2 mean, Prewitt gradients.
 
-    Halved by a 2 x 2 mean, Prewitt gradients, constant 170; the standard deviation of the similarity map (Xue, Zhang,
-    Mou and Bovik, IEEE Trans. Image Processing 2014), taken inside `mask`, bool (h, w), where one is given: over the
-    halved pixels of which at least two of four are in it. ValueError for unequal shapes or an empty mask.
+    Parameters
+    ----------
+    a, b : uint8 (h, w) or (h, w, 3), RGB
+        Images of one shape; colour is converted to grey.
+    mask : bool (h, w), optional
+        The deviation is taken over the halved pixels of which at least two of four are in it.
+
+    Returns
+    -------
+    float
+        0 for equal images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or the mask is empty.
+
+    References
+    ----------
+    Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation: a highly efficient perceptual image quality
+    index", IEEE Trans. Image Processing 2014.
     """
     region = _region(a, b, mask, "GMSD")
     part = _around(region, 8, even=True)
@@ -89,11 +157,28 @@ def gmsd(a: Array, b: Array, mask: Array | None = None) -> float:
     return float(similarity[half].std())
 
 
-def colour_error(a: Array, mask_a: Array, b: Array, mask_b: Array) -> float:
-    """Difference in colour, CIEDE2000, of the mean CIE L*a*b* inside two regions, each of its own image.
+def colour_error(a: UInt8Array, mask_a: AnyArray, b: UInt8Array, mask_b: AnyArray) -> float:
+    """CIEDE2000 difference of the mean CIE L*a*b* colours of two regions, by scikit-image.
 
-    Images are uint8 (h, w, 3) RGB, masks bool (h, w). About 1 is just visible, 5 is plainly another shade (Sharma, Wu
-    and Dalal, Color Research and Application 2005; scikit-image's implementation). ValueError for an empty mask.
+    Parameters
+    ----------
+    a, b : uint8 (h, w, 3), RGB
+    mask_a, mask_b : bool (h, w)
+        The regions of a and b.
+
+    Returns
+    -------
+    float
+        About 1 is just noticeable, 5 is clearly another shade.
+
+    Raises
+    ------
+    ValueError
+        If a mask is empty.
+
+    References
+    ----------
+    Sharma, Wu and Dalal, "The CIEDE2000 color-difference formula", Color Research and Application 2005.
     """
     from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -103,7 +188,7 @@ def colour_error(a: Array, mask_a: Array, b: Array, mask_b: Array) -> float:
     return float(deltaE_ciede2000(means[0], means[1]))
 
 
-def _region(a: Array, b: Array, mask: Array | None, name: str) -> Array:
+def _region(a: UInt8Array, b: UInt8Array, mask: AnyArray | None, name: str) -> BoolArray:
     if a.shape != b.shape:
         raise ValueError(f"{name} needs images of one shape, not {a.shape} and {b.shape}")
     region = np.ones(a.shape[:2], bool) if mask is None else np.asarray(mask, bool)
@@ -114,8 +199,8 @@ def _region(a: Array, b: Array, mask: Array | None, name: str) -> Array:
     return region
 
 
-def _around(region: Array, margin: int, even: bool = False) -> tuple[slice, slice]:
-    """Window of a region grown by a margin; `even` puts its start on even pixels."""
+def _around(region: BoolArray, margin: int, even: bool = False) -> tuple[slice, slice]:
+    """Window around a region with a margin in px; with `even`, it starts at even pixels."""
     window = []
     for axis in (1, 0):
         found = np.flatnonzero(region.any(axis))
@@ -126,22 +211,22 @@ def _around(region: Array, margin: int, even: bool = False) -> tuple[slice, slic
     return window[0], window[1]
 
 
-def _grey(image: Array) -> Array:
+def _grey(image: UInt8Array) -> UInt8Array:
     if image.ndim == 2:
         return image
-    grey: Array = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+    grey: UInt8Array = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
     return grey
 
 
-def _halved(image: Array) -> Array:
+def _halved(image: Float32Array) -> Float32Array:
     height, width = (side // 2 * 2 for side in image.shape)
-    halved: Array = image[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    halved: Float32Array = image[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
     return halved
 
 
-def _gradient(grey: Array) -> Array:
+def _gradient(grey: Float32Array) -> Float32Array:
     kernel = np.array([[1, 0, -1]] * 3, np.float32) / 3
-    across: Array = cv2.filter2D(grey, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    across: Float32Array = cv2.filter2D(grey, -1, kernel, borderType=cv2.BORDER_CONSTANT)
     down = cv2.filter2D(grey, -1, np.ascontiguousarray(kernel.T), borderType=cv2.BORDER_CONSTANT)
-    gradient: Array = np.hypot(across, down)
+    gradient: Float32Array = np.hypot(across, down)
     return gradient

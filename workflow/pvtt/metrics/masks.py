@@ -1,21 +1,35 @@
-"""Measures between regions: masks, their boundaries, place and size, and the alpha of cut-outs."""
+"""Metrics of masks (region, boundary, position, size) and of alpha mattes."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from pvtt.io.arrays import AnyArray, BoolArray, UInt8Array
 
-_TOLERANCE = 0.008  # of the frame's diagonal
+_TOLERANCE = 0.008  # of the frame's diagonal; the default of DAVIS
 
 
-def mask_iou(a: Array, b: Array) -> float:
-    """Intersection over union of two bool masks of one shape, 0 to 1; two empty masks agree fully (1.0).
+def mask_iou(a: AnyArray, b: AnyArray) -> float:
+    """Intersection over union; on the masks of a frame, the region similarity J of DAVIS.
 
-    On a frame's masks this is the region similarity J of DAVIS (Perazzi et al., CVPR 2016).
+    Parameters
+    ----------
+    a, b : bool, one shape
+
+    Returns
+    -------
+    float in [0, 1]
+        1 for two empty masks.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Perazzi et al., "A benchmark dataset and evaluation methodology for video object segmentation", CVPR 2016.
     """
     a, b = np.asarray(a, bool), np.asarray(b, bool)
     if a.shape != b.shape:
@@ -24,12 +38,28 @@ def mask_iou(a: Array, b: Array) -> float:
     return 1.0 if union == 0 else int(np.count_nonzero(a & b)) / union
 
 
-def boundary_f(result: Array, truth: Array, tolerance: float = _TOLERANCE) -> float:
-    """Boundary measure F of DAVIS, 0 to 1: F1 of the contour pixels of two bool (h, w) masks.
+def boundary_f(result: AnyArray, truth: AnyArray, tolerance: float = _TOLERANCE) -> float:
+    """Boundary measure F of DAVIS: F1 of the contour pixels (one-pixel `seg2bmap` of the DAVIS 2017 evaluation).
 
-    A contour pixel is right when the other contour has one within `tolerance` of the frame's diagonal, rounded up to
-    pixels (Perazzi et al., CVPR 2016; contours by the one-pixel `seg2bmap` of the DAVIS 2017 evaluation). Two empty
-    masks give 1.
+    Parameters
+    ----------
+    result, truth : bool (h, w)
+    tolerance : float
+        Largest distance of matching contour pixels, relative to the diagonal of the frame; rounded up to pixels.
+
+    Returns
+    -------
+    float in [0, 1]
+        1 for two empty masks.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Perazzi et al., "A benchmark dataset and evaluation methodology for video object segmentation", CVPR 2016.
     """
     result, truth = np.asarray(result, bool), np.asarray(truth, bool)
     if result.shape != truth.shape:
@@ -45,15 +75,41 @@ def boundary_f(result: Array, truth: Array, tolerance: float = _TOLERANCE) -> fl
     return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
 
 
-def presence_accuracy(result: Array, truth: Array) -> float:
-    """Share of the frames of two bool (n, h, w) masks that agree on whether there is anything to see."""
+def presence_accuracy(result: AnyArray, truth: AnyArray) -> float:
+    """Share of the frames in which two masks agree whether the object is visible.
+
+    Parameters
+    ----------
+    result, truth : bool (n, h, w)
+
+    Returns
+    -------
+    float in [0, 1]
+    """
     return float((np.asarray(result).any((1, 2)) == np.asarray(truth).any((1, 2))).mean())
 
 
-def alpha_error(result: Array, truth: Array) -> dict[str, Any]:
-    """Errors of an alpha matte: `sad` (sum / 1000), `mse` and `mae` (means) of alphas as 0 to 1.
+def alpha_error(result: UInt8Array, truth: UInt8Array) -> dict[str, float]:
+    """Errors of an alpha matte over all pixels.
 
-    Both uint8 (h, w), 0 to 255; over all pixels (Rhemann et al., CVPR 2009, and its usual scales).
+    Parameters
+    ----------
+    result, truth : uint8 (h, w)
+        Alpha, 0 to 255.
+
+    Returns
+    -------
+    dict
+        `sad` (sum of absolute differences / 1000), `mse` and `mae`, of alphas scaled to [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    References
+    ----------
+    Rhemann et al., "A perceptually motivated online benchmark for image matting", CVPR 2009.
     """
     if result.shape != truth.shape:
         raise ValueError(f"alphas need one shape, not {result.shape} and {truth.shape}")
@@ -62,21 +118,40 @@ def alpha_error(result: Array, truth: Array) -> dict[str, Any]:
     return {"sad": float(size.sum()) / 1000, "mse": float((difference**2).mean()), "mae": float(size.mean())}
 
 
-def position_error(result: Array, truth: Array) -> float:
-    """Distance of the centroids of two bool (h, w) masks, over the diagonal of the true one's box."""
+def position_error(result: AnyArray, truth: AnyArray) -> float:
+    """Distance of the centroids of two masks, relative to the diagonal of the true box.
+
+    Parameters
+    ----------
+    result, truth : bool (h, w), not empty
+
+    Returns
+    -------
+    float
+    """
     rows, columns = np.nonzero(truth)
     diagonal = float(np.hypot(np.ptp(rows) + 1, np.ptp(columns) + 1))
     centres = [np.array([c.mean() for c in np.nonzero(mask)]) for mask in (result, truth)]
     return float(np.linalg.norm(centres[0] - centres[1])) / diagonal
 
 
-def scale_error(result: Array, truth: Array) -> float:
-    """How far two bool masks differ in size: |log2 of the ratio of their areas| / 2, 1 for sides twice as long."""
+def scale_error(result: AnyArray, truth: AnyArray) -> float:
+    """Difference in size of two masks: |log2(area ratio)| / 2.
+
+    Parameters
+    ----------
+    result, truth : bool, not empty
+
+    Returns
+    -------
+    float
+        0 for equal areas, 1 if the sides are twice (or half) as long.
+    """
     return abs(float(np.log2(np.count_nonzero(result) / np.count_nonzero(truth)))) / 2
 
 
-def _contour(mask: Array) -> Array:
-    """Pixels whose right, lower or lower right neighbour is on the other side (`seg2bmap`)."""
+def _contour(mask: BoolArray) -> BoolArray:
+    """Pixels whose right, lower or lower right neighbour has another value (`seg2bmap`)."""
     edge = np.zeros_like(mask)
     edge[:, :-1] |= mask[:, :-1] ^ mask[:, 1:]
     edge[:-1] |= mask[:-1] ^ mask[1:]
@@ -84,8 +159,8 @@ def _contour(mask: Array) -> Array:
     return edge
 
 
-def _near(contour: Array, radius: int) -> Array:
+def _near(contour: BoolArray, radius: int) -> BoolArray:
     rows, columns = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disc = (rows**2 + columns**2 <= radius**2).astype(np.uint8)
-    near: Array = cv2.dilate(contour.astype(np.uint8), disc)
+    near: UInt8Array = cv2.dilate(contour.astype(np.uint8), disc)
     return near > 0

@@ -1,22 +1,47 @@
-"""Key-point tracks against true ones, as TAP-Vid measures them."""
+"""Metrics of point tracks (TAP-Vid)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from pvtt.io.arrays import AnyArray
 
-_THRESHOLDS = (1, 2, 4, 8, 16)
-_SIDE = 256
+_THRESHOLDS = (1, 2, 4, 8, 16)  # px in a frame scaled to 256 x 256 (TAP-Vid)
+_SIDE = 256  # px: side of the scaled frame (TAP-Vid)
 
 
-def tapvid(paths: Array, truth: Array, visible: Array, queries: Array, size: tuple[int, int]) -> dict[str, float]:
-    """`delta` (share of the visible points within 1, 2, 4, 8, 16 px, mean), `aj` (average Jaccard), `oa` (occlusion).
+def tapvid(
+    paths: AnyArray, truth: AnyArray, visible: AnyArray, queries: AnyArray, size: tuple[int, int]
+) -> dict[str, float]:
+    """Metrics of TAP-Vid, query-first: the frames after the query of each point count.
 
-    TAP-Vid (Doersch et al., NeurIPS 2022), query-first: frames after each point's query count, distances are in a
-    frame scaled to 256 x 256. `paths` float (k, n, 2) in pixels of the frame, NaN where lost (taken as hidden, and as
-    far away); `truth` float (k, n, 2), `visible` bool (k, n), `queries` int or float (k, 3) of (frame, x, y), `size`
-    (width, height) of the frame. ValueError when no frame counts.
+    Parameters
+    ----------
+    paths : float (k, n, 2)
+        Predicted (x, y) of k points in n frames, px; NaN where a point is lost (taken as occluded and far away).
+    truth : float (k, n, 2)
+        True (x, y), px.
+    visible : bool (k, n)
+        True visibility.
+    queries : int or float (k, 3)
+        Query of each point: (frame, x, y).
+    size : (width, height)
+        Of the frame, px. Distances are measured in a frame scaled to 256 x 256.
+
+    Returns
+    -------
+    dict
+        `delta` (mean share of the visible points within 1, 2, 4, 8 and 16 px), `aj` (average Jaccard) and `oa`
+        (occlusion accuracy), each in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If no true point is visible after its query.
+
+    References
+    ----------
+    Doersch et al., "TAP-Vid: A benchmark for tracking any point in a video", NeurIPS 2022.
     """
     scale = _SIDE / np.asarray(size, float)
     counted = np.arange(paths.shape[1]) > np.asarray(queries)[:, :1]

@@ -1,4 +1,4 @@
-"""How well one figure tells of another: ranks, verdicts and what a selection is worth."""
+"""Metrics of rankings and selections: AUROC, rank correlation, selective quality, precision and recall."""
 
 from __future__ import annotations
 
@@ -7,26 +7,49 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from pvtt.io.arrays import AnyArray
 
 
-def auroc(scores: Sequence[float] | Array, positive: Sequence[bool] | Array) -> float | None:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half.
+def auroc(scores: Sequence[float] | AnyArray, positive: Sequence[bool] | AnyArray) -> float | None:
+    """Area under the ROC curve from the rank sum; ties count half.
 
-    From the rank sum (Mann and Whitney; Hanley and McNeil, Radiology 1982). None unless there are both kinds.
+    Parameters
+    ----------
+    scores : float (n,)
+    positive : bool (n,)
+
+    Returns
+    -------
+    float in [0, 1], or None
+        None unless there are positives and negatives.
+
+    References
+    ----------
+    Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
+    Radiology 1982.
     """
     values, good = np.asarray(scores, float), np.asarray(positive, bool)
     n_good, n_bad = int(good.sum()), int((~good).sum())
     if not n_good or not n_bad:
         return None
-    from scipy import stats  # slow to import, and most users of the metrics need no ranks
+    from scipy import stats  # slow to import; most users of the metrics do not need it
 
     ranks = stats.rankdata(values)
     return float((ranks[good].sum() - n_good * (n_good + 1) / 2) / (n_good * n_bad))
 
 
-def spearman(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float | None:
-    """Spearman's rank correlation (scipy), -1 to 1; None under 3 pairs or where one of both does not vary."""
+def spearman(a: Sequence[float] | AnyArray, b: Sequence[float] | AnyArray) -> float | None:
+    """Spearman's rank correlation, by SciPy.
+
+    Parameters
+    ----------
+    a, b : float (n,)
+
+    Returns
+    -------
+    float in [-1, 1], or None
+        None if n < 3 or one of them is constant.
+    """
     first, second = np.asarray(a, float), np.asarray(b, float)
     if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
@@ -35,18 +58,42 @@ def spearman(a: Sequence[float] | Array, b: Sequence[float] | Array) -> float | 
     return float(stats.spearmanr(first, second).statistic)
 
 
-def selective(quality: Sequence[float] | Array, accepted: Sequence[bool] | Array) -> dict[str, Any]:
-    """`share` accepted and mean quality of the `accepted` (None when there are none) and of `all` items.
+def selective(quality: Sequence[float] | AnyArray, accepted: Sequence[bool] | AnyArray) -> dict[str, Any]:
+    """Coverage and mean quality of a selection.
 
-    Coverage and selective quality of classification with a reject option (El-Yaniv and Wiener, JMLR 2010).
+    Parameters
+    ----------
+    quality : float (n,)
+    accepted : bool (n,)
+
+    Returns
+    -------
+    dict
+        `share` of accepted items, mean quality of the `accepted` (None if there are none) and of `all` items.
+
+    References
+    ----------
+    El-Yaniv and Wiener, "On the foundations of noise-free selective classification", JMLR 2010.
     """
     values, taken = np.asarray(quality, float), np.asarray(accepted, bool)
     mean = float(values[taken].mean()) if taken.any() else None
     return {"share": float(taken.mean()), "accepted": mean, "all": float(values.mean())}
 
 
-def precision_recall(kept: Sequence[bool] | Array, good: Sequence[bool] | Array) -> tuple[float | None, float | None]:
-    """Share of the kept that is good, and share of the good that is kept; None where there are none."""
+def precision_recall(
+    kept: Sequence[bool] | AnyArray, good: Sequence[bool] | AnyArray
+) -> tuple[float | None, float | None]:
+    """Precision and recall of a selection.
+
+    Parameters
+    ----------
+    kept, good : bool (n,)
+
+    Returns
+    -------
+    precision, recall : float in [0, 1], or None
+        None if no item is kept, or none is good.
+    """
     taken, true = np.asarray(kept, bool), np.asarray(good, bool)
     both = float((taken & true).sum())
     return both / float(taken.sum()) if taken.any() else None, both / float(true.sum()) if true.any() else None

@@ -1,4 +1,4 @@
-"""Found shot boundaries against true ones: one-to-one matching, counts, precision and recall."""
+"""Metrics of shot boundary detection: one-to-one matching, counts, precision and recall."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Interval = tuple[int, int]
+from pvtt.io.arrays import BoolArray
 
-TOLERANCE_FRAMES = 1
-LEAST_OVERLAP = 0.3
+Interval = tuple[int, int]  # first and last frame, inclusive
+
+TOLERANCE_FRAMES = 1  # frames: largest distance of a detected cut from a true one
+LEAST_OVERLAP = 0.3  # smallest temporal IoU of a detected gradual transition with a true one
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Counts of a detector: right ones, false ones and misses; figures are None where nothing defines them."""
+    """Counts of a detector: hits, false alarms and misses; a rate is None if it is undefined."""
 
     hits: int = 0
     false: int = 0
@@ -26,12 +28,12 @@ class Detections:
 
     @property
     def precision(self) -> float | None:
-        """Share of what was found that is true."""
+        """Share of the detections that are hits."""
         return self.hits / (self.hits + self.false) if self.hits + self.false else None
 
     @property
     def recall(self) -> float | None:
-        """Share of what is true that was found."""
+        """Share of the true boundaries that were detected."""
         return self.hits / (self.hits + self.missed) if self.hits + self.missed else None
 
     @property
@@ -44,9 +46,20 @@ class Detections:
 def match_cuts(
     found: Sequence[int], truth: Sequence[int], gradual: Sequence[Interval], tolerance: int = TOLERANCE_FRAMES
 ) -> Detections:
-    """Hard cuts (first frame of each new shot), right within `tolerance` frames, each true one matched once at most.
+    """Match detected hard cuts with true ones, one to one.
 
-    A found cut inside a true gradual transition ((first, last) mixed frame, inclusive) counts neither way.
+    Parameters
+    ----------
+    found, truth : sequence of int
+        First frame of each new shot.
+    gradual : sequence of (first, last)
+        True gradual transitions (mixed frames, inclusive). A cut that is detected inside one is ignored.
+    tolerance : int
+        Largest distance of a hit, frames.
+
+    Returns
+    -------
+    Detections
     """
     free = [cut for cut in found if not any(a <= cut <= b + tolerance for a, b in gradual)]
     right = [[abs(cut - true) <= tolerance for true in truth] for cut in free]
@@ -57,10 +70,25 @@ def match_cuts(
 def match_gradual(
     found: Sequence[Interval], truth: Sequence[Interval], least_overlap: float = LEAST_OVERLAP
 ) -> Detections:
-    """Gradual transitions (first, last), inclusive: right where the temporal IoU is at least `least_overlap`.
+    """Match detected gradual transitions with true ones, one to one.
 
-    Matched one to one. TRECVID (Smeaton, Over and Doherty, CVIU 2010) asks for one common frame only; a share of the
-    length also asks that the transition's extent is about right, which is what trimming clips needs.
+    TRECVID requires one common frame only. A minimum temporal IoU also requires about the right extent, which trimming
+    of clips needs.
+
+    Parameters
+    ----------
+    found, truth : sequence of (first, last)
+        Mixed frames, inclusive.
+    least_overlap : float
+        Smallest temporal IoU of a hit.
+
+    Returns
+    -------
+    Detections
+
+    References
+    ----------
+    Smeaton, Over and Doherty, "Video shot boundary detection: seven years of TRECVid activity", CVIU 2010.
     """
     right = [[_overlap(one, true) >= least_overlap for true in truth] for one in found]
     hits = _matched(np.array(right, bool).reshape(len(found), len(truth)))
@@ -72,9 +100,9 @@ def _overlap(one: Interval, other: Interval) -> float:
     return max(0, common) / (one[1] - one[0] + other[1] - other[0] + 2 - max(0, common))
 
 
-def _matched(right: np.ndarray) -> int:
+def _matched(right: BoolArray) -> int:
     """Size of the largest one-to-one matching of a bool (found, truth) table."""
-    from scipy.optimize import linear_sum_assignment  # slow to import, and most users of the metrics need it not
+    from scipy.optimize import linear_sum_assignment  # slow to import; most users of the metrics do not need it
 
     rows, columns = linear_sum_assignment(right, maximize=True)
     return int(right[rows, columns].sum())

@@ -1,21 +1,30 @@
-"""Measures of a video against its truth in time, and of what is left of a shadow."""
+"""Metrics of a video against its ground truth: flicker and shadows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pvtt.imaging.colour import luminance, to_linear
+from pvtt.io.arrays import BoolArray, UInt8Array
 
-Array = np.ndarray
-
-_LEAST_CONTRAST = 0.002  # mean linear luminance; a fainter shadow cannot be told from coding noise
+_LEAST_CONTRAST = 0.002  # mean linear luminance (0-1); a fainter shadow is not distinguishable from coding noise
 
 
-def flicker(result: Array, truth: Array, region: Array) -> float | None:
-    """Mean absolute change from frame to frame of (result - truth) inside a region, in grey levels.
+def flicker(result: UInt8Array, truth: UInt8Array, region: BoolArray) -> float | None:
+    """Mean absolute change of the error (result - truth) from frame to frame inside a region.
 
-    `result`, `truth` uint8 (n, h, w, 3) RGB, `region` bool (n, h, w); a pixel counts where both frames of a step have
-    it. What moves in the truth does not count, an error that stands still neither. None when no step has a pixel.
+    Motion of the truth and a constant error do not count.
+
+    Parameters
+    ----------
+    result, truth : uint8 (n, h, w, 3), RGB
+    region : bool (n, h, w)
+        A pixel counts if it is in the region in both frames.
+
+    Returns
+    -------
+    float or None
+        Grey levels; None if no pixel counts.
     """
     total, count, before = 0.0, 0, None
     for index in range(len(result)):
@@ -28,13 +37,24 @@ def flicker(result: Array, truth: Array, region: Array) -> float | None:
     return total / count if count else None
 
 
-def shadow_residue(result: Array, truth: Array, source: Array, region: Array) -> float | None:
-    """What is left of a shadow, relative to its own contrast: 0 is gone, 1 untouched, above 1 darker than before.
+def shadow_residue(result: UInt8Array, truth: UInt8Array, source: UInt8Array, region: BoolArray) -> float | None:
+    """Remaining share of a shadow after removal: sum(truth - result) / sum(truth - source) in linear luminance.
 
-    Sum over the region of (truth - result) over the sum of (truth - source), in linear luminance, not below 0: a place
-    that became too bright is no shadow, it counts in the PSNR. Videos uint8 (n, h, w, 3) RGB: `truth` is the scene
-    without the shadow, `source` with it; `region` bool (n, h, w) is where the shadow falls, outside the product. None
-    where the shadow is too faint to measure.
+    Parameters
+    ----------
+    result : uint8 (n, h, w, 3), RGB
+    truth : uint8 (n, h, w, 3), RGB
+        The scene without the shadow.
+    source : uint8 (n, h, w, 3), RGB
+        The scene with the shadow.
+    region : bool (n, h, w)
+        The shadow outside the product.
+
+    Returns
+    -------
+    float or None
+        0: removed (or too bright, which the PSNR measures), 1: unchanged, above 1: darker than before. None if the
+        shadow is too faint to measure.
     """
     left, contrast, count = 0.0, 0.0, 0
     for index in np.flatnonzero(region.any((1, 2))):
@@ -48,12 +68,23 @@ def shadow_residue(result: Array, truth: Array, source: Array, region: Array) ->
     return max(0.0, left / contrast)
 
 
-def shadow_error(result: Array, truth: Array, bare: Array, region: Array) -> float | None:
-    """Error of a drawn shadow relative to the true one's contrast: 0 is exact, 1 about as wrong as none at all.
+def shadow_error(result: UInt8Array, truth: UInt8Array, bare: UInt8Array, region: BoolArray) -> float | None:
+    """Error of a rendered shadow: mean|result - truth| / mean(bare - truth) in linear luminance.
 
-    Mean over the region of |result - truth| over the mean of (bare - truth), in linear luminance. Videos uint8
-    (n, h, w, 3) RGB: `truth` has the true shadow, `bare` none; `region` bool (n, h, w) is where it falls. None where
-    the shadow is too faint to measure.
+    Parameters
+    ----------
+    result : uint8 (n, h, w, 3), RGB
+    truth : uint8 (n, h, w, 3), RGB
+        The scene with the true shadow.
+    bare : uint8 (n, h, w, 3), RGB
+        The scene without the shadow.
+    region : bool (n, h, w)
+        The true shadow.
+
+    Returns
+    -------
+    float or None
+        0: exact, 1: about as wrong as no shadow. None if the shadow is too faint to measure.
     """
     wrong, contrast, count = 0.0, 0.0, 0
     for index in np.flatnonzero(region.any((1, 2))):

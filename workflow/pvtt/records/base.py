@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from pvtt.io.files import read_json, write_json
+from pvtt.io.files import write_json
 from pvtt.records import ids
 
 ProductId = Annotated[str, Field(pattern=f"^{ids.PRODUCT_PATTERN}$")]
@@ -40,44 +40,51 @@ class RecordError(ValueError):
 class Fields(BaseModel):
     """A part of a record: strict types, no other fields, never changed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Validators are built at first use, so that importing all types stays cheap.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Record(Fields):
     """A record on disk. Optional fields that were not given are absent in the file."""
 
     @classmethod
-    def of(cls, plain: Any, name: str | Path = "") -> Self:
-        """The record of plain values.
+    def of(cls, values: Any, name: str | Path = "") -> Self:
+        """Make a record of values as JSON has them.
 
         Parameters
         ----------
-        plain
-            Values as JSON has them.
-        name
-            What the record is called in messages, such as its file.
+        values : mapping
+            Field to value.
+        name : str or path
+            What the record is called in messages, such as its file; its type by default.
 
         Raises
         ------
         RecordError
-            When a field is missing, unknown or wrong.
+            A field is missing, unknown or wrong.
         """
         try:
-            return cls.model_validate(plain)
+            return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the record"
-            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise RecordError(f"{name or cls.__name__}: {where}: {first['msg']}{more}") from error
+            raise _explained(error, name or cls.__name__) from error
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """The record of a file; RecordError or ValueError names the file when it is damaged."""
-        return cls.of(read_json(path), path)
+        """Read the record of a file.
+
+        Raises
+        ------
+        RecordError
+            The file is no JSON, or a field is missing, unknown or wrong; the message names the file and the field.
+        """
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except ValidationError as error:
+            raise _explained(error, path) from error
 
     @classmethod
     def read_if_there(cls, path: str | Path) -> Self | None:
-        """The record of a file; None where there is none or an empty one."""
+        """Read the record of a file; None where there is none or an empty one."""
         path = Path(path)
         return cls.read(path) if path.is_file() and path.stat().st_size else None
 
@@ -88,6 +95,16 @@ class Record(Fields):
     def write(self, path: str | Path) -> None:
         """Write the record as indented JSON, whole or not at all."""
         write_json(path, self.plain())
+
+
+def _explained(error: ValidationError, name: str | Path) -> RecordError:
+    """The first problem in words."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        return RecordError(f"{name}: not valid JSON ({first['ctx']['error']}); delete it and run again")
+    field = ".".join(map(str, first["loc"])) or "the record"
+    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return RecordError(f"{name}: {field}: {first['msg']}{others}")
 
 
 class ModelUsed(Fields):

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import read_table, write_table
 from pvtt.records.layout import Layout
+from pvtt.records.results import MaskVerdict
 
-COLUMNS = ("clip_id", "status", "reason", "score")
 
-
-def write_mask_verdicts(results: Path, verdicts: Sequence[Mapping[str, Any]]) -> None:
+def write_mask_verdicts(results: Path, verdicts: Sequence[MaskVerdict]) -> None:
     """Write the verdicts below `results`: a clip's own file only where it changes, the table last."""
     import pandas as pd
 
     files = Layout(results)
     for verdict in verdicts:
-        path = files.clip(str(verdict["clip_id"])).mask_verdict
-        if not path.is_file() or read_json(path) != verdict:
-            write_json(path, verdict)
-    write_table(files.mask_verdicts, pd.DataFrame(list(verdicts), columns=list(COLUMNS)))
+        path = files.clip(verdict.clip_id).mask_verdict
+        if not path.is_file() or MaskVerdict.read(path) != verdict:
+            verdict.write(path)
+    rows = [verdict.plain() for verdict in verdicts]
+    write_table(files.mask_verdicts, pd.DataFrame(rows, columns=list(MaskVerdict.model_fields)))
 
 
-def read_mask_verdicts(results: Path) -> dict[str, dict[str, Any]]:
-    """Verdict of each clip by its id: clip_id, status, reason (str) and score (float, 0 to 1); {} without a table."""
+def read_mask_verdicts(results: Path) -> dict[str, MaskVerdict]:
+    """Verdict of each clip by its id; {} without a table."""
     path = Layout(results).mask_verdicts
     if not path.is_file() or not path.stat().st_size:
         return {}
     rows = read_table(path).to_dict("records")
-    return {
-        row["clip_id"]: {str(key): value for key, value in row.items()} | {"score": float(row["score"])} for row in rows
-    }
+    verdicts = [MaskVerdict.of(row | {"score": float(row["score"])}, path) for row in rows]
+    return {verdict.clip_id: verdict for verdict in verdicts}

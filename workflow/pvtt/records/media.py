@@ -10,7 +10,6 @@ from pvtt.records.base import (
     ClipId,
     Count,
     Fields,
-    Measures,
     PixelBox,
     Positive,
     ProductId,
@@ -28,7 +27,7 @@ Side = Annotated[int, Field(ge=16, multiple_of=16)]
 class ProbedVideo(Fields):
     """What a product's video holds; the fields from `width` on are absent when it cannot be decoded."""
 
-    path: str
+    path: str = Field(description="File name; the catalogue has its folder.")
     status: Accepted
     reason: str = Field(description="Why it cannot be used; empty when accepted.")
     width: Positive | None = None
@@ -51,7 +50,7 @@ class ProbedPhoto(Fields):
     """What a product's photo holds."""
 
     index: Positive = Field(description="Place in the catalogue, from 1.")
-    path: str
+    path: str = Field(description="File name; the catalogue has its folder.")
     status: Accepted
     reason: str = Field(description="Why it cannot be used; empty when accepted.")
     width: Count
@@ -107,7 +106,7 @@ class Shots(WithReason):
 class ClipSource(Fields):
     """The video that a clip was cut from, and where."""
 
-    video: str
+    video: str = Field(description="File name; the catalogue has its folder.")
     start_frame: Count = Field(description="First frame, from 0.")
     end_frame: Positive = Field(description="Frame after the last one.")
     width: Positive
@@ -141,5 +140,5 @@ class CutOut(WithReason):
     height: Positive | None = Field(description="Of the photo.")
     box: PixelBox | None
     main: bool = Field(description="Whether it is the product's first photo.")
-    measures: Measures
+    measures: dict[str, int | float]
     provenance: Provenance

@@ -11,6 +11,7 @@ from pvtt import __version__
 from pvtt.backends.lifecycle import total_load_seconds
 from pvtt.io.files import file_digest
 from pvtt.models import registry
+from pvtt.records.base import ModelUsed, Provenance
 
 
 class Stopwatch:
@@ -36,35 +37,54 @@ def provenance(
     watch: Stopwatch,
     seed: int | None = None,
     further: Iterable[str] = (),
-) -> dict[str, Any]:
-    """Record of a result: backend, version, models, settings, seed, inputs' digests, seconds spent, licence.
+    measured_by: str = "",
+) -> Provenance:
+    """Say where a result comes from.
 
-    `backend` has `name` and `version`; `needs` names its models, `licence` its own licence where that is not the
-    project's. `further` are the models of others that took part. The licence of the result is the strictest of all.
-    `inputs` maps a role to a file.
+    Parameters
+    ----------
+    backend
+        Has `name` and `version`; `needs` names its models, `licence` its own licence where that is not the project's.
+    settings : mapping
+        The stage's settings.
+    inputs : mapping
+        Role to file. Files that are not there are left out.
+    watch : Stopwatch
+        Started before the work.
+    seed : int or None
+    further : iterable of str
+        Models of other backends that took part.
+    measured_by : str
+        Everything that measured, with its version; empty where that is the backend alone.
+
+    Returns
+    -------
+    Provenance
+        Its licence is the strictest of all that took part.
     """
-    used = [models_entry(name) for name in dict.fromkeys([*getattr(backend, "needs", ()), *further])]
+    used = [model_used(name) for name in dict.fromkeys([*getattr(backend, "needs", ()), *further])]
     own = (getattr(backend, "licence", "Apache-2.0"), getattr(backend, "commercial", True))
-    return {
+    values: dict[str, Any] = {
         "pvtt": __version__,
         "backend": backend.name,
         "version": backend.version,
         "models": used,
-        "licence": registry.strictest_licence([own, *((entry["licence"], entry["commercial"]) for entry in used)]),
+        "licence": registry.strictest_licence([own, *((model.licence, model.commercial) for model in used)]),
         "settings": dict(settings),
         "seed": seed,
         "inputs": {role: file_digest(path) for role, path in sorted(inputs.items()) if Path(path).is_file()},
         "seconds": watch.seconds,
     }
+    return Provenance.model_validate(values | ({"measured_by": measured_by} if measured_by else {}))
 
 
-def models_entry(name: str) -> dict[str, Any]:
+def model_used(name: str) -> ModelUsed:
     """What is recorded of a model, an id of the registry."""
     entry = registry.model(name)
-    return {
-        "id": entry.id,
-        "repository": entry.repository,
-        "commit": registry.commit(name),
-        "licence": entry.licence,
-        "commercial": entry.commercial,
-    }
+    return ModelUsed(
+        id=entry.id,
+        repository=entry.repository,
+        commit=registry.commit(name),
+        licence=entry.licence,
+        commercial=entry.commercial,
+    )

@@ -65,6 +65,25 @@ class Track(Record):
     points: list[TrackPoint] = Field(max_length=32)
 
 
+class MeasuredMasks(WithReason):
+    """What was measured on the masks of a clip. Nothing here depends on a limit."""
+
+    clip_id: ClipId
+    status: Literal["measured", "empty", "failed"] = Field(description="`empty` for a scene without a product.")
+    reason: str = Field(description="Why there are no masks; empty unless failed.")
+    measures: Measures
+    provenance: Provenance
+
+
+class MaskVerdict(WithReason):
+    """Whether the masks of a clip can be trusted, by the limits of `verdicts.masks`; a row of mask_verdicts.tsv."""
+
+    clip_id: ClipId
+    status: Literal["accepted", "rejected"]
+    reason: str = Field(description="Why it was rejected; empty when accepted.")
+    score: Share
+
+
 class Background(WithReason):
     """How the product was removed from a clip."""
 
@@ -134,6 +153,25 @@ class Scores(Fields):
     temporal: Share | None
     lighting: Share | None
     overall: Share | None
+
+
+# Names of a pair's scores, in their order everywhere.
+SCORES = tuple(Scores.model_fields)
+
+
+class Score(WithReason):
+    """What was measured on a pair. A score that was not measured is null and never filled in."""
+
+    pair_id: PairId
+    status: Literal["scored", "invalid", "failed"]
+    reason: str = Field(description="Why it is invalid or failed; empty when scored.")
+    scores: Scores
+    measures: dict[str, float | None]
+    judge: Judgement | None = Field(
+        default=None, description="What the vision-language judge said; absent without one."
+    )
+    keep: Keep = KEEP
+    provenance: Provenance
 
 
 class PackedPair(Fields):

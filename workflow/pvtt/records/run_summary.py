@@ -6,7 +6,7 @@ The dataset's statistics and the report count by this one module, so they cannot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pvtt.io.files import read_json
+from pvtt.backends import stages
+from pvtt.records.base import Provenance
 from pvtt.records.layout import Layout
 from pvtt.records.mask_verdicts import read_mask_verdicts
+from pvtt.records.media import Clip, CutOut
+from pvtt.records.results import Background, Insertion, MaskVerdict, MeasuredMasks, Score
 
 Record = dict[str, Any]
-SCORES = ("identity", "temporal", "lighting", "overall")
+# Stage of clips, photos or pairs -> name of its result in a row of the run.
+_RESULTS = {
+    "cutting": "clip",
+    "products": "cutout",
+    "segmentation": "masks",
+    "background": "background",
+    "insertion": "insert",
+    "scoring": "score",
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +56,46 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Everything that a run has made, as plain records.
+class Masks:
+    """Measures of a clip's masks and the verdict on them, None before they are judged."""
 
-    products: rows of the catalogue. shots: rows of the clip table, accepted ones with `clip`, `qa` (mask measures
-    and verdict) and `background` (their JSON records, {} where there is none). photos: records of the cut-outs. pairs:
-    rows of the plan with `insert`, `score` (records) and the verdict: `kept` (bool), `reasons` (list of str),
-    `quality_score` (None where not measured) and `basis` (list of str).
+    measured: MeasuredMasks
+    verdict: MaskVerdict | None
+
+    @property
+    def status(self) -> str:
+        """Status of the verdict; empty without one."""
+        return self.verdict.status if self.verdict else ""
+
+    @property
+    def reason(self) -> str:
+        """Why they were rejected or have no verdict."""
+        return self.verdict.reason if self.verdict else "not judged yet"
+
+    @property
+    def score(self) -> float | None:
+        """Score of the verdict, 0 to 1."""
+        return self.verdict.score if self.verdict else None
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the masks come from."""
+        return self.measured.provenance
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a run has made.
+
+    products: rows of the catalogue. shots: rows of the clip table with `clip` (Clip), `masks` (Masks) and `background`
+    (Background), each None where there is none. photos: records of the cut-outs. pairs: rows of the plan with `insert`
+    (Insertion), `score` (Score), each None where there is none, and the verdict: `kept` (bool), `reasons` (list of
+    str), `quality_score` (None where not measured) and `basis` (list of str).
     """
 
     products: list[Record]
     shots: list[Record]
-    photos: list[Record]
+    photos: list[CutOut]
     pairs: list[Record]
 
     def planned(self) -> list[Record]:
@@ -76,13 +115,14 @@ def read_run(
     mask_verdicts = read_mask_verdicts(results)
     for shot in shots:
         clip = files.clip(shot["clip_id"])
-        records = {"clip": clip.record, "background": clip.background_record, "qa": clip.mask_measures}
-        for name, path in records.items():
-            shot[name] = _record(path) if shot["status"] == "accepted" else {}
-        if shot["qa"]:
-            shot["qa"] |= mask_verdicts.get(shot["clip_id"], {"status": "", "reason": "not judged yet", "score": None})
+        shot |= {"clip": None, "masks": None, "background": None}
+        if shot["status"] == "accepted":
+            shot["clip"] = Clip.read_if_there(clip.record)
+            shot["background"] = Background.read_if_there(clip.background_record)
+            measured = MeasuredMasks.read_if_there(clip.mask_measures)
+            shot["masks"] = Masks(measured, mask_verdicts.get(shot["clip_id"])) if measured else None
     photos = [
-        _record(path)
+        CutOut.read(path)
         for product in products
         if product["status"] == "accepted"
         for path in sorted(files.cutouts(product["product_id"]).glob("*.json"), key=lambda p: int(p.stem))
@@ -92,9 +132,9 @@ def read_run(
     for pair in planned:
         made = files.pair_of(pair)
         verdict = verdicts.get(pair["pair_id"], {})
-        pair["insert"], pair["score"] = ({}, {})
+        pair["insert"], pair["score"] = None, None
         if pair["status"] == "planned":
-            pair["insert"], pair["score"] = _record(made.record), _record(made.score)
+            pair["insert"], pair["score"] = Insertion.read_if_there(made.record), Score.read_if_there(made.score)
         pair["kept"] = bool(verdict.get("kept", False))
         pair["reasons"] = reason_list(verdict.get("reasons"))
         quality = verdict.get("quality_score", "")
@@ -117,10 +157,10 @@ def accepted_products(run: Run) -> dict[str, Record]:
     return {row["product_id"]: row for row in run.products if row["status"] == "accepted"}
 
 
-def main_photo(run: Run, product_id: str) -> Record | None:
+def main_photo(run: Run, product_id: str) -> CutOut | None:
     """Record of a product's main photo: marked `main` and accepted, else the first accepted; None without one."""
-    accepted = [photo for photo in run.photos if photo["product_id"] == product_id and photo["status"] == "accepted"]
-    return next((photo for photo in accepted if photo.get("main")), accepted[0] if accepted else None)
+    accepted = [photo for photo in run.photos if photo.product_id == product_id and photo.status == "accepted"]
+    return next((photo for photo in accepted if photo.main), accepted[0] if accepted else None)
 
 
 def funnel(run: Run) -> list[Stage]:
@@ -131,20 +171,20 @@ def funnel(run: Run) -> list[Stage]:
         if row["video"]
     ]
     cut = [shot for shot in run.shots if shot["status"] == "accepted"]
-    masked = [shot for shot in cut if shot["qa"].get("status") == "accepted"]
+    masked = [shot for shot in cut if shot["masks"] and shot["masks"].status == "accepted"]
     emptied = [shot for shot in masked if shot["background"]]
     planned = run.planned()
-    made = [pair for pair in planned if pair["insert"].get("status") == "done"]
+    made = [pair for pair in planned if pair["insert"] and pair["insert"].status == "done"]
     return [
-        _stage("rows of the feed", run.products, "product_id", lambda row: row),
-        _stage("videos", videos, "product_id", lambda row: row),
-        _stage("shots", run.shots, "clip_id", lambda shot: shot),
-        _stage("masks", cut, "clip_id", lambda shot: shot["qa"], several=True),
-        _stage("backgrounds", emptied, "clip_id", lambda shot: shot["background"]),
-        Stage("photos", sum(p["status"] == "accepted" for p in run.photos), len(run.photos), _rejected_photos(run)),
-        _stage("pairs planned", run.pairs, "pair_id", lambda pair: pair),
-        _stage("pairs inserted", planned, "pair_id", lambda pair: pair["insert"]),
-        _stage("pairs scored", made, "pair_id", lambda pair: pair["score"]),
+        _stage("rows of the feed", run.products, "product_id"),
+        _stage("videos", videos, "product_id"),
+        _stage("shots", run.shots, "clip_id"),
+        _stage("masks", cut, "clip_id", "masks", several=True),
+        _stage("backgrounds", emptied, "clip_id", "background"),
+        Stage("photos", sum(p.status == "accepted" for p in run.photos), len(run.photos), _rejected_photos(run)),
+        _stage("pairs planned", run.pairs, "pair_id"),
+        _stage("pairs inserted", planned, "pair_id", "insert"),
+        _stage("pairs scored", made, "pair_id", "score"),
         _kept_stage(planned),
     ]
 
@@ -165,36 +205,41 @@ def distribution(values: Iterable[float | None]) -> Record | None:
 
 def score_values(run: Run, name: str) -> list[float | None]:
     """One score of every scored pair; `quality` is the weighted one. None where it was not measured."""
-    scored = [pair for pair in run.planned() if pair["score"].get("status") == "scored"]
+    scored = [pair for pair in run.planned() if pair["score"] and pair["score"].status == "scored"]
     if name == "quality":
         return [pair["quality_score"] for pair in scored]
-    return [pair["score"]["scores"].get(name) for pair in scored]
+    return [getattr(pair["score"].scores, name) for pair in scored]
 
 
-def provenances(run: Run) -> list[tuple[str, Record]]:
-    """(stage, provenance) of every result that carries one."""
-    found = [("segmentation", shot["qa"]) for shot in run.shots]
-    found += [("shots", shot["clip"]) for shot in run.shots]
-    found += [("background", shot["background"]) for shot in run.shots]
-    found += [("products", photo) for photo in run.photos]
-    found += [("insertion", pair["insert"]) for pair in run.pairs]
-    found += [("scoring", pair["score"]) for pair in run.pairs]
-    return [(stage, record["provenance"]) for stage, record in found if record.get("provenance")]
+def provenances(run: Run) -> list[tuple[str, Provenance]]:
+    """(stage, provenance) of every result of a clip, a photo or a pair, stage by stage; clips are cut by `shots`."""
+    rows = {"clip": run.shots, "photo": [{"cutout": photo} for photo in run.photos], "pair": run.pairs}
+    return [
+        (stage.name if stage.backends else stage.package, row[_RESULTS[stage.name]].provenance)
+        for stage in stages.TABLE
+        if stage.name in _RESULTS
+        for row in rows[stage.item]
+        if row[_RESULTS[stage.name]]
+    ]
 
 
 _PASSED = {"accepted", "planned", "done", "scored"}
 
 
-def _stage(
-    name: str, items: list[Record], key: str, verdict: Callable[[Record], Record], several: bool = False
-) -> Stage:
-    """A stage from its items' records; `several` says that a reason lists all that failed, with '; ' between."""
+def _stage(name: str, items: list[Record], key: str, result: str = "", several: bool = False) -> Stage:
+    """A stage from its items' rows, or from the result of that name in each row.
+
+    `several` says that a reason lists all that failed, with '; ' between.
+    """
     rejected: dict[str, list[str]] = {}
     for number, item in enumerate(items, 1):
-        record = verdict(item)
-        if record.get("status") not in _PASSED:
+        status, reason = item["status"], item["reason"]
+        if result:
+            made = item[result]
+            status, reason = (made.status, made.reason) if made else ("", "")
+        if status not in _PASSED:
             known = item[key] if item[key] not in rejected else f"{item[key]} (line {number})"
-            reason = str(record.get("reason") or "no result")
+            reason = str(reason or "no result")
             rejected[known or f"line {number}"] = reason.split("; ") if several else [reason]
     return Stage(name, len(items) - len(rejected), len(items), rejected)
 
@@ -206,8 +251,8 @@ def _kind(reason: str, item: str) -> str:
 
 
 def _rejected_photos(run: Run) -> dict[str, list[str]]:
-    bad = [photo for photo in run.photos if photo["status"] != "accepted"]
-    return {f"{photo['product_id']}/{photo['image_index']}": [photo["reason"]] for photo in bad}
+    bad = [photo for photo in run.photos if photo.status != "accepted"]
+    return {f"{photo.product_id}/{photo.image_index}": [photo.reason] for photo in bad}
 
 
 def _kept_stage(planned: list[Record]) -> Stage:
@@ -225,7 +270,3 @@ def _rows(table: pd.DataFrame) -> list[Record]:
             plain[str(key)] = "" if pd.api.types.is_scalar(item) and pd.isna(item) else item
         rows.append(plain)
     return rows
-
-
-def _record(path: Path) -> Record:
-    return dict(read_json(path)) if path.is_file() and path.stat().st_size else {}

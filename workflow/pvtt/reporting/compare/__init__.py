@@ -50,7 +50,7 @@ class Comparison:
         found = {}
         for run in self.runs:
             ways = [next(iter(run.variants[stage].values())) for stage in self.stages]
-            made = ", ".join(f"{way['backend']} {way['version']}" for way in ways)
+            made = ", ".join(f"{way.backend} {way.version}" for way in ways)
             found[run.name] = f"{run.name} ({made})" if made else run.name
         return found
 

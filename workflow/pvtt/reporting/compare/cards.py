@@ -55,7 +55,7 @@ def _clip_card(comparison: Comparison, item: Item, previews: Previews) -> Record
     views = [_source(runs[0], item.id, previews, poster)]
     for number, run in enumerate(runs):
         files, name = Layout(run.folder).clip(item.id), f"{item.id}_{number}"
-        if "qa" in kinds:
+        if "masks" in kinds:
             media = previews.video(f"{name}_mask", files.video, files.masks, poster)
             views.append({"kind": "result", "name": f"mask of {labels[run.name]}", "media": media})
         if "background" in kinds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pvtt.reporting.compare.matching import Item
@@ -18,12 +18,12 @@ def spent(run: Results, unit: str, items: Sequence[Item]) -> dict[str, float]:
     chosen = [pairs[item.id] for item in items] if unit == "pair" else []
     names = {pair["clip_id"] for pair in chosen} if unit == "pair" else {item.id for item in items}
     photos = {(pair["target_id"], int(pair["image_index"])) for pair in chosen}
-    cutouts = [p for p in run.run.photos if (p["product_id"], int(p["image_index"])) in photos]
+    cutouts = [p for p in run.run.photos if (p.product_id, p.image_index) in photos]
     ours = [clips[name] for name in sorted(names)]
     found = {
         "cutting": _sum(clip["clip"] for clip in ours),
         "products": _sum(cutouts),
-        "segmentation": _sum(clip["qa"] for clip in ours),
+        "segmentation": _sum(clip["masks"] for clip in ours),
         "background": _sum(clip["background"] for clip in ours),
         "insertion": _sum(pair["insert"] for pair in chosen),
         "scoring": _sum(pair["score"] for pair in chosen),
@@ -31,6 +31,5 @@ def spent(run: Results, unit: str, items: Sequence[Item]) -> dict[str, float]:
     return found if unit == "pair" else {name: found[name] for name in ("cutting", "segmentation", "background")}
 
 
-def _sum(records: Any) -> float:
-    made: list[Mapping[str, Any]] = [record["provenance"] for record in records if record.get("provenance")]
-    return round(sum(float(one["seconds"]) for one in made), 3)
+def _sum(records: Iterable[Any]) -> float:
+    return round(sum(float(record.provenance.seconds) for record in records if record), 3)

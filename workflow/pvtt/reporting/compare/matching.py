@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pvtt.backends.stages import dependents
 from pvtt.records.layout import Layout, stage_of
-from pvtt.records.run_summary import SCORES as _SCORES
+from pvtt.records.results import SCORES
 from pvtt.records.run_summary import Record
 from pvtt.reporting.compare.run_loading import Results
 
@@ -17,7 +18,7 @@ DIRECTIONS = {
     "seam": -1,
     "flicker_gap": -1,
     "quality": 1,
-    **dict.fromkeys(_SCORES, 1),
+    **dict.fromkeys(SCORES, 1),
     "swap": 1,
     "background_psnr": 1,
 }
@@ -64,8 +65,8 @@ class Item:
 
 
 def clip_records(stages: Sequence[str]) -> list[str]:
-    """Which of a clip's records, `qa` and `background`, differ because of these stages."""
-    own = ["qa"] if {"products", "segmentation"} & set(stages) else []
+    """Which of a clip's results, `masks` and `background`, differ because of these stages."""
+    own = ["masks"] if {"products", "segmentation"} & set(stages) else []
     return own + (["background"] if "background" in stages else [])
 
 
@@ -73,7 +74,7 @@ def clip_items(runs: Sequence[Results], stages: Sequence[str]) -> tuple[list[Ite
     """Clips to compare and, by reason, those that cannot be; `stages` are those at which the runs differ."""
     names = clip_records(stages)
 
-    def records(clip: Record) -> list[Record]:
+    def records(clip: Record) -> list[Any]:
         return [clip[names[0]]]
 
     def outcome(clip: Record) -> Outcome:
@@ -86,7 +87,7 @@ def pair_items(runs: Sequence[Results], stages: Sequence[str]) -> tuple[list[Ite
     """Pairs to compare and, by reason, those that cannot be."""
     tables = [run.pairs() for run in runs]
 
-    def records(pair: Record) -> list[Record]:
+    def records(pair: Record) -> list[Any]:
         return [pair["insert"], pair["score"]]
 
     return _items(runs, tables, records, _pair_outcome, "source_id", _allowed(stages))
@@ -95,7 +96,7 @@ def pair_items(runs: Sequence[Results], stages: Sequence[str]) -> tuple[list[Ite
 def _items(
     runs: Sequence[Results],
     tables: Sequence[dict[str, Record]],
-    records: Callable[[Record], list[Record]],
+    records: Callable[[Record], list[Any]],
     outcome: Callable[[Record], Outcome],
     group: str,
     allowed: set[str],
@@ -116,7 +117,7 @@ def _items(
 def _obstacle(
     runs: Sequence[Results],
     rows: Sequence[Record | None],
-    records: Callable[[Record], list[Record]],
+    records: Callable[[Record], list[Any]],
     allowed: set[str],
 ) -> str:
     """Why an item cannot be compared; empty when it can."""
@@ -133,11 +134,11 @@ def _obstacle(
     return f"made from other inputs: {', '.join(other)}" if other else ""
 
 
-def _inputs(records: Sequence[Record]) -> dict[str, str]:
+def _inputs(records: Sequence[Any]) -> dict[str, str]:
     """Digests of what the records were made from, by role; what the records' own stages made is left out."""
     found: dict[str, str] = {}
     for record in records:
-        for role, digest in record["provenance"]["inputs"].items():
+        for role, digest in record.provenance.inputs.items():
             name = role.removeprefix("clip_")
             found[_CLIP.video.name if name == "video" else name] = digest
     return {role: digest for role, digest in found.items() if not role.startswith("insert")}
@@ -157,23 +158,23 @@ def _allowed(stages: Sequence[str]) -> set[str]:
 def _clip_outcome(clip: Record, names: Sequence[str]) -> Outcome:
     """Of a clip's named records; masks that were rejected have no background."""
     parts = [clip[name] for name in names if clip[name]]
-    reasons = [str(part["reason"]) for part in parts if part["status"] not in ("accepted", "done")]
-    figures: dict[str, float | None] = {"mask_score": clip["qa"].get("score")} if "qa" in names else {}
+    reasons = [part.reason for part in parts if part.status not in ("accepted", "done")]
+    figures: dict[str, float | None] = {"mask_score": clip["masks"].score} if "masks" in names else {}
     if "background" in names:
-        measures = clip["background"].get("measures", {})
+        measures = clip["background"].measures if clip["background"] else {}
         inside, beside = measures.get("flicker"), measures.get("flicker_beside")
         gap = None if inside is None or beside is None else round(abs(inside - beside), 3)
         figures |= {"seam": measures.get("seam"), "flicker_gap": gap}
-    seconds = sum(float(part["provenance"]["seconds"]) for part in parts)
-    status = "failed" if any(part["status"] == "failed" for part in parts) else "done"
+    seconds = sum(part.provenance.seconds for part in parts)
+    status = "failed" if any(part.status == "failed" for part in parts) else "done"
     return Outcome(status, not reasons, reasons, figures, seconds, int(clip["n_frames"]))
 
 
 def _pair_outcome(pair: Record) -> Outcome:
     insert, score = pair["insert"], pair["score"]
-    status = "done" if score["status"] == "scored" else str(score["status"])
-    figures = {"quality": pair["quality_score"]} | {name: score["scores"].get(name) for name in _SCORES}
-    figures |= {name: (score.get("measures") or {}).get(name) for name in ("swap", "background_psnr")}
-    seconds = float(insert["provenance"]["seconds"])
+    status = "done" if score.status == "scored" else score.status
+    figures = {"quality": pair["quality_score"]} | score.scores.model_dump()
+    figures |= {name: score.measures.get(name) for name in ("swap", "background_psnr")}
+    seconds = insert.provenance.seconds
     reasons = pair["reasons"] or ([] if pair["kept"] else ["no verdict"])
-    return Outcome(status, pair["kept"], reasons, figures, seconds, int(insert["n_frames"]), pair["basis"])
+    return Outcome(status, pair["kept"], reasons, figures, seconds, insert.n_frames, pair["basis"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from pvtt.records.base import Provenance
 from pvtt.records.layout import Layout, require_run
 from pvtt.records.results_format import check_results
 from pvtt.records.run_summary import Record, Run, provenances, read_run
@@ -31,7 +32,7 @@ class Results:
     folder: Path
     run: Run
     filtered: bool
-    variants: dict[str, dict[str, Record]]
+    variants: dict[str, dict[str, Provenance]]
 
     def clips(self) -> dict[str, Record]:
         """Clips by id."""
@@ -100,23 +101,23 @@ def _read(folder: Path, name: str) -> Results:
     verdicts = pd.read_parquet(files.filtered) if filtered else pd.DataFrame()
     tables = (read_table(files.catalogue), read_table(files.clips))
     run = read_run(folder, *tables, pairs, verdicts)
-    variants: dict[str, dict[str, Record]] = {stage: {} for stage in STAGES}
+    variants: dict[str, dict[str, Provenance]] = {stage: {} for stage in STAGES}
     weights = {"weights": verdicts.attrs["weights"]} if "weights" in verdicts.attrs else {}
     for stage, made in provenances(run):
         if stage in variants:
             # The weights are part of how the quality was made.
-            way = made | {"settings": made["settings"] | weights} if stage == "scoring" else made
+            way = made.model_copy(update={"settings": made.settings | weights}) if stage == "scoring" else made
             variants[stage].setdefault(_key(way), way)
     return Results(name, folder, run, filtered, variants)
 
 
-def _key(made: Record) -> str:
-    models = [(entry["id"], entry["commit"]) for entry in made["models"]]
-    parts = [made["backend"], made["version"], made.get("measured_by"), models, made["settings"]]
+def _key(made: Provenance) -> str:
+    models = [(model.id, model.commit) for model in made.models]
+    parts = [made.backend, made.version, made.measured_by, models, made.settings]
     return json.dumps(parts, sort_keys=True)
 
 
-def _in_words(ways: list[dict[str, Record]]) -> list[str]:
+def _in_words(ways: list[dict[str, Provenance]]) -> list[str]:
     """Each run's way: backend and version, and the settings, judge and models where these differ."""
     flat = [[_flat(made) for made in way.values()] for way in ways]
     keys = sorted({key for records in flat for record in records for key in record})
@@ -132,12 +133,12 @@ def _in_words(ways: list[dict[str, Record]]) -> list[str]:
     return texts
 
 
-def _flat(made: Record) -> dict[str, Any]:
+def _flat(made: Provenance) -> dict[str, Any]:
     """Backend, version, models and settings as one level of keys with dots."""
-    found: dict[str, Any] = {"backend": made["backend"], "version": made["version"]}
-    if made.get("measured_by"):
-        found["measured by"] = made["measured_by"]
-    found |= {f"model {entry['id']}": str(entry["commit"])[:12] for entry in made["models"]}
+    found: dict[str, Any] = {"backend": made.backend, "version": made.version}
+    if made.measured_by:
+        found["measured by"] = made.measured_by
+    found |= {f"model {model.id}": model.commit[:12] for model in made.models}
 
     def add(name: str, value: Any) -> None:
         if isinstance(value, Mapping):
@@ -146,7 +147,7 @@ def _flat(made: Record) -> dict[str, Any]:
         else:
             found[name] = value
 
-    add("settings", made["settings"])
+    add("settings", made.settings)
     return found
 
 

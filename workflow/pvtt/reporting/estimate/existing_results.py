@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.backends import registry
-from pvtt.io.files import read_json
+from pvtt.records.base import Provenance
+from pvtt.records.media import Clip, CutOut, Shots
+from pvtt.records.results import Background, Insertion, MeasuredMasks, Score
+
+Result = Shots | Clip | CutOut | MeasuredMasks | Background | Insertion | Score
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,10 @@ class Way:
     version: str
     settings: Mapping[str, Any] | None
 
-    def made(self, record: Mapping[str, Any]) -> bool:
+    def made(self, origin: Provenance) -> bool:
         """Whether a provenance says the same."""
-        same = (record["backend"], record["version"]) == (self.backend, self.version)
-        return self.settings is None or (same and record["settings"] == self.settings)
+        same = (origin.backend, origin.version) == (self.backend, self.version)
+        return self.settings is None or (same and origin.settings == self.settings)
 
 
 def ways(config: Mapping[str, Any]) -> dict[str, Way]:
@@ -47,21 +51,26 @@ def ways(config: Mapping[str, Any]) -> dict[str, Way]:
 
 
 def read_made(
-    record: Path, media: Sequence[Path], way: Way, upstream: bool = True, further: Sequence[Path] = ()
+    kind: type[Result],
+    record: Path,
+    media: Sequence[Path],
+    way: Way,
+    upstream: bool = True,
+    further: Sequence[Path] = (),
 ) -> Made | None:
     """The result whose record stands at `record` with its `media` files; None where one of them is not there.
 
-    `upstream` says whether what it was made from is current; `further` are files that it may have.
+    `kind` is the record's type; `upstream` says whether what it was made from is current; `further` are files that it
+    may have.
     """
-    if not record.is_file() or not record.stat().st_size or not all(path.is_file() for path in media):
+    result = kind.read_if_there(record) if all(path.is_file() for path in media) else None
+    if result is None:
         return None
-    origin = read_json(record).get("provenance")
-    if not origin:
-        return None
+    origin = result.provenance
     return Made(
-        seconds=float(origin["seconds"]),
+        seconds=origin.seconds,
         bytes=sum(path.stat().st_size for path in (record, *media, *further) if path.is_file()),
-        backend=str(origin["backend"]),
-        models=frozenset(str(entry["id"]) for entry in origin.get("models", ())),
+        backend=origin.backend,
+        models=frozenset(model.id for model in origin.models),
         current=upstream and way.made(origin),
     )

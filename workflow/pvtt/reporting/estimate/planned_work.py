@@ -7,7 +7,7 @@ before a run the count is an upper bound, and after `snakemake plan` it is exact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,24 @@ from typing import Any
 import pandas as pd
 
 from pvtt.backends import registry
-from pvtt.io.files import read_json
-from pvtt.io.project_files import project_or_own_file
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
+from pvtt.records.media import Clip, CutOut, Shots
+from pvtt.records.results import Background, Insertion, MeasuredMasks, Score, Track
 from pvtt.records.results_format import check_results
-from pvtt.reporting.estimate.existing_results import Made, Way, read_made, ways
+from pvtt.reporting.estimate.existing_results import Made, Result, Way, read_made, ways
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
 from pvtt.reporting.estimate.unit_costs import Figure, assumption
 from pvtt.stages.catalogue import Row, read_catalogue, read_table
-from pvtt.stages.pairs import plan_from_records
+from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
-from pvtt.stages.pairs.taxonomy import Taxonomy
+from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
 from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
+# Features of a clip that nobody has masked yet, such that every pair of it is feasible.
+_FEATURES = {"box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 1.0}
 
 
 @dataclass(frozen=True)
@@ -99,36 +101,30 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     """
     results = Path(config["results"])
     check_results(results)
+    files = Layout(results)
     rows = [row for row in read_catalogue(config["catalogue"]) if row.status == "accepted"]
-    catalogue = _catalogue(rows, _table(results / "catalogue.tsv"))
-    found = _table(results / "clips.tsv")
+    catalogue = _catalogue(rows, _table(files.catalogue))
+    found = _table(files.clips)
     rate = _clips_per_video(found, clips_per_video)
     clips = _clips(catalogue, found, rate.value)
-    cutouts = {
-        (row.product_id, str(index)): _record(results / "products" / row.product_id / f"{index}.json")
-        for row in rows
-        for index, image in enumerate(row.images, 1)
-        if image.is_file()
-    }
+    photos = [(row.product_id, index) for row in rows for index, image in enumerate(row.images, 1) if image.is_file()]
+    masked = [_masked(files.clip(clip["clip_id"]), clip, config["verdicts"]["masks"]) for clip in clips]
     plan = plan_from_records(
         catalogue,
-        Taxonomy.read(project_or_own_file(config["pairs"]["taxonomy"])),
-        [_masks(Layout(results).clip(clip["clip_id"]), clip, config["verdicts"]["masks"]) for clip in clips],
-        [
-            record or {"product_id": product, "image_index": int(index), "status": "accepted"}
-            for (product, index), record in cutouts.items()
-        ],
+        Taxonomy(read_taxonomy(config["pairs"]["taxonomy"])),
+        [clip for clip in masked if clip],
+        _photos(files, photos),
         config["pairs"],
         config["max_pairs"],
         registry.selected_backends("insertion", config["insertion"])[0].limits.max_frames,
     )
-    plan, _ = assign_packs(plan, read_ledger(results / "packs.tsv"), config["pairs"]["pack_pairs"])
+    plan, _ = assign_packs(plan, read_ledger(files.packs), config["pairs"]["pack_pairs"])
     planned = plan[plan.status == "planned"]
     videos = [row.product_id for row in rows if row.video and row.video.is_file()]
-    work = _work(results, config, videos, clips, list(cutouts), planned)
+    work = _work(results, config, videos, clips, [(product, str(index)) for product, index in photos], planned)
     return Feed(
         products=len(rows),
-        photos=len(cutouts),
+        photos=len(photos),
         clips=len(clips),
         assumed_clips=sum(clip["assumed"] for clip in clips),
         clips_per_video=rate,
@@ -141,10 +137,6 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
 
 def _table(path: Path) -> pd.DataFrame | None:
     return read_table(path) if path.is_file() and path.stat().st_size else None
-
-
-def _record(path: Path) -> dict[str, Any] | None:
-    return dict(read_json(path)) if path.is_file() and path.stat().st_size else None
 
 
 def _catalogue(rows: Sequence[Row], known: pd.DataFrame | None) -> pd.DataFrame:
@@ -197,14 +189,23 @@ def _clips(catalogue: pd.DataFrame, found: pd.DataFrame | None, per_video: float
     return [clip | {"empty": bool(empty[clip["product_id"]])} for clip in clips]
 
 
-def _masks(files: ClipFiles, clip: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Mask measures, verdict by these limits and track of a clip, or what a good clip would have."""
-    measures, track = _record(files.mask_measures), _record(files.track)
-    if measures and track:
-        return measures | judge_mask(measures, limits) | track
-    seen = {"width": 1, "height": 1, "frames": [{"visible": True, "box": [0, 0, 0, 0]}]}
-    head = {"clip_id": clip["clip_id"], "status": "accepted", "n_frames": clip["n_frames"]}
-    return head | {"measures": {"empty": clip["empty"]}} | seen
+def _masked(files: ClipFiles, clip: Mapping[str, Any], limits: Mapping[str, Any]) -> MaskedClip | None:
+    """A clip with accepted masks, None for rejected ones; where there are no masks yet, what a good clip would be."""
+    measures, track = MeasuredMasks.read_if_there(files.mask_measures), Track.read_if_there(files.track)
+    if not measures or not track:
+        return MaskedClip(clip["clip_id"], clip["empty"], clip["n_frames"], _FEATURES)
+    accepted = judge_mask(measures, limits).status == "accepted"
+    return MaskedClip.of(track, measures.status == "empty") if accepted else None
+
+
+def _photos(files: Layout, photos: Iterable[tuple[str, int]]) -> Iterator[Photo]:
+    """Accepted photos; those that were not cut out yet are taken as accepted."""
+    for product, index in photos:
+        record = CutOut.read_if_there(files.cutout(product, index).record)
+        if record is None:
+            yield Photo(product, index)
+        elif record.status == "accepted":
+            yield Photo.of(record)
 
 
 def _work(
@@ -218,32 +219,46 @@ def _work(
     """Every stage's items with what is made of them. What was made from something stale is stale."""
     way = ways(config)
 
-    shots, cutouts = results / "shots", results / "products"
-    work = {"shots": Work({(name,): read_made(shots / f"{name}.json", [], way["shots"]) for name in videos})}
-    pictures = {key: cutouts / key[0] / f"{key[1]}.png" for key in photos}
+    files = Layout(results)
+    work = {"shots": Work({(name,): read_made(Shots, files.shots(name), [], way["shots"]) for name in videos})}
+    pictures = {key: files.cutout(*key) for key in photos}
     work["products"] = Work(
-        {key: read_made(path.with_suffix(".json"), [path], way["products"]) for key, path in pictures.items()}
+        {key: read_made(CutOut, cut.record, [cut.image], way["products"]) for key, cut in pictures.items()}
     )
     product = {clip["clip_id"]: clip["product_id"] for clip in clips}
     used = dict.fromkeys(planned.clip_id)
 
-    def of_clips(stage: str, names: Sequence[str], before: str, made: Callable[[ClipFiles], Sequence[Path]]) -> Work:
+    def of_clips(
+        stage: str,
+        kind: type[Result],
+        names: Sequence[str],
+        before: str,
+        made: Callable[[ClipFiles], Sequence[Path]],
+    ) -> Work:
         found: dict[Key, Made | None] = {}
         for name in names:
             fresh = not work[before].stale(product[name] if before == "shots" else name)
-            record, *media = made(Layout(results).clip(name))
-            found[(name,)] = read_made(record, media, way[stage], fresh)
+            record, *media = made(files.clip(name))
+            found[(name,)] = read_made(kind, record, media, way[stage], fresh)
         return Work(found)
 
-    work["cutting"] = of_clips("cutting", list(product), "shots", lambda clip: (clip.record, clip.video))
+    work["cutting"] = of_clips("cutting", Clip, list(product), "shots", lambda clip: (clip.record, clip.video))
     work["segmentation"] = of_clips(
-        "segmentation", list(product), "cutting", lambda clip: (clip.mask_measures, clip.masks, clip.track)
+        "segmentation",
+        MeasuredMasks,
+        list(product),
+        "cutting",
+        lambda clip: (clip.mask_measures, clip.masks, clip.track),
     )
     work["background"] = of_clips(
-        "background", list(used), "segmentation", lambda clip: (clip.background_record, clip.background, clip.region)
+        "background",
+        Background,
+        list(used),
+        "segmentation",
+        lambda clip: (clip.background_record, clip.background, clip.region),
     )
     work |= _pair_work(results, way, planned, work)
-    masks = {name: results / "dataset" / "masks" / name for name in used}
+    masks = {name: files.dataset.masks(name) for name in used}
     published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
     return work | {"dataset": Work(published)}
 
@@ -257,9 +272,9 @@ def _pair_work(
         files, key = Layout(results).pair_of(pair), (str(pair["pair_id"]),)
         photo = (str(pair["target_id"]), str(pair["image_index"]))
         fresh = not (before["background"].stale(pair["clip_id"]) or before["products"].stale(*photo))
-        inserted[key] = insert = read_made(files.record, [files.video, files.mask], way["insertion"], fresh)
+        inserted[key] = insert = read_made(Insertion, files.record, [files.video, files.mask], way["insertion"], fresh)
         fresh = fresh and (insert is None or insert.current)
-        scored[key] = read_made(files.score, [], way["scoring"], fresh, [files.judge])
+        scored[key] = read_made(Score, files.score, [], way["scoring"], fresh, [files.judge])
     return {"insertion": Work(inserted), "scoring": Work(scored)}
 
 
@@ -273,7 +288,7 @@ def _published(folder: Path) -> Made | None:
 
 def _verdicts(results: Path, planned: pd.DataFrame, insertion: Work) -> pd.DataFrame:
     """The filter's verdicts on planned pairs whose insertion stays."""
-    path = results / "filtered.parquet"
+    path = Layout(results).filtered
     if not path.is_file() or not path.stat().st_size:
         return pd.DataFrame({"pair_id": [], "kept": [], "status": []})
     table = pd.read_parquet(path, columns=["pair_id", "kept", "status"])

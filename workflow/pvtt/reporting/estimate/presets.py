@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pvtt.io.project_files import project_file, project_or_own_file
+from pvtt.io.project_files import project_file
 from pvtt.reporting.estimate.unit_costs import costs
 from pvtt.stages.pairs import plan_pairs
-from pvtt.stages.pairs.taxonomy import Taxonomy
+from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
 
 _CLIP = {"empty": False, "n_frames": 0, "box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 1.0}
 
@@ -43,7 +43,7 @@ class Scenario:
             [_CLIP | {"clip_id": "p0_s01", "product_id": "p0"}],
             {name: {"category": "", "subcategory": ""} for name in names},
             {name: range(1, self.photos + 1) for name in names},
-            Taxonomy.read(project_or_own_file(pairs["taxonomy"])),
+            Taxonomy(read_taxonomy(pairs["taxonomy"])),
             pairs,
         )
         total = self.clips * int((plan.status == "planned").sum())

@@ -180,7 +180,8 @@ def _totals(record: Mapping[str, Any]) -> str:
     rows.append(("a kept pair", _accepted(record)))
     if (paid := record["money"])["total"] is not None:
         rows.append(("money", f"{_money(paid['to_pay'])} to pay, {_money(paid['total'])} in all"))
-    return tabulate(rows, tablefmt="plain", disable_numparse=True)
+    table: str = tabulate(rows, tablefmt="plain", disable_numparse=True)
+    return table
 
 
 def _accepted(record: Mapping[str, Any]) -> str:
@@ -220,4 +221,5 @@ def _wall_text(hours: float) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int, flush_left: Sequence[int] = ()) -> str:
     """Columns to their width; the first `left` and those of `flush_left` flush left, numbers flush right."""
     align = ["left" if k < left or k in flush_left else "right" for k in range(len(head))]
-    return tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersglobalalign="same")
+    table: str = tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersglobalalign="same")
+    return table

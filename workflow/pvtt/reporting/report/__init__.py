@@ -68,10 +68,10 @@ def _facts(run: Run) -> Record:
     planned, kept = run.planned(), run.kept()
     return {
         "products": sum(row["status"] == "accepted" for row in run.products),
-        "clips": sum(shot["qa"].get("status") == "accepted" for shot in run.shots),
+        "clips": sum(bool(shot["masks"]) and shot["masks"].status == "accepted" for shot in run.shots),
         "planned": len(planned),
         "kept": len(kept),
-        "frames": sum(int(pair["insert"].get("n_frames") or 0) for pair in kept),
+        "frames": sum(pair["insert"].n_frames for pair in kept if pair["insert"]),
     }
 
 

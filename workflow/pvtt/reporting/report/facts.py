@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.backends.stages import WITH_BACKENDS
-from pvtt.io.files import read_json
 from pvtt.io.progress import progress
+from pvtt.records.base import Provenance
 from pvtt.records.ids import stable_hash
 from pvtt.records.layout import Layout
+from pvtt.records.results import Track
 from pvtt.records.run_summary import (
     Record,
     Run,
@@ -51,18 +52,18 @@ def histograms(run: Run, thresholds: Mapping[str, Any]) -> list[Record]:
 
 def stage_costs(run: Run) -> list[Record]:
     """Per stage and backend: results, seconds together, per item and at most, licence and model."""
-    groups: dict[tuple[str, str, str], list[Record]] = {}
+    groups: dict[tuple[str, str, str], list[Provenance]] = {}
     for stage, made in provenances(run):
-        groups.setdefault((stage, str(made["backend"]), str(made["version"])), []).append(made)
+        groups.setdefault((stage, made.backend, str(made.version)), []).append(made)
     rows = []
     for (stage, backend, version), records in groups.items():
-        seconds = [float(record["seconds"]) for record in records]
+        seconds = [record.seconds for record in records]
         rows.append(
             {
                 "stage": stage,
                 "backend": backend,
                 "version": version,
-                "licence": str(records[0].get("licence") or "not stated"),
+                "licence": records[0].licence or "not stated",
                 **spread(seconds),
             }
         )
@@ -72,26 +73,27 @@ def stage_costs(run: Run) -> list[Record]:
 def clip_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[Record]:
     """Cards of clips: a strip of frames with the masks, and the verdict of mask QA."""
     clips = [shot for shot in run.shots if shot["status"] == "accepted"]
-    accepted = [shot for shot in clips if shot["qa"].get("status") == "accepted"]
-    others = [shot for shot in clips if shot["qa"].get("status") != "accepted"]
+    accepted = [shot for shot in clips if shot["masks"] and shot["masks"].status == "accepted"]
+    others = [shot for shot in clips if not shot["masks"] or shot["masks"].status != "accepted"]
     products = accepted_products(run)
     cards = []
     for shot in progress(chosen(clips, "clip_id", limit, accepted, others), "report: clips"):
         files, frames = Layout(results).clip(shot["clip_id"]), int(shot["n_frames"])
         places = sorted({frames // 10, frames // 2, frames - 1 - frames // 10})
         product = products.get(shot["product_id"], {})
+        masks, clip = shot["masks"], shot["clip"]
         cards.append(
             {
                 "id": shot["clip_id"],
                 "product": product,
                 "strip": previews.strip(f"{shot['clip_id']}_strip", files.video, files.masks, places),
-                "status": shot["qa"].get("status", "missing"),
-                "reason": shot["qa"].get("reason") or ("" if shot["qa"] else "no mask measures"),
-                "score": shot["qa"].get("score"),
-                "measures": _plain_measures(shot["qa"]),
-                "clip": shot["clip"],
+                "status": masks.status if masks else "missing",
+                "reason": masks.reason if masks else "no mask measures",
+                "score": masks.score if masks else None,
+                "measures": _single_values(masks.measured.measures) if masks else {},
+                "clip": clip,
                 "seconds": frames / rate_value(str(shot["fps"])),
-                "empty": bool(shot["clip"].get("empty")),
+                "empty": bool(clip and clip.empty),
             }
         )
     return cards
@@ -118,15 +120,15 @@ def pair_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
                 "reasons": pair["reasons"] or ([] if pair["kept"] else ["no verdict"]),
                 "quality": pair["quality_score"],
                 "basis": pair["basis"],
-                "scores": score.get("scores", {}),
-                "measures": _plain_measures(score),
-                "judge": (score.get("judge") or {}).get("reason", ""),
+                "scores": score.scores.model_dump() if score else {},
+                "measures": _single_values(score.measures) if score else {},
+                "judge": score.judge.reason if score and score.judge else "",
                 "views": _views(results, pair, previews, poster),
                 "fps": rate_value(str(shot["fps"])),
                 "n_frames": int(shot["n_frames"]),
                 "poster_frame": poster,
                 "seed": pair["seed"],
-                "backend": (pair["insert"].get("provenance") or {}).get("backend"),
+                "backend": pair["insert"].provenance.backend if pair["insert"] else None,
             }
         )
     return sorted(cards, key=lambda card: (card["quality"] is None, -(card["quality"] or 0), card["id"]))
@@ -150,13 +152,11 @@ def _views(results: Path, pair: Record, previews: Previews, poster: int) -> list
 
 def poster_frame(track: Path) -> int:
     """Frame where the product covers most; 0 without a track."""
-    if not track.is_file() or not track.stat().st_size:
-        return 0
-    areas = [frame["area"] for frame in read_json(track)["frames"]]
+    found = Track.read_if_there(track)
+    areas = [frame.area for frame in found.frames] if found else []
     return areas.index(max(areas)) if areas else 0
 
 
-def _plain_measures(record: Mapping[str, Any]) -> dict[str, Any]:
+def _single_values(measures: Mapping[str, Any]) -> dict[str, Any]:
     """The measures that are single values."""
-    measures = record.get("measures") or {}
     return {key: value for key, value in measures.items() if isinstance(value, int | float | str) or value is None}

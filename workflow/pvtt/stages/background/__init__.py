@@ -15,7 +15,9 @@ from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
 from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
+from pvtt.records import results
 from pvtt.records.layout import ClipFiles
+from pvtt.records.media import Clip
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.background.base import RemovalError
 
@@ -31,12 +33,12 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
     """
     clip_dir, watch = Path(clip_dir), Stopwatch()
     clip_files = ClipFiles(clip_dir)
-    clip = files.read_json(clip_files.record)
+    clip = Clip.read(clip_files.record)
     video, masks_path = clip_files.video, clip_files.masks
     output, region = clip_files.background, clip_files.region
     backend = registry.backend_class("background", settings["backend"])(settings)
-    record: dict[str, Any] = {"clip_id": clip["clip_id"], "status": "done", "reason": "", "measures": {}}
-    if clip["empty"]:
+    record: dict[str, Any] = {"clip_id": clip.clip_id, "status": "done", "reason": "", "measures": {}}
+    if clip.empty:
         # A copy, not a link: a link would keep the video's time and look older than what it was made from.
         with files.atomic_path(output) as aside:
             shutil.copyfile(video, aside)
@@ -57,7 +59,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
             record |= {"status": "failed", "reason": str(error)} | subprocess_runner.uncacheable(error)
     inputs = {"video": video, "masks": masks_path}
     record["provenance"] = provenance(backend, settings, inputs, watch)
-    files.write_json(clip_files.background_record, record)
+    results.Background.of(record).write(clip_files.background_record)
 
 
 def _check_lengths(n_frames: int, n_masks: int, max_frames: int | None) -> None:

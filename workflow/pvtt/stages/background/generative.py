@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from pvtt.config.stages.background import BackgroundSettings
 from pvtt.imaging.geometry import box_of, padded_box
 from pvtt.io.video_reader import Frames
 from pvtt.stages.background.base import Removal
@@ -29,7 +30,7 @@ def composite_holes(
     frames: Frames,
     holes: Array,
     generated: Callable[[int], Array],
-    settings: Mapping[str, Any],
+    settings: BackgroundSettings,
     measures: dict[str, Any],
     place: tempfile.TemporaryDirectory[str],
 ) -> Iterator[Array]:
@@ -64,12 +65,12 @@ def composite_holes(
     measures.update(meter.measures())
 
 
-def feather_width(settings: Mapping[str, Any], shape: tuple[int, ...]) -> float:
+def feather_width(settings: BackgroundSettings, shape: tuple[int, ...]) -> float:
     """Width of the cross-fade in pixels, for frames of `shape` (h, w): at most half of the mask's growth.
 
     A wider one would let the product show through.
     """
-    return min(float(settings["feather_px"]), 0.5 * growth(settings["grow_px"], shape))
+    return min(float(settings.feather_px), 0.5 * growth(settings.grow_px, shape))
 
 
 def blend_into_hole(frame: Array, made: Array, hole: Array, feather_px: float) -> Array:

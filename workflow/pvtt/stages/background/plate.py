@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.background import BackgroundSettings
 from pvtt.imaging.colour import luminance, to_linear
 from pvtt.imaging.geometry import box_of, dilated, disc, padded_box
 from pvtt.io.video_reader import Frames
@@ -45,9 +46,10 @@ _DETAIL_PX = 2.5
 _NOISE = 4.0
 
 
-class Backend(Embedded):
+class Backend(Embedded[BackgroundSettings]):
     """Temporal plate and image inpainting on the CPU."""
 
+    settings_type = BackgroundSettings
     name = "plate"
     version = "2"
 
@@ -67,7 +69,7 @@ class Backend(Embedded):
         # The rim around a hole is compared with the frame, so it must be whole too.
         unseen = dilated(holes, 2 * _RIM_PX + 4) & ~plate.known
         even = equalize(plate.image, plate.known, plate.doubtful)
-        image, filling = fill(even, unseen, plate.known, self.settings["texture_level"], _SEED)
+        image, filling = fill(even, unseen, plate.known, self.settings.texture_level, _SEED)
         meter = InpaintingMetrics()
         measures = _measures(grown, cover, holes, plate, motion) | filling
         scene = _Scene(canvas, image, masks, cover, grown, shadow)
@@ -77,7 +79,7 @@ class Backend(Embedded):
         self, frames: Iterator[Array], scene: _Scene, meter: InpaintingMetrics, measures: dict[str, Any]
     ) -> Iterator[Array]:
         # A wider transition than the growth would let the product itself shine through.
-        feather = min(self.settings["feather_px"], 0.5 * growth(self.settings["grow_px"], scene.cover.shape[1:]))
+        feather = min(self.settings.feather_px, 0.5 * growth(self.settings.grow_px, scene.cover.shape[1:]))
         for index, frame in enumerate(frames):
             box = box_of(scene.grown[index])
             if box is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from pvtt.config.stages.background import BackgroundSettings
 from pvtt.imaging.geometry import dilated
 from pvtt.io.video_reader import Frames
 from pvtt.stages.background.base import RemovalError
@@ -25,7 +23,7 @@ def growth(grow_px: int, shape: tuple[int, ...]) -> int:
 
 
 def measure_region(
-    frames: Frames, masks: Array, settings: Mapping[str, Any], least: float = CLEAR
+    frames: Frames, masks: Array, settings: BackgroundSettings, least: float = CLEAR
 ) -> tuple[Array, Array, Shadow]:
     """The product's grown masks, these with its shadow (both bool (n, h, w)), and the shadow.
 
@@ -33,11 +31,11 @@ def measure_region(
     product covers more than `max_coverage` of a frame.
     """
     cover, grown = np.empty_like(masks), np.empty_like(masks)
-    shadow = measure_shadow(frames, masks, settings["shadow_extent"])
+    shadow = measure_shadow(frames, masks, settings.shadow_extent)
     for index, mask in enumerate(masks):
-        cover[index] = dilated(mask, growth(settings["grow_px"], mask.shape))
+        cover[index] = dilated(mask, growth(settings.grow_px, mask.shape))
         grown[index] = cover[index] | shadow.zone(index, least)
-    _check_coverage(cover, settings["max_coverage"])
+    _check_coverage(cover, settings.max_coverage)
     return cover, grown, shadow
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pvtt.config.stages.background import BackgroundSettings, VaceRemovalSettings
 from pvtt.io.video_reader import Frames
 from pvtt.stages.background.base import Removal
 from pvtt.stages.background.generative import blend_into_hole, feather_width
@@ -27,24 +28,30 @@ from pvtt.stages.wan.windows import model_size, plan_windows
 Array = np.ndarray
 
 
-class Backend(WanBackend):
+class Backend(WanBackend[BackgroundSettings]):
     """Wan VACE through Diffusers; `background.vace.model` chooses among its sizes."""
 
+    settings_type = BackgroundSettings
     name = "vace"
     version = "1"
+
+    @property
+    def own(self) -> VaceRemovalSettings:
+        """Settings of this backend."""
+        return self.settings.vace
 
     def remove(self, frames: Frames, masks: Array) -> Removal:
         """See `base.BackgroundBackend.remove`."""
         n, height, width = masks.shape
-        size = model_size(width, height, self.own["max_area"])
+        size = model_size(width, height, self.own.max_area)
         measures: dict[str, Any] = {"model_width": size[0], "model_height": size[1]}
         if not masks.any():
             return Removal(frames(), np.zeros_like(masks), measures | {"windows": 0})
         _, holes, _ = measure_region(frames, masks, self.settings)
-        windows = plan_windows(n, self.own["window_frames"], self.own["overlap_frames"])
+        windows = plan_windows(n, self.own.window_frames, self.own.overlap_frames)
         measures |= {"windows": len(windows), "coverage": round(float(holes.mean()), 4)}
-        regions = np.stack([grid.align_to_blocks(hole, size, self.own["block_px"]) for hole in holes])
-        request = GenerationRequest(self.own["prompt"], self.own["seed"])
+        regions = np.stack([grid.align_to_blocks(hole, size, self.own.block_px) for hole in holes])
+        request = GenerationRequest(self.own.prompt, self.own.seed)
         generated = generate_windows(self.running, frames(), grid.dilate_in_time(regions), windows, request)
         return Removal(self._put_back(generated, holes, measures), holes, measures)
 

@@ -10,17 +10,26 @@ from pvtt.backends.registry import backend_class
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
 from pvtt.io.files import file_digest
+from pvtt.records.media import Probe
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.catalogue.base import Fingerprinter
 from pvtt.stages.catalogue.rows import Row
 
 
-def probe_product(row: Row | Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Decode the video and photos of a row; the record of `catalogue/<product_id>.json`.
+def probe_product(row: Row | Mapping[str, Any], settings: Mapping[str, Any]) -> Probe:
+    """Decode the video and photos of a row.
 
-    `row`: a Row, or plain values `product_id`, `video` (a path or nothing) and `images` (paths). `video` is null in the
-    record when there is none. Video and photos have a status each, with the reason when they cannot be used;
-    `fingerprint` is one text per sampled frame (content rectangle only) or per photo.
+    Parameters
+    ----------
+    row : Row or mapping
+        A row, or plain values: `product_id`, `video` (a path or nothing) and `images` (paths).
+    settings : mapping
+        The settings `checks`.
+
+    Returns
+    -------
+    Probe
+        Video and photos have a status each, with the reason when they cannot be used.
     """
     product_id, video, images = _product_files(row)
     watch = Stopwatch()
@@ -36,7 +45,7 @@ def probe_product(row: Row | Mapping[str, Any], settings: Mapping[str, Any]) -> 
             record["images"].append({"index": index} | _probe_image(image, backend, settings))
     finally:
         backend.close()
-    return record | {"provenance": provenance(backend, settings, inputs, watch)}
+    return Probe.of(record | {"provenance": provenance(backend, settings, inputs, watch)})
 
 
 def _product_files(row: Row | Mapping[str, Any]) -> tuple[str, Path | None, list[Path]]:
@@ -55,7 +64,7 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
         frames = [frame for _, frame in media.read_some(path, wanted)]
         if not frames:
             raise media.MediaError(f"{path.name}: no frame can be decoded")
-        x, y, w, h = rect = letterbox.find_content(frames)
+        x, y, w, h = rect = letterbox.detect_letterbox(frames)
         prints = [backend.fingerprint(frame[y : y + h, x : x + w]) for frame in frames]
         short = min(w, h)
         least = int(settings["min_video_side_px"])
@@ -63,7 +72,7 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
         found = info.record() | {"content_rect": list(rect), "digest": file_digest(path), "fingerprint": prints}
     except media.MediaError as error:
         reason, found = str(error), {"digest": file_digest(path) if path.is_file() else None, "fingerprint": []}
-    return {"path": str(path), "status": "rejected" if reason else "accepted", "reason": reason} | found
+    return {"path": path.name, "status": "rejected" if reason else "accepted", "reason": reason} | found
 
 
 def _probe_image(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,4 +86,4 @@ def _probe_image(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
     except media.MediaError as error:
         reason = str(error)
         found = {"width": 0, "height": 0, "digest": file_digest(path) if path.is_file() else None, "fingerprint": []}
-    return {"path": str(path), "status": "rejected" if reason else "accepted", "reason": reason} | found
+    return {"path": path.name, "status": "rejected" if reason else "accepted", "reason": reason} | found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from skimage.segmentation import slic
 
 from pvtt.imaging.colour import to_lab
 from pvtt.imaging.resize import fit_long_side
@@ -33,6 +32,8 @@ _LOW, _HIGH = 0.02, 0.98  # quantiles of saliency that are mapped to 0 and 1
 
 def saliency_map(image: np.ndarray) -> np.ndarray:
     """Saliency, float32 (h, w) in [0, 1], of a uint8 (h, w, 3) RGB photo."""
+    from skimage.segmentation import slic
+
     height, width = image.shape[:2]
     small = fit_long_side(image, _WORK_PX)
     lab = to_lab(cv2.GaussianBlur(small, (0, 0), _BLUR_PX))

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from pvtt.records.base import Provenance
 from pvtt.records.ids import stable_hash
-from pvtt.records.run_summary import SCORES, Record, Run, accepted_products, distribution, funnel, score_values
+from pvtt.records.results import SCORES
+from pvtt.records.run_summary import Record, Run, accepted_products, distribution, funnel, score_values
 
 _SPLIT_BUCKETS = 10_000
 
@@ -35,7 +37,7 @@ def pair_entry(run: Run, pair: Mapping[str, Any], published: set[str], settings:
         },
         "direction": {
             "forward": {"video": source_video, "product_image": target_image, "result": result},
-            "reverse": reverse if source_image and not shot["clip"]["empty"] else None,
+            "reverse": reverse if source_image and not shot["clip"].empty else None,
         },
         "metadata": _metadata(pair, shot, (source, target), settings),
     }
@@ -69,13 +71,13 @@ def scores_record(run: Run, settings: Mapping[str, Any]) -> Record:
             {
                 "pair_id": pair["pair_id"],
                 "kept": pair["kept"],
-                "status": score.get("status", "missing"),
+                "status": score.status if score else "missing",
                 "reasons": pair["reasons"],
                 "difficulty": pair["difficulty"],
                 "quality_score": pair["quality_score"],
                 "basis": pair["basis"],
-                "scores": score.get("scores", dict.fromkeys(SCORES)),
-                "measures": score.get("measures", {}),
+                "scores": score.scores.model_dump() if score else dict.fromkeys(SCORES),
+                "measures": score.measures if score else {},
             }
         )
     return {"version": settings["version"], "total_pairs": len(pairs), "kept": len(run.kept()), "pairs": pairs}
@@ -130,28 +132,28 @@ def _metadata(
     pair: Mapping[str, Any], shot: Mapping[str, Any], products: tuple[Record, Record], settings: Mapping[str, Any]
 ) -> Record:
     clip, score = shot["clip"], pair["score"]
-    made = [shot["qa"], shot["background"], pair["insert"], score]
+    made = [shot["masks"], shot["background"], pair["insert"], score]
     return {
         "difficulty": pair["difficulty"],
         "quality_score": pair["quality_score"],
         "basis": pair["basis"],
-        "scores": score.get("scores", dict.fromkeys(SCORES)),
-        "frame_count": int(clip["n_frames"]),
-        "resolution": [int(clip["width"]), int(clip["height"])],
-        "fps": clip["fps"],
-        "duration_s": round(float(clip["n_frames"] / Fraction(clip["fps"])), 3),
+        "scores": score.scores.model_dump() if score else dict.fromkeys(SCORES),
+        "frame_count": clip.n_frames,
+        "resolution": [clip.width, clip.height],
+        "fps": clip.fps,
+        "duration_s": round(float(clip.n_frames / Fraction(clip.fps)), 3),
         "seed": int(pair["seed"]),
-        "clip_range": [int(clip["source"]["start_frame"]), int(clip["source"]["end_frame"])],
-        "empty_source": bool(clip["empty"]),
+        "clip_range": [clip.source.start_frame, clip.source.end_frame],
+        "empty_source": clip.empty,
         "split": assign_split(products, settings["test_share"]),
-        "licence": collect_licences([record.get("provenance", {}) for record in made]),
+        "licence": collect_licences([record.provenance for record in made if record]),
     }
 
 
-def collect_licences(origins: Sequence[Mapping[str, Any]]) -> list[str]:
+def collect_licences(origins: Sequence[Provenance]) -> list[str]:
     """Licences of the backends and models of some provenance records, each once."""
-    found = {origin["licence"] for origin in origins if origin.get("licence")}
-    return sorted(found | {model["licence"] for origin in origins for model in origin.get("models") or []})
+    found = {origin.licence for origin in origins if origin.licence}
+    return sorted(found | {model.licence for origin in origins for model in origin.models})
 
 
 def _counts(values: Any) -> dict[str, int]:

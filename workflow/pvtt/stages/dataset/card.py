@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 
 from pvtt.backends.stages import WITH_BACKENDS
+from pvtt.records.base import ModelUsed
 from pvtt.records.run_summary import Record, Run, provenances
 
 
@@ -40,16 +41,16 @@ def _backends(run: Run) -> list[Record]:
     """Every backend that made something, once, in the order of the stages."""
     found: dict[tuple[str, ...], Record] = {}
     for stage, made in provenances(run):
-        fields = {key: str(made.get(key) or "") for key in ("backend", "version", "licence")}
-        fields["models"] = ", ".join(model["id"] for model in made.get("models") or [])
+        fields = {key: str(getattr(made, key) or "") for key in ("backend", "version", "licence")}
+        fields["models"] = ", ".join(model.id for model in made.models)
         found.setdefault((stage, *fields.values()), {"stage": stage, **fields})
     return sorted(found.values(), key=lambda row: (WITH_BACKENDS.index(row["stage"]), row["backend"], row["version"]))
 
 
-def _models(run: Run) -> list[Record]:
+def _models(run: Run) -> list[ModelUsed]:
     """Every model that made something, once, by id; one used at two commits stands twice."""
-    used = [model for _, made in provenances(run) for model in made.get("models") or []]
-    found = {(model["id"], model["commit"]): model for model in used}
+    used = [model for _, made in provenances(run) for model in made.models]
+    found = {(model.id, model.commit): model for model in used}
     return [found[key] for key in sorted(found)]
 
 

@@ -58,7 +58,7 @@ def _source_photo(run: Run, product_id: str) -> Path | None:
     """A product's main photo, as the seller took it; None when the feed has none that can be read."""
     photos = [Path(image) for image in str(accepted_products(run)[product_id]["images"]).split(";") if image]
     record = main_photo(run, product_id)
-    index = int(record["image_index"]) - 1 if record else 0
+    index = record.image_index - 1 if record else 0
     if index >= len(photos) or not photos[index].is_file():
         return None
     try:

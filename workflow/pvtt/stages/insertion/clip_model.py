@@ -17,13 +17,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.io.files import atomic_path
 from pvtt.stages.insertion.base import Request
 from pvtt.stages.insertion.illumination import Light, measure_light
@@ -45,12 +44,12 @@ class ClipModel:
     occluders: Array
 
 
-def measure_model(request: Request, settings: Mapping[str, Any]) -> ClipModel:
+def measure_model(request: Request, settings: InsertionSettings) -> ClipModel:
     """Measure the model of a request's clip; its cut-outs are not looked at. InsertionError says why it cannot be."""
     frame = request.masks.shape[2], request.masks.shape[1]
-    smooth_frames = settings["smooth_s"] * request.fps
-    trajectory = estimate_trajectory(settings["control"], request.boxes, request.points, frame, smooth_frames)
-    light = measure_light(request.source(), request.background(), request.masks, settings["default_shadow"])
+    smooth_frames = settings.smooth_s * request.fps
+    trajectory = estimate_trajectory(settings.control, request.boxes, request.points, frame, smooth_frames)
+    light = measure_light(request.source(), request.background(), request.masks, settings.default_shadow)
     return ClipModel(trajectory, light, find_occluders(request.background, request.masks, trajectory))
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import dilated
 from pvtt.stages.insertion import illumination as lighting
@@ -28,9 +29,10 @@ from pvtt.stages.insertion.placement import adapted_size, align_to_ground, targe
 Array = np.ndarray
 
 
-class Backend(Embedded):
+class Backend(Embedded[InsertionSettings]):
     """Tracked, lit and shadowed compositing on the CPU."""
 
+    settings_type = InsertionSettings
     name = "composite"
     version = "5"
     reads_other_cutouts = True
@@ -41,14 +43,12 @@ class Backend(Embedded):
         model = request.clip_model or measure_model(request, self.settings)
         frame = request.masks.shape[2], request.masks.shape[1]
         layer = prefilter(request.cutout, 2.0 * max(frame))
-        width, height = adapted_size(model.trajectory, layer.aspect, frame, self.settings["max_side"])
+        width, height = adapted_size(model.trajectory, layer.aspect, frame, self.settings.max_side)
         # Shrunk once to the largest size that is drawn; each frame then shrinks a little more.
         largest = float(model.trajectory.scales.max()) * max(width, height)
         layer = prefilter(request.cutout, 1.05 * largest + 1)
         gain = consensus_color_gain(request.cutout, request.other_cutouts)
-        layer = lighting.match_illumination(
-            apply_color_gain(layer, gain), model.light, self.settings["colour_strength"]
-        )
+        layer = lighting.match_illumination(apply_color_gain(layer, gain), model.light, self.settings.colour_strength)
         trajectory = align_to_ground(model.trajectory, height)
         model = replace(model, trajectory=trajectory)
         boxes = target_boxes(request.boxes, trajectory, (width, height))
@@ -64,7 +64,7 @@ class Backend(Embedded):
     def _compose(
         self, request: Request, model: ClipModel, layer: Cutout, size: tuple[float, float]
     ) -> Iterator[tuple[Array, Array]]:
-        soften = self.settings["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
+        soften = self.settings.feather_px * min(1.0, min(request.masks.shape[1:]) / 720)
         for index, (source, plain) in enumerate(zip(request.source(), request.background(), strict=True)):
             canvas = restore_background(source, plain, request.region[index])
             if request.boxes[index] is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pvtt.config.stages.insertion import InsertAnywhereSettings
 from pvtt.imaging.geometry import box_of
 from pvtt.io.files import file_digest
 from pvtt.models import registry
@@ -34,20 +35,25 @@ class Backend(VaceInsertion):
     _digest = ""
 
     @property
+    def own(self) -> InsertAnywhereSettings:
+        """Settings of this backend."""
+        return self.settings.insertanywhere
+
+    @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """The model, and the LoRA's entry of models.yaml when no path is set."""
-        return (self.own["model"],) if self.own["lora"] else (self.own["model"], LORA)
+        return (self.own.model,) if self.own.lora else (self.own.model, LORA)
 
     @property
     def files(self) -> tuple[str, ...]:  # type: ignore[override]
         """The LoRA's file when its path is set."""
-        return (self.own["lora"],) if self.own["lora"] else ()
+        return (self.own.lora,) if self.own.lora else ()
 
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`; includes a missing LoRA file."""
         found = super().problems()
-        if self.own["lora"] and not Path(self.own["lora"]).is_file():
-            found.append(f"insertion.insertanywhere.lora: there is no file {self.own['lora']}")
+        if self.own.lora and not Path(self.own.lora).is_file():
+            found.append(f"insertion.insertanywhere.lora: there is no file {self.own.lora}")
         return found
 
     def load(self, device: str = "cpu") -> None:
@@ -59,8 +65,8 @@ class Backend(VaceInsertion):
 
     def lora(self) -> Path:
         """Path of the LoRA's file; ModelError when it is missing."""
-        if self.own["lora"]:
-            path = Path(self.own["lora"])
+        if self.own.lora:
+            path = Path(self.own.lora)
             if not path.is_file():
                 raise ModelError(f"insertion.insertanywhere.lora: there is no file {path}")
             return path
@@ -89,7 +95,3 @@ class Backend(VaceInsertion):
         measures |= {"moves_in_scene": motion.moves, "merged_layers": self.running.merged, "lora": self._digest}
         for index, outline in enumerate(warp_outline(alpha, place, motion, request.masks.shape[1:])):
             yield outline if request.boxes[index] is not None else np.zeros_like(outline)
-
-    def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:
-        """None, since the mask already has the product's outline."""
-        return None

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.imaging.geometry import box_mask, box_of, dilated
+from pvtt.config.stages.insertion import InsertionSettings, WanInsertionSettings
+from pvtt.imaging.geometry import box_of, dilated
 from pvtt.imaging.resize import resize_nearest
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
-from pvtt.stages.insertion.compositing import edges_in, put_back, reference_on_white, restore_background
-from pvtt.stages.insertion.placement import adapted_size, align_to_ground, target_boxes
+from pvtt.stages.insertion.compositing import put_back, reference_on_white, restore_background
+from pvtt.stages.insertion.placement import adapted_size, align_to_ground
 from pvtt.stages.insertion.trajectory import Trajectory, estimate_trajectory
 from pvtt.stages.wan import regions as grid
 from pvtt.stages.wan.backend import WanBackend
@@ -29,20 +30,26 @@ from pvtt.stages.wan.windows import model_size, plan_windows
 Array = np.ndarray
 
 
-class VaceInsertion(WanBackend):
+class VaceInsertion(WanBackend[InsertionSettings]):
     """Base class of the backends that insert with Wan VACE through Diffusers."""
 
+    settings_type = InsertionSettings
     reads_prompt = True
+
+    @property
+    def own(self) -> WanInsertionSettings:
+        """Settings of this backend."""
+        raise NotImplementedError
 
     def insert(self, request: Request) -> Insertion:
         """See `base.InsertionBackend.insert`; boxes and measures are complete when the frames are exhausted."""
         if not any(box is not None for box in request.boxes):
             raise InsertionError("the product is not visible in any frame of the clip")
         n, height, width = request.masks.shape
-        size = model_size(width, height, self.own["max_area"])
+        size = model_size(width, height, self.own.max_area)
         measures: dict[str, Any] = {"model_width": size[0], "model_height": size[1]}
         regions = self._regions(request, size, measures)
-        windows = plan_windows(n, self.own["window_frames"], self.own["overlap_frames"])
+        windows = plan_windows(n, self.own.window_frames, self.own.overlap_frames)
         generation = GenerationRequest(
             self._prompt(request), request.seed, reference_on_white(request.cutout, size), self._guide(request, size)
         )
@@ -64,7 +71,7 @@ class VaceInsertion(WanBackend):
     ) -> Iterator[tuple[Array, Array]]:
         boxes, measures = out
         measures["unclear_frames"] = 0
-        feather = self.own["feather_px"] * min(1.0, min(request.masks.shape[1:]) / 720)
+        feather = self.own.feather_px * min(1.0, min(request.masks.shape[1:]) / 720)
         for index, (canvas, small) in enumerate(generated):
             if request.boxes[index] is None:
                 yield canvas, np.zeros(canvas.shape[:2], bool)
@@ -84,42 +91,28 @@ class VaceInsertion(WanBackend):
 
     def _regions(self, request: Request, size: tuple[int, int], measures: dict[str, Any]) -> Array:
         """Region to generate, bool (n, H, W), at the model's size."""
-        grow = growth_px(self.own["grow_px"], request.masks.shape[1:])
+        grow = growth_px(self.own.grow_px, request.masks.shape[1:])
         masks = (dilated(mask, grow) for mask in self.placement_masks(request, measures))
-        return grid.dilate_in_time(np.stack([grid.align_to_blocks(mask, size, self.own["block_px"]) for mask in masks]))
+        return grid.dilate_in_time(np.stack([grid.align_to_blocks(mask, size, self.own.block_px) for mask in masks]))
 
     def placement_masks(self, request: Request, measures: dict[str, Any]) -> Iterator[Array]:
         """Yield the region of each frame, bool (h, w), before growth; empty where the product is not visible."""
-        kind, shape = self.own["region"], request.masks.shape[1:]
-        boxes = request.boxes
-        if kind == "adapted":
-            boxes = target_boxes(request.boxes, *self.trajectory(request))
-        for index, box in enumerate(boxes):
-            if request.boxes[index] is None or box is None:
-                yield np.zeros(shape, bool)
-            elif kind == "mask" and request.masks[index].any():
-                yield request.masks[index]
-            else:
-                yield box_mask(square_box(box) if kind == "square" else box, shape)
+        raise NotImplementedError
 
     def trajectory(self, request: Request) -> tuple[Trajectory, tuple[float, float]]:
         """Trajectory of the new product and its size (width, height) in px in the reference frame."""
         frame = request.masks.shape[2], request.masks.shape[1]
-        smooth = self.settings["smooth_s"] * request.fps
-        trajectory = estimate_trajectory(self.settings["control"], request.boxes, request.points, frame, smooth)
-        size = adapted_size(trajectory, cutout_aspect(request.cutout), frame, self.settings["max_side"])
+        smooth = self.settings.smooth_s * request.fps
+        trajectory = estimate_trajectory(self.settings.control, request.boxes, request.points, frame, smooth)
+        size = adapted_size(trajectory, cutout_aspect(request.cutout), frame, self.settings.max_side)
         return align_to_ground(trajectory, size[1]), size
 
     def _prompt(self, request: Request) -> str:
-        return str(self.own["prompt"]).replace("{product}", request.prompt.strip() or "product")
+        return str(self.own.prompt).replace("{product}", request.prompt.strip() or "product")
 
     def _guide(self, request: Request, size: tuple[int, int]) -> Array | None:
-        """Edge guide of the first frame, uint8 (H, W, 4); None when disabled or the product is not visible there."""
-        if not self.own["edges"] or request.boxes[0] is None:
-            return None
-        box = target_boxes(request.boxes, *self.trajectory(request))[0]
-        frame = request.masks.shape[2], request.masks.shape[1]
-        return None if box is None else edges_in(request.cutout, box, frame, size)
+        """Guide of the first frame, uint8 (H, W, 4), RGBA; None without one."""
+        return None
 
 
 def growth_px(grow_px: float, shape: tuple[int, ...]) -> int:
@@ -133,12 +126,6 @@ def cutout_aspect(cutout: Array) -> float:
     if box is None:
         raise InsertionError("the cut-out has no opaque pixel")
     return (box[2] - box[0]) / (box[3] - box[1])
-
-
-def square_box(box: Box) -> Box:
-    """Square box with the same lower edge: it holds any product with the same longer side."""
-    side, middle = max(box[2] - box[0], box[3] - box[1]), (box[0] + box[2]) / 2
-    return middle - side / 2, box[3] - side, middle + side / 2, box[3]
 
 
 def _share(regions: Array) -> float:

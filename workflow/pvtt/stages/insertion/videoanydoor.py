@@ -19,6 +19,7 @@ import numpy as np
 
 from pvtt.backends import subprocess_runner
 from pvtt.backends.base import Limits, ProgramBackend
+from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.imaging.geometry import apply, box_mask, dilated, similarity
 from pvtt.io.files import write_json
 from pvtt.io.video import write_png
@@ -35,30 +36,31 @@ CONTRACT = 1  # version of the job's format
 _KEY = "insertion.videoanydoor.command"
 
 
-class Backend(ProgramBackend):
+class Backend(ProgramBackend[InsertionSettings]):
     """A program that implements docs/videoanydoor.md."""
 
+    settings_type = InsertionSettings
     name = "videoanydoor"
     version = "2"
     environment = "core"
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: InsertionSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self.limits = Limits(max_frames=settings["videoanydoor"]["max_frames"])
+        self.limits = Limits(max_frames=self.settings.videoanydoor.max_frames)
 
     @property
     def licence(self) -> str:
         """Licence of the program, from the settings."""
-        return str(self.settings["videoanydoor"]["licence"])
+        return str(self.settings.videoanydoor.licence)
 
     @property
     def commercial(self) -> bool:
         """Whether that licence allows commercial use, from the settings."""
-        return bool(self.settings["videoanydoor"]["commercial"])
+        return bool(self.settings.videoanydoor.commercial)
 
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`: the command is unset, without {job}, or no program."""
-        command = self.settings["videoanydoor"]["command"]
+        command = self.settings.videoanydoor.command
         if not command.strip():
             return [
                 f"{_KEY} is not set: VideoAnyDoor's code is not released; set a command as docs/videoanydoor.md says"
@@ -79,9 +81,9 @@ class Backend(ProgramBackend):
         with subprocess_runner.scratch_dir("VideoAnyDoor", InsertionError) as place:
             folder = Path(place.name)
             self._write_job(folder, request, boxes, points)
-            words = shlex.split(self.settings["videoanydoor"]["command"])
+            words = shlex.split(self.settings.videoanydoor.command)
             command = [str(Path(words[0]).expanduser()), *(word.replace("{job}", str(folder)) for word in words[1:])]
-            subprocess_runner.run(command, folder, folder / "log.txt", self.settings["videoanydoor"]["timeout_s"])
+            subprocess_runner.run(command, folder, folder / "log.txt", self.settings.videoanydoor.timeout_s)
             paths, mask_paths = _outputs(folder, request.masks.shape)
         measures = {"masks_given": bool(mask_paths), "points": len(points)}
         return Insertion(self._composite(request, boxes, paths, mask_paths, place), boxes, measures)
@@ -89,10 +91,10 @@ class Backend(ProgramBackend):
     def _controls(self, request: Request) -> tuple[list[Box | None], Array]:
         """Box of the new product per frame, and the trajectories of its key points, float (k, n, 2), in px."""
         frame = request.masks.shape[2], request.masks.shape[1]
-        smooth_frames = self.settings["smooth_s"] * request.fps
-        trajectory = estimate_trajectory(self.settings["control"], request.boxes, request.points, frame, smooth_frames)
+        smooth_frames = self.settings.smooth_s * request.fps
+        trajectory = estimate_trajectory(self.settings.control, request.boxes, request.points, frame, smooth_frames)
         layer = prefilter(request.cutout, 2.0 * max(frame))
-        size = adapted_size(trajectory, layer.aspect, frame, self.settings["max_side"])
+        size = adapted_size(trajectory, layer.aspect, frame, self.settings.max_side)
         trajectory = align_to_ground(trajectory, size[1])
         return target_boxes(request.boxes, trajectory, size), key_point_trajectories(trajectory, size, request.boxes)
 
@@ -135,8 +137,8 @@ class Backend(ProgramBackend):
         mask_paths: list[Path],
         place: TemporaryDirectory[str],
     ) -> Iterator[tuple[Array, Array]]:
-        own, shape = self.settings["videoanydoor"], request.masks.shape[1:]
-        feather = max(1.0, self.settings["feather_px"] * min(1.0, min(shape) / 720))
+        own, shape = self.settings.videoanydoor, request.masks.shape[1:]
+        feather = max(1.0, self.settings.feather_px * min(1.0, min(shape) / 720))
         with place:
             frames = zip(request.source(), request.background(), boxes, strict=True)
             for index, (source, background, box) in enumerate(frames):
@@ -145,7 +147,7 @@ class Backend(ProgramBackend):
                     yield canvas, np.zeros(shape, bool)
                     continue
                 generated = subprocess_runner.read_frame(paths[index])
-                within = expanded_box_mask(box, own["grow"], shape)
+                within = expanded_box_mask(box, own.grow, shape)
                 if mask_paths:
                     seen = subprocess_runner.read_frame(mask_paths[index]).max(2) > 127
                     within |= dilated(seen, 4)

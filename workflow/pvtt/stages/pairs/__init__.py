@@ -9,12 +9,15 @@ never change the seed, photo or difficulty of an existing pair.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pvtt.records.ids import clip_product, pair_id, seed_of, stable_hash
+from pvtt.records.media import CutOut
+from pvtt.records.results import Track
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
 
 COLUMNS = [
@@ -34,11 +37,40 @@ _CLEAN_BACKGROUND = 0.8  # `ground_uniformity`: share of a photo's border that s
 _SAME_PRODUCT = "source and target are one product: they share photos or a video"
 
 
+@dataclass(frozen=True)
+class MaskedClip:
+    """A clip with accepted masks; `empty` marks a scene without a product."""
+
+    clip_id: str
+    empty: bool
+    n_frames: int
+    features: Mapping[str, float]
+
+    @classmethod
+    def of(cls, track: Track, empty: bool) -> MaskedClip:
+        """The clip of a track."""
+        return cls(track.clip_id, empty, track.n_frames, clip_features(track))
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An accepted photo of a product. `uniformity`: share of its border that shows one background, 0 to 1."""
+
+    product_id: str
+    index: int
+    uniformity: float = 0.0
+
+    @classmethod
+    def of(cls, cutout: CutOut) -> Photo:
+        """The photo of a cut-out."""
+        return cls(cutout.product_id, cutout.image_index, float(cutout.measures.get("ground_uniformity", 0.0)))
+
+
 def plan_from_records(
     catalogue: pd.DataFrame,
     taxonomy: Taxonomy,
-    clips: Iterable[Mapping[str, Any]],
-    cutouts: Iterable[Mapping[str, Any]],
+    clips: Iterable[MaskedClip],
+    photos: Iterable[Photo],
     settings: Mapping[str, Any],
     max_pairs: int | None = None,
     max_frames: int | None = None,
@@ -50,10 +82,8 @@ def plan_from_records(
     catalogue : DataFrame
         All products.
     taxonomy : Taxonomy
-    clips : mappings
-        Mask measures, mask verdict and track of each clip, merged. Clips with rejected masks are left out.
-    cutouts : mappings
-        Records of all photos. Rejected photos are left out.
+    clips : iterable of MaskedClip
+    photos : iterable of Photo
     settings : mapping
         Of the stage.
     max_pairs, max_frames : int or None
@@ -61,25 +91,24 @@ def plan_from_records(
     """
     accepted = catalogue[catalogue.status == "accepted"].set_index("product_id", drop=False)
     targets = set(accepted.index[accepted.roles.str.split(";").map(lambda roles: "target" in roles)])
-    records: dict[str, list[Mapping[str, Any]]] = {}
-    for cutout in cutouts:
-        if cutout["status"] == "accepted" and cutout["product_id"] in targets:
-            records.setdefault(cutout["product_id"], []).append(cutout)
-    photos = {product: _main_first(accepted) for product, accepted in records.items()}
     usable = [
         {
-            "clip_id": clip["clip_id"],
-            "product_id": clip_product(clip["clip_id"]),
-            "empty": bool(clip["measures"].get("empty", False)),
-            "n_frames": clip["n_frames"],
-            **clip_features(clip),
+            "clip_id": clip.clip_id,
+            "product_id": clip_product(clip.clip_id),
+            "empty": clip.empty,
+            "n_frames": clip.n_frames,
+            **clip.features,
         }
         for clip in clips
-        if clip["status"] == "accepted"
     ]
     accepted["group"] = _groups(accepted)
+    of_targets: dict[str, list[Photo]] = {}
+    for photo in photos:
+        if photo.product_id in targets:
+            of_targets.setdefault(photo.product_id, []).append(photo)
+    indices = {product: main_first(found) for product, found in of_targets.items()}
     return plan_pairs(
-        usable, accepted.to_dict("index"), photos, taxonomy, settings, max_pairs=max_pairs, max_frames=max_frames
+        usable, accepted.to_dict("index"), indices, taxonomy, settings, max_pairs=max_pairs, max_frames=max_frames
     )
 
 
@@ -147,23 +176,16 @@ def _candidate(clip: Mapping[str, Any], target: str, image: int, level: str, blo
     }
 
 
-def main_image(records: Iterable[Mapping[str, Any]]) -> int | None:
-    """Index (from 1) of a product's main photo among its records; None if no photo was accepted.
+def main_first(photos: Iterable[Photo]) -> list[int]:
+    """Indices of a product's accepted photos, the main photo first.
 
-    The catalogue's first photo if it was accepted; else the first one with a uniform background; else the first.
+    The main photo is the catalogue's first if it was accepted; else the first one with a uniform background; else the
+    first.
     """
-    accepted = sorted((r for r in records if r["status"] == "accepted"), key=lambda r: r["image_index"])
-    if not accepted:
-        return None
-    if accepted[0]["image_index"] == 1:
-        return 1
-    clean = [r for r in accepted if r.get("measures", {}).get("ground_uniformity", 0) >= _CLEAN_BACKGROUND]
-    return int((clean or accepted)[0]["image_index"])
-
-
-def _main_first(records: Sequence[Mapping[str, Any]]) -> list[int]:
-    indices = sorted(record["image_index"] for record in records)
-    return sorted(indices, key=lambda index: (index != main_image(records), index))
+    ordered = sorted(photos, key=lambda photo: photo.index)
+    clean = [photo for photo in ordered if photo.uniformity >= _CLEAN_BACKGROUND]
+    main = ordered[0] if ordered and ordered[0].index == 1 else next(iter(clean or ordered), None)
+    return [photo.index for photo in sorted(ordered, key=lambda photo: (photo != main, photo.index))]
 
 
 def select_photos(target: str, accepted: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
@@ -177,13 +199,13 @@ def select_photos(target: str, accepted: Sequence[int], settings: Mapping[str, A
     return sorted([*accepted[:1], *rest[: max(0, count - 1)]])
 
 
-def clip_features(track: Mapping[str, Any]) -> dict[str, float]:
+def clip_features(track: Track) -> dict[str, float]:
     """Features for feasibility: mean box coverage, standard deviation of the box centre's y in px, visible share."""
-    frames = track["frames"]
-    boxes = np.array([frame["box"] for frame in frames if frame["visible"] and frame["box"]], float).reshape(-1, 4)
+    frames = track.frames
+    boxes = np.array([frame.box for frame in frames if frame.visible and frame.box], float).reshape(-1, 4)
     if not len(boxes):
         return {"box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 0.0}
-    coverage = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (track["width"] * track["height"])
+    coverage = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / (track.width * track.height)
     return {
         "box_coverage": float(coverage.mean()),
         "box_y_std_px": float(((boxes[:, 1] + boxes[:, 3]) / 2).std()),

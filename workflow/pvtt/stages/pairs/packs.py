@@ -6,13 +6,13 @@ ledger beside the plan records the pack of each pair.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pvtt.io.files import atomic_path
+from pvtt.records.results import Insertion, Pack, PackedPair, PackSeconds, Score
 
 _COLUMNS = ["pair_id", "pack"]
 
@@ -53,16 +53,14 @@ def write_ledger(path: Path, ledger: pd.DataFrame) -> None:
         ledger.to_csv(aside, sep="\t", index=False)
 
 
-def pack_record(
-    pack: str, inserted: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def pack_record(pack: str, inserted: Sequence[Insertion], scored: Sequence[Score]) -> Pack:
     """Sum of a pack: its pairs, how each ended, and the seconds that its results took, whenever they were made."""
     pairs = [
-        {"pair_id": insert["pair_id"], "insertion": insert["status"], "scoring": score["status"]}
+        PackedPair(pair_id=insert.pair_id, insertion=insert.status, scoring=score.status)
         for insert, score in zip(inserted, scored, strict=True)
     ]
-    seconds = {
-        "insertion": round(sum(record["provenance"]["seconds"] for record in inserted), 3),
-        "scoring": round(sum(record["provenance"]["seconds"] for record in scored), 3),
-    }
-    return {"pack": pack, "pairs": pairs, "seconds": seconds}
+    seconds = PackSeconds(
+        insertion=round(sum(record.provenance.seconds for record in inserted), 3),
+        scoring=round(sum(record.provenance.seconds for record in scored), 3),
+    )
+    return Pack(pack=pack, pairs=pairs, seconds=seconds)

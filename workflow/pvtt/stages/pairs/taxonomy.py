@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from pvtt.io.project_files import project_or_own_file
+
 DIFFICULTIES = ("easy", "medium", "hard", "expert")
 
 
@@ -51,3 +53,8 @@ class Taxonomy:
         forms = {self.form(source), self.form(target)}
         alike = (len(forms) == 1 and self._default not in forms) or any(forms <= group for group in self._groups)
         return DIFFICULTIES[2] if alike else DIFFICULTIES[3]
+
+
+def read_taxonomy(name: str | Path) -> dict[str, Any]:
+    """Content of the taxonomy file that a setting names: one of the project, or one of the working directory."""
+    return dict(yaml.safe_load(project_or_own_file(name).read_text(encoding="utf-8")))

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.backends.lifecycle import WorkError, load_model
-from pvtt.io.files import read_json, write_json
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.io.video import MediaError
 from pvtt.models import devices
-from pvtt.records.layout import PairFiles
+from pvtt.records import results
+from pvtt.records.layout import ClipFiles, PairFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.scoring.base import Crop
 from pvtt.stages.scoring.components import identity_backends, judge_backend, scoring_backends, title_for_judge, version
@@ -26,15 +27,12 @@ from pvtt.stages.scoring.pair_loader import InvalidPairError, PairFrames, load_p
 from pvtt.stages.scoring.temporal import box_drift, temporal_measures, temporal_score
 
 __all__ = [
-    "SCORES",
     "InvalidPairError",
     "score_pair",
     "scoring_backends",
     "title_for_judge",
     "version",
 ]
-
-SCORES = ("identity", "temporal", "lighting", "overall")
 
 
 def score_pair(
@@ -55,32 +53,33 @@ def score_pair(
     """
     watch = Stopwatch()
     backends = identity_backends(settings)
-    insert = read_json(PairFiles(pair_dir).record)
+    clip, pair = ClipFiles(clip_dir), PairFiles(pair_dir)
+    insert = results.Insertion.read(pair.record)
     record: dict[str, Any] = {
-        "pair_id": insert["pair_id"],
+        "pair_id": insert.pair_id,
         "status": "failed",
-        "reason": insert.get("reason", ""),
-        "scores": dict.fromkeys(SCORES),
+        "reason": insert.reason,
+        "scores": dict.fromkeys(results.SCORES),
         "measures": {},
     }
-    if insert["status"] == "done":
+    if insert.status == "done":
         cutouts = (target_cutouts, source_cutouts)
         device = device or devices.selected_device()
         record |= _score(backends, clip_dir, pair_dir, insert, cutouts, settings, device, title)
-    inputs = {f"clip_{name}": clip_dir / name for name in ("video.mp4", "masks.mkv", "source_flow.npz")}
-    inputs |= {name: pair_dir / name for name in ("insert.mp4", "insert_mask.mkv")}
+    inputs = {f"clip_{path.name}": path for path in (clip.video, clip.masks, clip.flow)}
+    inputs |= {path.name: path for path in (pair.video, pair.mask)}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
     inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
     needs = [model for part in scoring_backends(settings) for model in part.needs]
-    origin = provenance(backends[0], settings, inputs, watch, further=needs) | {"measured_by": version(settings)}
-    write_json(PairFiles(pair_dir).score, record | {"provenance": origin})
+    origin = provenance(backends[0], settings, inputs, watch, further=needs, measured_by=version(settings))
+    results.Score.of(record | {"provenance": origin}).write(pair.score)
 
 
 def _score(
     backends: Sequence[Any],
     clip_dir: Path,
     pair_dir: Path,
-    insert: Mapping[str, Any],
+    insert: results.Insertion,
     cutouts: tuple[Sequence[Path], Sequence[Path]],
     settings: Mapping[str, Any],
     device: str,
@@ -88,7 +87,7 @@ def _score(
 ) -> dict[str, Any]:
     """The record's fields of a pair whose insertion was done."""
     try:
-        pair = load_pair(clip_dir, pair_dir, settings)
+        pair = load_pair(clip_dir, pair_dir, ScoringSettings.of(settings))
         target, source = (cut_out_crops(paths) for paths in cutouts)
         if not target:
             raise InvalidPairError("no accepted cut-out of the target to compare with")
@@ -99,7 +98,7 @@ def _score(
         judged = _judge(pair, target, settings, device, title, PairFiles(pair_dir).judge)
     except WorkError as error:
         return {"status": "failed", "reason": str(error)}
-    scores = dict.fromkeys(SCORES) | {
+    scores = dict.fromkeys(results.SCORES) | {
         "identity": measures["identity_median"],
         "temporal": _rounded(temporal_score(measures)),
     }
@@ -123,7 +122,7 @@ def _score(
 def _measure(
     backends: Sequence[Any],
     pair: PairFrames,
-    insert: Mapping[str, Any],
+    insert: results.Insertion,
     target: list[Crop],
     source: list[Crop],
     device: str,
@@ -139,7 +138,7 @@ def _measure(
         measures |= found
     measures |= {"background_psnr": pair.background_psnr, "jitter": pair.jitter}
     measures |= temporal_measures(pair.steps)
-    boxes = insert.get("boxes") or []
+    boxes = insert.boxes
     drift = box_drift(pair.source_boxes, boxes) if len(boxes) == len(pair.source_boxes) else None
     measures |= {"box_drift": drift}
     return {name: _rounded(value) for name, value in measures.items()}
@@ -152,8 +151,8 @@ def _judge(
     judge = judge_backend(settings)
     if judge is None:
         return None
-    how = settings["judging"]
-    pictures = judge_contact_sheets(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
+    how = ScoringSettings.of(settings).judging
+    pictures = judge_contact_sheets(pair.samples, target, how.frames, how.frame_side_px, how.photos)
     with load_model(judge, device) as ready:
         return judge_pair(ready, pictures, title_for_judge(settings, title), how, store)
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from skimage.feature import local_binary_pattern
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.stages.scoring.base import Crop
 
 _SIDE = 64  # px: side of a normalised crop
@@ -45,9 +45,10 @@ class Features:
     gradients: np.ndarray
 
 
-class Backend(Embedded):
+class Backend(Embedded[ScoringSettings]):
     """Classical features; see the module."""
 
+    settings_type = ScoringSettings
     name = "classical"
     version = "1"
 
@@ -157,6 +158,8 @@ def _hog(image: np.ndarray) -> np.ndarray:
 
 
 def _texture_histogram(grey: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    from skimage.feature import local_binary_pattern
+
     inner = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     inner = inner if inner.any() else mask
     values = np.clip(grey * 2.55, 0, 255).astype(np.uint8)

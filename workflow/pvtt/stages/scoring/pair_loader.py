@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.io.video import rate_text, read_frames, read_masks, video_fps
 from pvtt.metrics import PSNR_CAP_DB, psnr
 from pvtt.records.layout import ClipFiles
@@ -47,7 +47,7 @@ class PairFrames:
     jitter: float | None = None
 
 
-def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> PairFrames:
+def load_pair(clip_dir: Path, pair_dir: Path, settings: ScoringSettings) -> PairFrames:
     """Read and check a pair; InvalidPairError or MediaError when it cannot be scored."""
     paths = {name: clip_dir / name for name in _CLIP_FILES} | {name: pair_dir / name for name in _PAIR_FILES}
     _check_rates(paths)
@@ -56,12 +56,12 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> Pa
     _check_masks(source_mask, insert_mask)
     pair = PairFrames(source_boxes=[_box(mask) for mask in source_mask], jitter=jitter(source_mask, insert_mask))
     n_frames = len(source_mask)
-    wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings["identity_frames"])
+    wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings.identity_frames)
     firsts = set(first_frames(n_frames, settings))
     motions = _motions(ClipFiles(clip_dir).flow, firsts)
     errors, previous = [], None
     shape = source_mask.shape[1:]
-    size, grow = reduced_size(shape, settings), round(settings["grow_px"] * min(shape) / _REFERENCE_SIDE)
+    size, grow = reduced_size(shape, settings), round(settings.grow_px * min(shape) / _REFERENCE_SIDE)
     for index, (source, result) in enumerate(_same_frames(paths, source_mask)):
         masks = source_mask[index], insert_mask[index]
         if index in wanted:

@@ -12,9 +12,11 @@ import numpy as np
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.io import video
-from pvtt.io.files import read_json, write_empty, write_json
+from pvtt.io.files import write_empty
 from pvtt.models import devices
+from pvtt.records import results
 from pvtt.records.layout import ClipFiles
+from pvtt.records.media import Clip
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.prompts import prompt_text
@@ -44,7 +46,7 @@ def segment_clip(
     watch = Stopwatch()
     clip_dir = Path(clip_dir)
     files = ClipFiles(clip_dir)
-    clip = read_json(files.record)
+    clip = Clip.read(files.record)
     backend = backend_class("segmentation", settings["backend"])(settings)
     readable = readable_references(references)
     prompt = prompt_text(title, category, subcategory)
@@ -52,25 +54,25 @@ def segment_clip(
     try:
         frames = video.read_video(files.video)
     except video.MediaError as error:
-        _write_unreadable(clip_dir)
+        write_empty(files.masks)
+        write_empty(files.track)
         outcome = MaskMeasures("failed", f"the clip cannot be read: {error}", {})
     else:
         images = [image for _, image in readable]
         masks, track, outcome = _segment(
-            frames, images, prompt, backend, clip.get("empty", False), settings, device or devices.selected_device()
+            frames, images, prompt, backend, clip.empty, settings, device or devices.selected_device()
         )
-        video.write_masks(files.masks, masks, Fraction(clip["fps"]))
-        header = {key: clip[key] for key in ("clip_id", "fps")}
+        video.write_masks(files.masks, masks, Fraction(clip.fps))
+        head = {"clip_id": clip.clip_id, "fps": clip.fps}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
-        write_json(files.track, header | size | track)
-    record = {
-        "clip_id": clip["clip_id"],
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "measures": outcome.measures,
-        "provenance": provenance(backend, settings, inputs, watch) | {"measured_by": f"qa {QA_VERSION}"},
-    }
-    write_json(files.mask_measures, record)
+        results.Track.of(head | size | track).write(files.track)
+    results.MeasuredMasks(
+        clip_id=clip.clip_id,
+        status=outcome.status,
+        reason=outcome.reason,
+        measures=outcome.measures,
+        provenance=provenance(backend, settings, inputs, watch, measured_by=f"qa {QA_VERSION}"),
+    ).write(files.mask_measures)
 
 
 def version(settings: Mapping[str, Any]) -> str:
@@ -109,8 +111,3 @@ def readable_references(paths: Sequence[Path]) -> list[tuple[Path, Array]]:
         if image is not None and (image[..., 3] > 127).any():
             found.append((path, image))
     return found
-
-
-def _write_unreadable(clip_dir: Path) -> None:
-    for name in ("masks.mkv", "track.json"):
-        write_empty(clip_dir / name)

@@ -10,13 +10,14 @@ measures for video object segmentation and tracking", IEEE Trans. Image Processi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
-from pvtt.imaging.morphology import border_contact, components, iou, ring
+from pvtt.imaging.morphology import border_contact, components, ring
 from pvtt.imaging.resize import reduced
+from pvtt.metrics import mask_iou
 from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.motion import Flow, warp
@@ -32,7 +33,7 @@ _MIN_PIXELS = 12  # px of the reduced frame; with fewer the product does not cou
 class MaskMeasures:
     """Measures of a clip's masks, JSON-ready. `status`: measured; empty (an empty scene); failed, with its `reason`."""
 
-    status: str
+    status: Literal["measured", "empty", "failed"]
     reason: str
     measures: dict[str, Any]
 
@@ -109,7 +110,7 @@ def _temporal_measures(frames: list[Array], masks: list[Array], visible: Array) 
         pairs = [(current, previous, flow(frames[number], frames[number - 1]))]
         pairs.append((previous, current, flow(frames[number - 1], frames[number])))
         warped = [warp(other.astype(np.float32), moved) > 0.5 for _, other, moved in pairs]
-        ious.append(min(iou(own, other) for (own, _, _), other in zip(pairs, warped, strict=True)))
+        ious.append(min(mask_iou(own, other) for (own, _, _), other in zip(pairs, warped, strict=True)))
         changed = current ^ warped[0]
         wide_changes = cv2.erode(changed.astype(np.uint8), np.ones((3, 3), np.uint8))
         flicker.append(wide_changes.sum() / max(1, current.sum()))

@@ -22,7 +22,7 @@ from pvtt.io.progress import progress
 from pvtt.models import devices
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles
-from pvtt.records.media import Clip
+from pvtt.records.media import Clip, ClipSource, Shot, Shots
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.shots.base import ShotDetector, Transitions
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
@@ -48,17 +48,11 @@ CLIP_COLUMNS = (
 _SAMPLE_FRAMES = 9  # frames per video and per shot in which bars are looked for
 
 
-def detect_shots(
-    video: str | Path, product_id: str, settings: Mapping[str, Any], device: str | None = None
-) -> dict[str, Any]:
+def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any], device: str | None = None) -> Shots:
     """Find the shots of a video.
 
     Frames are counted on the constant grid of `pvtt.io.video`. A video that cannot be read, or that has no usable shot,
     gives a record with status `rejected` and a reason.
-
-    Returns
-    -------
-    The record of `shots/<product_id>.json`.
     """
     video, watch = Path(video), Stopwatch()
     backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
@@ -69,7 +63,7 @@ def detect_shots(
         shots = _shot_records(
             video, product_id, info, _plan_spans(info, found.transitions, settings), found.bars, settings
         )
-        fields = {
+        fields: dict[str, Any] = {
             "fps": media.rate_text(info.fps),
             "n_frames": info.n_frames,
             "width": info.width,
@@ -84,29 +78,29 @@ def detect_shots(
         reason = str(error)
     head = {"product_id": product_id, "status": "rejected" if reason else "accepted", "reason": reason}
     head["detector"] = f"{backend.name}:{settings['detector']}"
-    inputs = {"video": video}
-    return head | fields | {"provenance": provenance(backend, settings, inputs, watch)}
+    return Shots.of(head | fields | {"provenance": provenance(backend, settings, {"video": video}, watch)})
 
 
 def cut_clip(
-    video: str | Path, shot: Mapping[str, Any], source: Mapping[str, Any], out_dir: str | Path, empty: bool = False
-) -> dict[str, Any]:
+    video: str | Path,
+    shot: Shot,
+    product_id: str,
+    size: tuple[int, int],
+    out_dir: str | Path,
+    empty: bool = False,
+) -> Clip:
     """Write one accepted shot as `out_dir`/video.mp4 (exact frames, cropped, scaled, near-lossless) and clip.json.
 
     Parameters
     ----------
     video : path
-    shot : mapping
-        An entry of `shots` in `source`.
-    source : mapping
-        The record of `detect_shots`.
+    shot : Shot
+    product_id : str
+    size : tuple of int
+        Width and height of the video, px.
     out_dir : path
     empty : bool
         The clip has no product and is itself a background.
-
-    Returns
-    -------
-    The record of clip.json.
 
     Raises
     ------
@@ -114,41 +108,33 @@ def cut_clip(
         The video no longer has these frames.
     """
     video, files, watch = Path(video), ClipFiles(Path(out_dir)), Stopwatch()
-    start, end = int(shot["start_frame"]), int(shot["end_frame"])
-    size = (int(shot["width"]), int(shot["height"]))
-    frames = progress(
-        _scaled_frames(video, (start, end), shot["content_rect"], size), f"cut {shot['clip_id']}", end - start
-    )
-    written = media.write_video(files.video, frames, Fraction(shot["fps"]))
+    start, end = shot.start_frame, shot.end_frame
+    scaled = _scaled_frames(video, (start, end), shot.content_rect, (shot.width, shot.height))
+    frames = progress(scaled, f"cut {shot.clip_id}", end - start)
+    written = media.write_video(files.video, frames, Fraction(shot.fps))
     if written != end - start:
         files.video.unlink()
         raise media.MediaError(
             f"{video.name}: {written} frames from {start}, not {end - start}; it changed since its shots were found: "
             "remove its shots record and run again"
         )
-    record = {
-        "clip_id": shot["clip_id"],
-        "product_id": source["product_id"],
-        "source": {
-            "video": str(video),
-            "start_frame": start,
-            "end_frame": end,
-            "width": source["width"],
-            "height": source["height"],
-        },
-        "content_rect": list(shot["content_rect"]),
-        "width": size[0],
-        "height": size[1],
-        "fps": shot["fps"],
-        "n_frames": written,
-        "empty": bool(empty),
-        "provenance": provenance(Cutter, {}, {"video": video}, watch),
-    }
-    Clip.of(record).write(files.record)
-    return record
+    clip = Clip(
+        clip_id=shot.clip_id,
+        product_id=product_id,
+        source=ClipSource(video=video.name, start_frame=start, end_frame=end, width=size[0], height=size[1]),
+        content_rect=shot.content_rect,
+        width=shot.width,
+        height=shot.height,
+        fps=shot.fps,
+        n_frames=written,
+        empty=empty,
+        provenance=provenance(Cutter, {}, {"video": video}, watch),
+    )
+    clip.write(files.record)
+    return clip
 
 
-def clips_table(records: Iterable[Mapping[str, Any]], catalogue: pd.DataFrame) -> pd.DataFrame:
+def clips_table(records: Iterable[Shots], catalogue: pd.DataFrame) -> pd.DataFrame:
     """All shots of all videos with the columns of `clips.tsv`, in the order of the catalogue.
 
     Shots of a product that the catalogue rejected, or whose video is not a source (a duplicate), are rejected with the
@@ -157,12 +143,12 @@ def clips_table(records: Iterable[Mapping[str, Any]], catalogue: pd.DataFrame) -
     import pandas as pd
 
     products = {row["product_id"]: (place, row) for place, row in enumerate(catalogue.to_dict("records"))}
-    order = sorted(records, key=lambda r: products.get(r["product_id"], (len(products), None))[0])
+    order = sorted(records, key=lambda record: products.get(record.product_id, (len(products), None))[0])
     rows = []
     for record in order:
-        barred = _catalogue_problem(products.get(record["product_id"], (0, None))[1])
-        for shot in record["shots"]:
-            row = {key: shot.get(key) for key in CLIP_COLUMNS} | {"product_id": record["product_id"]}
+        barred = _catalogue_problem(products.get(record.product_id, (0, None))[1])
+        for shot in record.shots:
+            row = {key: getattr(shot, key, None) for key in CLIP_COLUMNS} | {"product_id": record.product_id}
             if barred:
                 row |= {"status": "rejected", "reason": barred}
             rows.append(row)
@@ -188,7 +174,7 @@ def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _
     samples = [frame for _, frame in media.read_some(video, _sample_indices(0, info.n_frames))]
     if not samples:
         raise media.MediaError(f"{video.name}: no frame can be decoded")
-    bars = letterbox.find_content(samples)
+    bars = letterbox.detect_letterbox(samples)
     x, y, w, h = bars
     frames = (frame[y : y + h, x : x + w] for frame in media.read_frames(video))
     return _Analysis(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
@@ -211,30 +197,30 @@ def _shot_records(
     plan: list[tuple[Span, str]],
     bars: letterbox.Rect,
     settings: Mapping[str, Any],
-) -> list[dict[str, Any]]:
+) -> list[Shot]:
     """The shots of the record, numbered in order, with content rectangle and size."""
     shots = []
     for number, ((span, problem), frames) in enumerate(zip(plan, _sample_frames(video, plan), strict=True), start=1):
-        rect = letterbox.find_content(frames)
+        rect = letterbox.detect_letterbox(frames)
         if letterbox.has_bars(frames, bars):
             rect = letterbox.intersect(rect, bars)
         cut, width, height, small = _target_size(rect, settings)
         blank = "nothing in it: every frame is one colour" if letterbox.is_blank(frames, rect) else ""
         reason = blank or problem or small
         shots.append(
-            {
-                "clip_id": clip_id(product_id, number),
-                "start_frame": span.start,
-                "end_frame": span.end,
-                "fps": media.rate_text(info.fps),
-                "n_frames": span.n_frames,
-                "width": width,
-                "height": height,
-                "content_rect": [int(value) for value in cut],
-                "status": "rejected" if reason else "accepted",
-                "reason": reason,
-                "split": "part" if span.part else "",
-            }
+            Shot(
+                clip_id=clip_id(product_id, number),
+                start_frame=span.start,
+                end_frame=span.end,
+                fps=media.rate_text(info.fps),
+                n_frames=span.n_frames,
+                width=width,
+                height=height,
+                content_rect=[int(value) for value in cut],
+                status="rejected" if reason else "accepted",
+                reason=reason,
+                split="part" if span.part else "",
+            )
         )
     return shots
 
@@ -268,11 +254,11 @@ def _scaled_frames(video: Path, span: tuple[int, int], rect: list[int], size: tu
         yield part if (w, h) == size else cv2.resize(part, size, interpolation=cv2.INTER_AREA)
 
 
-def _no_shot_reason(shots: list[dict[str, Any]]) -> str:
+def _no_shot_reason(shots: list[Shot]) -> str:
     """Why a video gives no clip; empty if it gives one."""
-    if any(shot["status"] == "accepted" for shot in shots):
+    if any(shot.status == "accepted" for shot in shots):
         return ""
-    reasons = list(dict.fromkeys(shot["reason"] for shot in shots))
+    reasons = list(dict.fromkeys(shot.reason for shot in shots))
     return f"no usable shot of {len(shots)}: {'; '.join(reasons[:3])}"
 
 

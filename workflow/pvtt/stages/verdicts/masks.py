@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+
+from pvtt.config.stages.verdicts import MaskVerdictSettings
+from pvtt.records.results import MaskVerdict, MeasuredMasks
 
 # Measure -> what it is, in the words of a reason. Its limits are the settings of the same name.
 WORDS: dict[str, str] = {
@@ -56,49 +59,55 @@ class Limit:
         return f"{self.words} is {value:.3g} (at {side} {self.reject:g})"
 
 
-def judge_masks(records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+def judge_masks(
+    records: Iterable[MeasuredMasks], settings: MaskVerdictSettings | Mapping[str, Any]
+) -> list[MaskVerdict]:
     """Judge clips by their records of mask_measures.json.
 
     Parameters
     ----------
-    records : iterable of mapping
-        Records of mask_measures.json.
-    settings : mapping
+    records : iterable of MeasuredMasks
+    settings : MaskVerdictSettings or mapping
         The settings `verdicts.masks`.
 
     Returns
     -------
-    list of dict
-        See `judge_mask`; in the order of the records.
+    list of MaskVerdict
+        In the order of the records.
     """
-    return [judge_mask(record, settings) for record in records]
+    chosen = MaskVerdictSettings.of(settings)
+    return [judge_mask(record, chosen) for record in records]
 
 
-def judge_mask(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Judge one clip by its record of mask_measures.json.
+def judge_mask(record: MeasuredMasks, settings: MaskVerdictSettings | Mapping[str, Any]) -> MaskVerdict:
+    """Judge one clip by its record of mask_measures.json."""
+    if record.status == "measured":
+        reason, score = judge_measures(record.measures, settings)
+    else:
+        reason, score = ("", 1.0) if record.status == "empty" else (record.reason, 0.0)
+    status: Literal["accepted", "rejected"] = "rejected" if reason else "accepted"
+    return MaskVerdict(clip_id=record.clip_id, status=status, reason=reason, score=score)
+
+
+def judge_measures(measures: Mapping[str, Any], settings: MaskVerdictSettings | Mapping[str, Any]) -> tuple[str, float]:
+    """Judge measures by their limits; those without a limit do not count.
 
     Returns
     -------
-    dict
-        `clip_id`; `status`, accepted or rejected; `reason`, why it was rejected, else empty; `score`, 0 to 1.
+    reason : str
+        Why they are rejected; empty when they are accepted.
+    score : float
+        0 to 1.
     """
-    if record["status"] == "measured":
-        status, reason, score = judge_measures(record["measures"], settings)
-    else:
-        empty = record["status"] == "empty"
-        status, reason, score = ("accepted", "", 1.0) if empty else ("rejected", str(record["reason"]), 0.0)
-    return {"clip_id": record["clip_id"], "status": status, "reason": reason, "score": score}
-
-
-def judge_measures(measures: Mapping[str, float], settings: Mapping[str, Any]) -> tuple[str, str, float]:
-    """Status, reason and score of measures; those without a limit do not count."""
-    limits = {name: Limit(WORDS[name], settings[name]["reject"], settings[name]["good"]) for name in WORDS}
+    chosen = MaskVerdictSettings.of(settings)
+    given = {name: getattr(chosen, name) for name in WORDS}
+    limits = {name: Limit(WORDS[name], limit.reject, limit.good) for name, limit in given.items()}
     marks = {name: limits[name].mark(value) for name, value in measures.items() if name in limits}
     broken = [limits[name].explain(measures[name]) for name, mark in marks.items() if mark < 0]
-    logs = [np.log(max(mark, settings["min_mark"])) for mark in marks.values()]
+    logs = [np.log(max(mark, chosen.min_mark)) for mark in marks.values()]
     score = round(float(np.exp(np.mean(logs))), 4)
-    least = settings["min_score"]
+    least = chosen.min_score
     if not broken and score < least:
         weakest = min(marks, key=lambda name: marks[name])
         broken = [f"score {score:.2f} (limit {least:.2f}), weakest: {limits[weakest].explain(measures[weakest])}"]
-    return ("rejected" if broken else "accepted"), "; ".join(broken), score
+    return "; ".join(broken), score

@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from pvtt.records.run_summary import SCORES
+from pvtt.config.stages.verdicts import PairVerdictSettings, ScoreWeights
+from pvtt.records.results import SCORES, Score, Scores
 
 # (setting, whether it is a lower limit, figure, words)
 _RULES = (
@@ -60,20 +61,19 @@ class PairVerdict:
     basis: list[str]
 
 
-def judge_pairs(records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]) -> pd.DataFrame:
+def judge_pairs(scores: Iterable[Score], settings: PairVerdictSettings | Mapping[str, Any]) -> pd.DataFrame:
     """Judge every pair by its record of score.json.
 
     Parameters
     ----------
-    records : iterable of mapping
-        Records of score.json.
-    settings : mapping
+    scores : iterable of Score
+    settings : PairVerdictSettings or mapping
         The settings `verdicts.pairs`.
 
     Returns
     -------
     DataFrame
-        `COLUMNS`, one row per record, ordered by pair_id. `kept` is bool; `reasons` and `basis` are joined by ';';
+        `COLUMNS`, one row per pair, ordered by pair_id. `kept` is bool; `reasons` and `basis` are joined by ';';
         figures are float, NaN where not measured. `attrs["weights"]` holds the weights.
 
     Raises
@@ -81,7 +81,8 @@ def judge_pairs(records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any
     ValueError
         When two records are of one pair.
     """
-    rows = [_row(record, settings) for record in records]
+    chosen = PairVerdictSettings.of(settings)
+    rows = [_row(score, chosen) for score in scores]
     names = [row["pair_id"] for row in rows]
     if len(set(names)) != len(names):
         double = sorted({name for name in names if names.count(name) > 1})
@@ -89,33 +90,36 @@ def judge_pairs(records: Iterable[Mapping[str, Any]], settings: Mapping[str, Any
     table = pd.DataFrame(sorted(rows, key=lambda row: row["pair_id"]), columns=list(COLUMNS))
     figures = ["quality_score", *SCORES, *_MEASURES]
     table = table.astype(dict.fromkeys(figures, "float64") | {"kept": bool})
-    table.attrs["weights"] = dict(settings["weights"])
+    table.attrs["weights"] = chosen.weights.plain()
     return table
 
 
-def judge_pair(record: Mapping[str, Any], settings: Mapping[str, Any]) -> PairVerdict:
+def judge_pair(score: Score, settings: PairVerdictSettings | Mapping[str, Any]) -> PairVerdict:
     """Judge one pair by its record of score.json; each reason holds the value and the limit."""
-    quality, basis = quality_score(record.get("scores") or {}, settings["weights"])
-    if record["status"] != "scored":
-        return PairVerdict(False, [f"{record['status']}: {record.get('reason') or 'no reason given'}"], quality, basis)
+    chosen = PairVerdictSettings.of(settings)
+    quality, basis = quality_score(score.scores, chosen.weights)
+    if score.status != "scored":
+        return PairVerdict(False, [f"{score.status}: {score.reason}"], quality, basis)
     if quality is None:
         return PairVerdict(False, ["quality_score was not measured"], None, basis)
-    figures = _figures(record, quality)
+    figures = _figures(score, quality)
     reasons = []
     for setting, lower, name, words in _RULES:
-        value, limit = figures[name], settings[setting]
+        value, limit = figures[name], getattr(chosen, setting)
         if value is not None and (value < limit if lower else value > limit):
             reasons.append(f"{words} {value:.3g} {'<' if lower else '>'} {setting} {limit:g}")
     return PairVerdict(not reasons, reasons, quality, basis)
 
 
-def quality_score(scores: Mapping[str, float | None], weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
+def quality_score(scores: Scores, weights: ScoreWeights) -> tuple[float | None, list[str]]:
     """Weighted mean (0..1) over the scores that were measured, and their names; (None, []) when there are none."""
-    basis = [name for name in SCORES if scores.get(name) is not None and weights[name] > 0]
-    total = sum(weights[name] for name in basis)
+    values = {name: getattr(scores, name) for name in SCORES}
+    weight_of = {name: getattr(weights, name) for name in SCORES}
+    basis = [name for name in SCORES if values[name] is not None and weight_of[name] > 0]
+    total = sum(weight_of[name] for name in basis)
     if not basis:
         return None, []
-    return round(sum(weights[name] * (scores[name] or 0.0) for name in basis) / total, 6), basis
+    return round(sum(weight_of[name] * (values[name] or 0.0) for name in basis) / total, 6), basis
 
 
 def check_failure_rate(table: pd.DataFrame, limit: float) -> None:
@@ -129,22 +133,21 @@ def check_failure_rate(table: pd.DataFrame, limit: float) -> None:
         )
 
 
-def _figures(record: Mapping[str, Any], quality: float | None) -> dict[str, float | None]:
-    scores, measures = record.get("scores") or {}, record.get("measures") or {}
+def _figures(score: Score, quality: float | None) -> dict[str, float | None]:
     return {
         "quality_score": quality,
-        **{name: scores.get(name) for name in SCORES},
-        **{name: measures.get(name) for name in _MEASURES},
+        **{name: getattr(score.scores, name) for name in SCORES},
+        **{name: score.measures.get(name) for name in _MEASURES},
     }
 
 
-def _row(record: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    verdict = judge_pair(record, settings)
+def _row(score: Score, settings: PairVerdictSettings) -> dict[str, Any]:
+    verdict = judge_pair(score, settings)
     return {
-        "pair_id": record["pair_id"],
+        "pair_id": score.pair_id,
         "kept": verdict.kept,
         "reasons": ";".join(reason.replace(";", ",") for reason in verdict.reasons),
         "basis": ";".join(verdict.basis),
-        "status": record["status"],
-        **_figures(record, verdict.quality_score),
+        "status": score.status,
+        **_figures(score, verdict.quality_score),
     }

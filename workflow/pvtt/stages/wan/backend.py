@@ -6,26 +6,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt.backends.base import ModelBackend
+from pvtt.backends.base import ModelBackend, S
+from pvtt.config.wan import WanSettings
 from pvtt.stages.wan.engine import PACKAGES, Engine
 
 
-class WanBackend(ModelBackend):
+class WanBackend(ModelBackend[S]):
     """Base of the VACE backends; `own` are the settings under the backend's name, `running` the loaded model."""
 
     name: str
     version: str
     packages = PACKAGES
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: S | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self.own = settings[self.name]
         self.engine: Engine | None = None
+
+    @property
+    def own(self) -> WanSettings:
+        """Settings of this backend, a part of the stage's."""
+        raise NotImplementedError
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Id of the model that the settings choose."""
-        return (self.own["model"],)
+        return (self.own.model,)
 
     @property
     def running(self) -> Engine:
@@ -41,7 +46,7 @@ class WanBackend(ModelBackend):
     def load(self, device: str = "cpu") -> None:
         """Load the model if it is not loaded; ModelError if it cannot be used."""
         if self.engine is None:
-            self.engine = Engine(self.own["model"], self.own, device, self.lora())
+            self.engine = Engine(self.own.model, self.own, device, self.lora())
 
     def close(self) -> None:
         """Release the model."""

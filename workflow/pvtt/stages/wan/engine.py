@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pvtt.config.wan import WanSettings
 from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.wan.lora import merge_lora
@@ -48,7 +48,7 @@ class Engine:
     ----------
     model : str
         Id in models.yaml.
-    settings : mapping
+    settings : WanSettings
         Settings of the backend, such as `insertion.vace` of the configuration.
     device : str
         Device of torch, such as "cuda:0".
@@ -61,7 +61,7 @@ class Engine:
         If the files of the model or the LoRA cannot be used.
     """
 
-    def __init__(self, model: str, settings: Mapping[str, Any], device: str, lora: Path | None = None) -> None:
+    def __init__(self, model: str, settings: WanSettings, device: str, lora: Path | None = None) -> None:
         import torch
 
         self.settings, self.device = settings, device
@@ -72,17 +72,17 @@ class Engine:
             self.pipe = self._load(self._folder)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{model}: {self._folder} cannot be loaded: {error}") from error
-        self.latents = TensorCache(settings["cache_mb"])
+        self.latents = TensorCache(settings.cache_mb)
         self.pipe.set_cache(self.latents)
-        self._set_up(on_gpu and settings["offload"] == "model")
+        self._set_up(on_gpu and settings.offload == "model")
         self.merged = merge_lora(self._transformers()[0], lora) if lora else 0
-        if settings["compile"]:
+        if settings.compile:
             for transformer in self._transformers():
                 transformer.compile_repeated_blocks(fullgraph=True)
         identity = encoder_identity(
             self._folder, registry.model(model).commit, f"{self._dtype} {torch.device(device).type}"
         )
-        store = registry.root() / "prompts" / model if settings["store_prompts"] else None
+        store = registry.root() / "prompts" / model if settings.store_prompts else None
         self.prompts = PromptCache(self._encode, store, identity)
 
     def _load(self, folder: Path) -> Any:
@@ -114,11 +114,11 @@ class Engine:
         pipe.set_progress_bar_config(disable=True)
         shift = next((name for name in ("flow_shift", "shift") if name in pipe.scheduler.config), None)
         if shift:
-            pipe.scheduler = pipe.scheduler.from_config(pipe.scheduler.config, **{shift: self.settings["flow_shift"]})
-        if self.settings["attention"]:
+            pipe.scheduler = pipe.scheduler.from_config(pipe.scheduler.config, **{shift: self.settings.flow_shift})
+        if self.settings.attention:
             for transformer in self._transformers():
-                transformer.set_attention_backend(self.settings["attention"])
-        if self.settings["vae_tiling"]:
+                transformer.set_attention_backend(self.settings.attention)
+        if self.settings.vae_tiling:
             pipe.vae.enable_tiling()
         if offload:
             pipe.enable_model_cpu_offload(device=self.device)
@@ -150,9 +150,9 @@ class Engine:
 
         The text encoder is released afterwards unless `keep_text_encoder` is set.
         """
-        guided = self.settings["guidance"] > 1
-        found = self.prompts(prompt), self.prompts(self.settings["negative_prompt"]) if guided else None
-        if self.pipe.text_encoder is not None and not self.settings["keep_text_encoder"]:
+        guided = self.settings.guidance > 1
+        found = self.prompts(prompt), self.prompts(self.settings.negative_prompt) if guided else None
+        if self.pipe.text_encoder is not None and not self.settings.keep_text_encoder:
             self.pipe.register_modules(text_encoder=None, tokenizer=None)
             _free()
         return found
@@ -202,9 +202,9 @@ class Engine:
                 height=frames.shape[1],
                 width=frames.shape[2],
                 num_frames=len(frames),
-                num_inference_steps=self.settings["steps"],
-                guidance_scale=self.settings["guidance"],
-                conditioning_scale=float(self.settings["conditioning_scale"]),
+                num_inference_steps=self.settings.steps,
+                guidance_scale=self.settings.guidance,
+                conditioning_scale=float(self.settings.conditioning_scale),
                 generator=torch.Generator().manual_seed((request.seed + _SEED_STEP * number) % 2**63),
                 output_type="np",
             ).frames[0]

@@ -20,6 +20,7 @@ import numpy as np
 
 from pvtt.backends import subprocess_runner
 from pvtt.backends.base import Limits, ProgramBackend
+from pvtt.config.stages.background import BackgroundSettings
 from pvtt.io.video_reader import Frames
 from pvtt.models import registry
 from pvtt.stages.background.base import Removal, RemovalError
@@ -36,9 +37,10 @@ _MIN_FRAMES = 4  # frames: the least that the flow network takes
 _SINGLE = 1.6  # memory in single precision (CPU) over half precision
 
 
-class Backend(ProgramBackend):
+class Backend(ProgramBackend[BackgroundSettings]):
     """ProPainter in a process of its own."""
 
+    settings_type = BackgroundSettings
     name = "propainter"
     version = "1"
     environment = "propainter"
@@ -48,12 +50,12 @@ class Backend(ProgramBackend):
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`: the checkout, its weights and the interpreter of its environment."""
         mend = "run: pvtt models fetch propainter"
-        own = self.settings["propainter"]
+        own = self.settings.propainter
         found = subprocess_runner.interpreter_problems(
-            "background.propainter.python", own["python"], _MODULES, "make propainter"
+            "background.propainter.python", own.python, _MODULES, "make propainter"
         )
         checkout, key = self._checkout(), "background.propainter.checkout"
-        commit = registry.model("propainter").commit if own["checkout"] else ""
+        commit = registry.model("propainter").commit if own.checkout else ""
         found += subprocess_runner.checkout_problems(key, checkout, [SCRIPT], commit, mend)
         weights = self._weights().parent
         return found + [
@@ -76,8 +78,8 @@ class Backend(ProgramBackend):
 
     def _generate_within_memory(self, frames: Frames, holes: Array, place: Path) -> tuple[Plan, GeneratedFrames]:
         """Process all chunks; retry once with half of the memory limit when the program runs out of memory."""
-        own = self.settings["propainter"]
-        for attempt, memory_gb in enumerate((own["memory_gb"], own["memory_gb"] / 2)):
+        own = self.settings.propainter
+        for attempt, memory_gb in enumerate((own.memory_gb, own.memory_gb / 2)):
             plan = make_plan(holes.shape, memory_gb / (1 if self.device == "cuda" else _SINGLE), own)
             try:
                 folders = [self._generate(frames, holes, chunk, plan, place) for chunk in plan.chunks]
@@ -102,30 +104,30 @@ class Backend(ProgramBackend):
         (folder / "weights").symlink_to(self._weights().resolve(), target_is_directory=True)
         hidden = {} if self.device == "cuda" else {"CUDA_VISIBLE_DEVICES": ""}
         subprocess_runner.run(
-            self._command(folder, plan), folder, folder / "log", self.settings["propainter"]["timeout_s"], hidden
+            self._command(folder, plan), folder, folder / "log", self.settings.propainter.timeout_s, hidden
         )
         paths = subprocess_runner.frame_paths(folder / "out" / "clip" / "frames", length, plan.size, folder / "log")
         shutil.rmtree(folder / "clip")
         return paths[: end - start]
 
     def _command(self, folder: Path, plan: Plan) -> list[str | Path]:
-        own = self.settings["propainter"]
+        own = self.settings.propainter
         values: dict[str, Any] = {
             "--video": folder / "clip",
             "--mask": folder / "masks",
             "--output": folder / "out",
             "--height": plan.size[1],
             "--width": plan.size[0],
-            "--mask_dilation": own["mask_dilation_px"],
-            "--neighbor_length": own["neighbor_length"],
-            "--ref_stride": own["ref_stride"],
+            "--mask_dilation": own.mask_dilation_px,
+            "--neighbor_length": own.neighbor_length,
+            "--ref_stride": own.ref_stride,
             "--subvideo_length": plan.worked,
-            "--raft_iter": own["raft_iter"],
+            "--raft_iter": own.raft_iter,
         }
         pairs = [str(part) for pair in values.items() for part in pair]
         precision = ["--fp16"] if self.device == "cuda" else []
         return [
-            subprocess_runner.interpreter(own["python"]),
+            subprocess_runner.interpreter(own.python),
             self._checkout() / SCRIPT,
             *pairs,
             "--save_frames",
@@ -133,7 +135,7 @@ class Backend(ProgramBackend):
         ]
 
     def _checkout(self) -> Path:
-        chosen = self.settings["propainter"]["checkout"]
+        chosen = self.settings.propainter.checkout
         return Path(chosen).expanduser().absolute() if chosen else registry.folder("propainter")
 
     def _weights(self) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
+
+from pvtt.config.stages.background import ProPainterSettings
 
 Array = np.ndarray
 
@@ -28,7 +28,7 @@ class Plan:
     worked: int
 
 
-def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) -> Plan:
+def make_plan(shape: tuple[int, ...], memory_gb: float, own: ProPainterSettings) -> Plan:
     """Plan the run for a clip: in one piece where it fits into memory, else in chunks.
 
     Frames are only reduced when not even 20 of them fit.
@@ -43,7 +43,7 @@ def make_plan(shape: tuple[int, ...], memory_gb: float, own: Mapping[str, Any]) 
         Settings of the backend; `overlap_frames` and `subvideo_length` are read.
     """
     n_frames, height, width = shape
-    overlap, most = own["overlap_frames"], own["subvideo_length"]
+    overlap, most = own.overlap_frames, own.subvideo_length
     size = round_up_size((width, height))
     room = _room(size, memory_gb)
     least = min(_MIN_WORKED, n_frames)

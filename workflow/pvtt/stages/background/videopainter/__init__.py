@@ -25,6 +25,7 @@ import numpy as np
 from pvtt.backends import subprocess_runner
 from pvtt.backends.base import Limits, ProgramBackend
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.background import BackgroundSettings
 from pvtt.imaging.geometry import box_of
 from pvtt.io.files import write_json
 from pvtt.io.video import write_png
@@ -47,9 +48,10 @@ _CELL = 16  # px of a token: 8 px per latent cell, 2 cells per token
 _GROUP = 4  # frames per latent frame, except the first
 
 
-class Backend(ProgramBackend):
+class Backend(ProgramBackend[BackgroundSettings]):
     """VideoPainter in a process of its own."""
 
+    settings_type = BackgroundSettings
     name = "videopainter"
     version = "1"
     environment = "videopainter"
@@ -60,12 +62,12 @@ class Backend(ProgramBackend):
 
     def problems(self) -> list[str]:
         """See `ModelBackend.problems`: weights, the interpreter of its environment and the diffusers fork."""
-        own, mend = self.settings["videopainter"], "run: make videopainter"
-        modules = _MODULES if own["checkout"] else (*_MODULES, "diffusers")
-        found = subprocess_runner.interpreter_problems("background.videopainter.python", own["python"], modules, mend)
-        if own["checkout"]:
+        own, mend = self.settings.videopainter, "run: make videopainter"
+        modules = _MODULES if own.checkout else (*_MODULES, "diffusers")
+        found = subprocess_runner.interpreter_problems("background.videopainter.python", own.python, modules, mend)
+        if own.checkout:
             # The weights' commit is another repository's; the code's is pinned with the environment.
-            key, folder = "background.videopainter.checkout", Path(own["checkout"]).expanduser()
+            key, folder = "background.videopainter.checkout", Path(own.checkout).expanduser()
             found += subprocess_runner.checkout_problems(
                 key, folder, [_PIPELINE], "", "clone TencentARC/VideoPainter there"
             )
@@ -89,8 +91,8 @@ class Backend(ProgramBackend):
 
     def _write_inputs(self, frames: Frames, masks: Array, holes: Array, place: Path) -> tuple[list[int], CropWindow]:
         """Write the job's frames, masks and first frame; return the indices of its frames and the crop window."""
-        own, n_frames = self.settings["videopainter"], len(holes)
-        keys = sorted({*range(0, n_frames, own["frame_step"]), n_frames - 1})
+        own, n_frames = self.settings.videopainter, len(holes)
+        keys = sorted({*range(0, n_frames, own.frame_step), n_frames - 1})
         box = box_of(np.any(holes, axis=0))
         assert box is not None
         window = CropWindow.around(box, (holes.shape[2], holes.shape[1]), self.size)
@@ -113,21 +115,21 @@ class Backend(ProgramBackend):
         self, place: Path, window: CropWindow, keys: list[int], holes: Array
     ) -> tuple[list[Path], dict[str, float]]:
         """Generate, with a new seed while a grid shows; return the frames' paths and the grid measures."""
-        own = self.settings["videopainter"]
+        own = self.settings.videopainter
         regions = np.stack([window.crop(holes[key]) for key in keys])
-        for attempt in range(own["retries"] + 1):
+        for attempt in range(own.retries + 1):
             paths = self._generate(place, attempt, len(keys))
             inside, outside = grid_excess((subprocess_runner.read_frame(path) for path in paths), regions)
             grid = {"grid": round(inside, 3), "grid_beside": round(outside, 3), "attempts": attempt + 1}
-            if inside - outside <= own["max_grid"]:
+            if inside - outside <= own.max_grid:
                 return paths, grid
         raise RemovalError(
             f"VideoPainter left a grid of {inside:.2f} grey levels in the painted ground, {outside:.2f} beside it "
-            f"(videopainter.max_grid {own['max_grid']:g}), {own['retries'] + 1} times"
+            f"(videopainter.max_grid {own.max_grid:g}), {own.retries + 1} times"
         )
 
     def _generate(self, place: Path, attempt: int, n_frames: int) -> list[Path]:
-        own = self.settings["videopainter"]
+        own = self.settings.videopainter
         output, log = place / f"painted{attempt}", place / f"log{attempt}"
         job: dict[str, Any] = {
             "frames": str(place / "frames"),
@@ -136,23 +138,23 @@ class Backend(ProgramBackend):
             "output": str(output),
             "model": str(registry.require("cogvideox-5b-i2v")),
             "branch": str(registry.require("videopainter") / BRANCH),
-            "prompt": own["prompt"],
+            "prompt": own.prompt,
             "window": self.window,
-            "overlap": own["overlap_frames"],
+            "overlap": own.overlap_frames,
             "width": self.size[0],
             "height": self.size[1],
-            "steps": own["steps"],
-            "guidance_scale": own["guidance_scale"],
-            "seed": own["seed"] + attempt,
+            "steps": own.steps,
+            "guidance_scale": own.guidance_scale,
+            "seed": own.seed + attempt,
             "device": self.device,
             "dtype": "bfloat16" if self.device.startswith("cuda") else "float32",
-            "offload": own["offload"],
+            "offload": own.offload,
         }
         write_json(place / "job.json", job)
-        checkout = Path(own["checkout"]).expanduser().absolute() / "diffusers" / "src"
-        extra = {"TOKENIZERS_PARALLELISM": "false"} | ({"PYTHONPATH": str(checkout)} if own["checkout"] else {})
-        python = subprocess_runner.interpreter(own["python"])
-        subprocess_runner.run([python, RUNNER, place / "job.json"], place, log, own["timeout_s"], extra)
+        checkout = Path(own.checkout).expanduser().absolute() / "diffusers" / "src"
+        extra = {"TOKENIZERS_PARALLELISM": "false"} | ({"PYTHONPATH": str(checkout)} if own.checkout else {})
+        python = subprocess_runner.interpreter(own.python)
+        subprocess_runner.run([python, RUNNER, place / "job.json"], place, log, own.timeout_s, extra)
         return subprocess_runner.frame_paths(output, n_frames, self.size, log)
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pvtt.imaging.morphology import iou
 from pvtt.imaging.resize import at_size
+from pvtt.metrics import mask_iou
 from pvtt.stages.segmentation.classical.cosegmentation import InitialDetections
 from pvtt.stages.segmentation.classical.propagation import ColorModels, MaskPropagator, segment_key_frame
 
@@ -84,7 +84,7 @@ def _is_lost(detections: InitialDetections, k: int, propagated: Array) -> bool:
     detection, as when a product comes out from behind a hand.
     """
     detected, key = detections.masks[k], detections.masks[detections.best]
-    if not detected.any() or iou(detected, propagated) >= _AGREEMENT_IOU:
+    if not detected.any() or mask_iou(detected, propagated) >= _AGREEMENT_IOU:
         return False
     key_contrast, size = detections.color_contrast(detections.best, key), detected.sum() / key.sum()
     color_contrast = detections.color_contrast(k, detected)
@@ -109,6 +109,6 @@ def _propagate_back(
     propagator = MaskPropagator(frames[number], mask, models)
     for frame_number in range(number - 1, last, -1) if last < number else range(number + 1, last):
         mask, confident = propagator.step(frames[frame_number], overlay_masks[frame_number])
-        if iou(mask, result.masks[frame_number]) > _MEETING_IOU:
+        if mask_iou(mask, result.masks[frame_number]) > _MEETING_IOU:
             return
         result.masks[frame_number], result.confidence[frame_number] = mask, confident

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.linalg import spsolve
-from skimage.segmentation import slic
 
 from pvtt.imaging.saliency import (
     COLOR_SIGMA,
@@ -45,6 +44,8 @@ def estimate_saliency(image: Array) -> tuple[Array, Array]:
     -------
     saliency, background : float32 (h, w) in [0, 1]
     """
+    from skimage.segmentation import slic
+
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     labels = slic(lab, _SEGMENTS, compactness=_COMPACTNESS, start_label=0, convert2lab=False, channel_axis=-1)
     count = int(labels.max()) + 1

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pvtt.imaging.morphology import iou
+from pvtt.metrics import mask_iou
 from pvtt.stages.segmentation.sam2.box_selection import box_iou
 from pvtt.stages.segmentation.sam2.cropped_video import Box, CroppedVideo
 from pvtt.stages.segmentation.sam2.negative_points import negative_prompts
@@ -98,7 +98,7 @@ class Sam2Tracker:
             state = self._start_with(part, 0, masks[visible, end])
             propagated = [planes for _, planes, _ in self._model.propagate(state, 0, False)][-1]
             returned: Array = np.any(propagated, axis=0)
-            found.append(iou(returned, np.any(masks[visible, place], axis=0)))
+            found.append(mask_iou(returned, np.any(masks[visible, place], axis=0)))
         return min(found)
 
     def agreement(self, video: CroppedVideo, masks: Array, detected: Sequence[tuple[int, Box]]) -> float | None:
@@ -112,7 +112,7 @@ class Sam2Tracker:
         for place, box in detected:
             own, _, _ = self._mask(state, video.image(place), place, box)
             union: Array = np.any(masks[:, place], axis=0)
-            found.append(max(iou(own, plane) for plane in [*masks[:, place], union]))
+            found.append(max(mask_iou(own, plane) for plane in [*masks[:, place], union]))
         return float(np.median(found))
 
     def _start_with(self, video: CroppedVideo, place: int, masks: Array) -> dict[str, Any]:

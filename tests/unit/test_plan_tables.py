@@ -1,0 +1,56 @@
+"""The tables behind the workflow's checkpoints."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pvtt.records import plan_tables
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    """Three planned pairs in two packs, and one that is not planned."""
+    rows = [("A_s01", "B", 1, "planned", "p00002"), ("A_s01", "C", 2, "planned", "p00001")]
+    rows += [("A_s02", "B", 1, "planned", "p00001"), ("A_s02", "C", 1, "infeasible", "")]
+    path = tmp_path / "pairs.parquet"
+    pd.DataFrame(rows, columns=["clip_id", "target_id", "image_index", "status", "pack"]).to_parquet(path)
+    return path
+
+
+def test_accepted_clips_in_the_table_s_order(tmp_path: Path):
+    table = tmp_path / "clips.tsv"
+    table.write_text("clip_id\tstatus\nNA_s02\taccepted\nA_s01\trejected\nA_s02\taccepted\n")
+    assert plan_tables.accepted_clips(table) == ["NA_s02", "A_s02"]
+
+
+def test_planned_pairs_are_read_again_when_the_plan_was_written_again(plan: Path):
+    first = plan_tables.planned_pairs(plan)
+    assert list(first.target_id) == ["B", "C", "B"]
+    assert plan_tables.planned_pairs(str(plan)) is first, "read once"
+    first.iloc[:1].to_parquet(plan)
+    os.utime(plan, (1, 1))
+    assert len(plan_tables.planned_pairs(plan)) == 1
+
+
+def test_packs_hold_the_folders_of_their_planned_pairs(plan: Path):
+    assert plan_tables.packs(plan, "<results>") == {
+        "p00001": ("<results>/pairs/A_s01/C_i2", "<results>/pairs/A_s02/B_i1"),
+        "p00002": ("<results>/pairs/A_s01/B_i1",),
+    }
+    assert plan_tables.packs(plan, "r")["p00002"] == ("r/pairs/A_s01/B_i1",)
+    pd.read_parquet(plan).drop(columns="pack").to_parquet(plan)
+    os.utime(plan, (2, 2))
+    assert plan_tables.packs(plan, "<results>") == {}
+
+
+def test_a_pack_asks_for_a_gpu_per_missing_score(tmp_path: Path):
+    scores = [tmp_path / f"{number}.json" for number in range(4)]
+    assert plan_tables.gpus_of_pack(scores, 8) == 4
+    scores[0].touch()
+    assert plan_tables.gpus_of_pack(scores, 8) == 3
+    assert plan_tables.gpus_of_pack(scores, 2) == 2
+    for score in scores:
+        score.touch()
+    assert plan_tables.gpus_of_pack(scores, 8) == 4, "all are made again"

@@ -1,0 +1,34 @@
+"""Settings of the stage `catalogue`."""
+
+from __future__ import annotations
+
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
+
+from pvtt.config.base import Settings
+
+
+class CatalogueSettings(Settings):
+    """Which files of the catalogue can be used, and which repeat others."""
+
+    backend: StrictStr = Field(
+        "perceptual_hash", description="How near-duplicates are described; perceptual_hash needs no weights."
+    )
+    min_image_side_px: StrictInt = Field(64, ge=1, description="Photos with a shorter side are rejected.")
+    min_video_side_px: StrictInt = Field(
+        128, ge=1, description="Videos whose picture inside baked-in bars has a shorter side are rejected."
+    )
+    fingerprint_frames: StrictInt = Field(
+        16, ge=1, description="Frames of a video, evenly spread, that its fingerprint describes."
+    )
+    duplicate_bits: StrictFloat = Field(
+        6,
+        ge=0,
+        le=64,
+        description="Mean number of differing bits of 64 up to which two pictures or videos are the same.",
+    )
+    duplicate_levels: StrictFloat = Field(
+        8,
+        ge=0,
+        le=255,
+        description="Mean colour difference in grey levels up to which two pictures or videos are the same.",
+    )

@@ -1,0 +1,99 @@
+"""Settings of the stage `products`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, StrictFloat, StrictInt, StrictStr
+
+from pvtt.config.base import Settings
+
+
+class RembgSettings(Settings):
+    """Cut-outs by rembg's networks."""
+
+    model: Literal["birefnet-general", "isnet-general-use"] = Field(
+        "birefnet-general",
+        description=(
+            "The network, run from its local ONNX file; isnet-general-use is lighter. Other models of the "
+            "package have other licences or upload the photo, so they are not taken."
+        ),
+    )
+    min_peak: StrictFloat = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description=(
+            "Least probability that the network must give some pixel of the photo; below it no product is "
+            "there, whatever the stretched mask says."
+        ),
+    )
+
+
+class ProductsSettings(Settings):
+    """Cut-outs of the product photos."""
+
+    backend: StrictStr = Field(
+        "classical",
+        description=(
+            "How the product is separated from its ground; classical needs no weights and is made for studio photos."
+        ),
+    )
+    min_side_px: StrictInt = Field(64, ge=1, description="Photos whose short side is smaller are rejected.")
+    work_px: StrictInt = Field(
+        512,
+        ge=128,
+        le=1024,
+        description=(
+            "Long side at which a photo without a uniform ground is segmented, before its edge is refined at full size."
+        ),
+    )
+    min_ground_uniformity: StrictFloat = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="Share of the photo's border that must follow one smooth ground for the cut-out by ground colour.",
+    )
+    min_confidence: StrictFloat = Field(
+        0.75,
+        ge=0,
+        le=1,
+        description=(
+            "Least confidence of a cut-out from a photo without a uniform ground; below it the photo is "
+            "rejected as too cluttered."
+        ),
+    )
+    min_area: StrictFloat = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="Least share of the photo that the product covers; below it the cut-out is taken as empty.",
+    )
+    max_area: StrictFloat = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description=(
+            "Largest share of the photo that the product covers; above it the cut-out is taken as the full frame."
+        ),
+    )
+    max_border_contact: StrictFloat = Field(
+        0.05, ge=0, le=1, description="Largest share of the photo's border that the cut-out touches."
+    )
+    min_main_part: StrictFloat = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description=(
+            "Least share of the cut-out's area in its largest part; below it the cut-out is taken as fragments."
+        ),
+    )
+    max_parts: StrictInt = Field(
+        4,
+        ge=1,
+        description=(
+            "Largest number of separate parts, each at least 1 % of the cut-out; above it the cut-out is "
+            "taken as fragments."
+        ),
+    )
+    rembg: RembgSettings = RembgSettings()
