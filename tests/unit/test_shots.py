@@ -150,7 +150,6 @@ class TestSpans:
         assert (
             length_problem(Span(0, 49), FPS, ShotsSettings()) == "too short: 49 frames, 3.1 s: under 2 s or 50 frames"
         )
-        )
         assert length_problem(Span(0, 119), Fraction(60), ShotsSettings()).startswith("too short: 119 frames, 2.0 s")
         assert length_problem(Span(0, 120), Fraction(60), ShotsSettings()) == ""
 

@@ -34,7 +34,7 @@ def write_report(
     settings: Mapping[str, Any],
     thresholds: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `out_dir`/index.html and its media.
+    """Write `out_dir`/index.html with its media, and `out_dir`/summary.html, which shows no pairs and clips.
 
     catalogue, clips, pairs and filtered are the run's tables, `results` its folder. `thresholds` are the filter's
     settings (min_quality, min_identity, min_temporal), drawn into the distributions; without them there is no line.
@@ -43,25 +43,26 @@ def write_report(
     out_dir, chosen = Path(out_dir), ReportSettings.of(settings)
     previews = Previews(out_dir / "media", chosen.preview_side_px)
     page = page_environment(_HERE).get_template("page.html")
-    text = page.render(
-        title=chosen.title,
-        version=__version__,
-        css=(_HERE / "page.css").read_text(encoding="utf-8"),
-        script=(_HERE / "page.js").read_text(encoding="utf-8"),
-        facts=_facts(run),
-        stages=funnel(run),
-        funnel_chart=funnel_chart(funnel(run)),
-        histograms=histograms(run, thresholds or {}),
-        costs=stage_costs(run),
-        clips=clip_cards(Path(results), run, previews, chosen.max_clips),
-        n_clips=sum(shot["status"] == "accepted" for shot in run.shots),
-        pairs=pair_cards(Path(results), run, previews, chosen.max_pairs),
-        n_pairs=len(run.planned()),
-        mask_colour="rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
-    )
+    shown: dict[str, Any] = {
+        "title": chosen.title,
+        "version": __version__,
+        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
+        "script": (_HERE / "page.js").read_text(encoding="utf-8"),
+        "facts": _facts(run),
+        "stages": funnel(run),
+        "funnel_chart": funnel_chart(funnel(run)),
+        "histograms": histograms(run, thresholds or {}),
+        "costs": stage_costs(run),
+        "clips": clip_cards(Path(results), run, previews, chosen.max_clips),
+        "n_clips": sum(shot["status"] == "accepted" for shot in run.shots),
+        "pairs": pair_cards(Path(results), run, previews, chosen.max_pairs),
+        "n_pairs": len(run.planned()),
+        "mask_colour": "rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
+    }
     previews.finish()
-    with atomic_path(out_dir / "index.html") as aside:
-        aside.write_text(text, encoding="utf-8")
+    for name, full in (("index.html", True), ("summary.html", False)):
+        with atomic_path(out_dir / name) as aside:
+            aside.write_text(page.render(shown, full=full), encoding="utf-8")
 
 
 def _facts(run: Run) -> Record:
