@@ -19,7 +19,15 @@ from pvtt.reporting.estimate.existing_results import Made
 from pvtt.reporting.estimate.planned_work import Feed, read_feed
 from pvtt.reporting.estimate.presets import names, scenario
 from pvtt.reporting.estimate.schedule import Nodes, wall
-from pvtt.reporting.estimate.unit_costs import Figure, Price, assumption, backend_prices, costs, plan_prices
+from pvtt.reporting.estimate.unit_costs import (
+    Figure,
+    Price,
+    assumption,
+    backend_prices,
+    costs,
+    plan_prices,
+    reads_clip_model,
+)
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES
 
 __all__ = ["Asked", "Nodes", "estimate_feed", "estimate_preset", "estimate_presets"]
@@ -71,7 +79,7 @@ def estimate_preset(name: str, config: Mapping[str, Any], asked: Asked = Asked()
     head |= {"clips": size.clips, "assumed_clips": size.clips, "pairs": pairs}
     whole, rest = divmod(count, config["pairs"]["pack_pairs"])
     packs = [config["pairs"]["pack_pairs"]] * whole + [rest] * (rest > 0)
-    record = head | _cost(size.items(count), {}, packs, prices, None, asked)
+    record = head | _cost(size.items(count, reads_clip_model(config)), {}, packs, prices, None, asked)
     found = {
         "pairs": count,
         "gpu_hours": record["totals"]["gpu_hours"]["total"],

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from pvtt.backends import registry
+from pvtt.backends.stages import CLIP_RULES
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
@@ -23,7 +24,7 @@ from pvtt.records.results_format import check_results
 from pvtt.reporting.estimate.existing_results import Made, Result, Way, read_made, ways
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
-from pvtt.reporting.estimate.unit_costs import Figure, assumption
+from pvtt.reporting.estimate.unit_costs import Figure, assumption, reads_clip_model
 from pvtt.stages.catalogue import Row, read_catalogue, read_table
 from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
@@ -257,10 +258,26 @@ def _work(
         "segmentation",
         lambda clip: (clip.background_record, clip.background, clip.region),
     )
+    work |= {rule: Work({}) for rule in CLIP_RULES}
+    if reads_clip_model(config):
+        work["measure_clip"] = _of_files(work["background"], {name: files.clip(name).model for name in used})
+    work["measure_flow"] = _of_files(work["cutting"], {name: files.clip(name).flow for name in used})
     work |= _pair_work(results, way, planned, work)
     masks = {name: files.dataset.masks(name) for name in used}
     published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
     return work | {"dataset": Work(published)}
+
+
+def _of_files(before: Work, paths: Mapping[str, Path]) -> Work:
+    """What is made of clips by a rule that leaves a file without a record; stale where `before` is."""
+    return Work(
+        {
+            (name,): Made(0.0, path.stat().st_size, "-", frozenset(), not before.stale(name))
+            if path.is_file()
+            else None
+            for name, path in paths.items()
+        }
+    )
 
 
 def _pair_work(
