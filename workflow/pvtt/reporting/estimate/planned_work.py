@@ -14,8 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pvtt.backends import registry
-from pvtt.backends.stages import CLIP_RULES
+from pvtt.backends import registry, stages
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
@@ -32,6 +31,12 @@ from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
 from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
+# Stage of clips -> type of its record, and its files of a clip, the record first.
+_CLIP_RESULTS: dict[str, tuple[type[Result], Callable[[ClipFiles], tuple[Path, ...]]]] = {
+    "cutting": (Clip, lambda clip: (clip.record, clip.video)),
+    "segmentation": (MeasuredMasks, lambda clip: (clip.mask_measures, clip.masks, clip.track)),
+    "background": (Background, lambda clip: (clip.background_record, clip.background, clip.region)),
+}
 # Features of a clip that nobody has masked yet, such that every pair of it is feasible.
 _FEATURES = {"box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 1.0}
 
@@ -218,47 +223,21 @@ def _work(
     planned: pd.DataFrame,
 ) -> dict[str, Work]:
     """Every stage's items with what is made of them. What was made from something stale is stale."""
-    way = ways(config)
-
-    files = Layout(results)
-    work = {"shots": Work({(name,): read_made(Shots, files.shots(name), [], way["shots"]) for name in videos})}
+    way, files = ways(config), Layout(results)
     pictures = {key: files.cutout(*key) for key in photos}
-    work["products"] = Work(
-        {key: read_made(CutOut, cut.record, [cut.image], way["products"]) for key, cut in pictures.items()}
-    )
-    product = {clip["clip_id"]: clip["product_id"] for clip in clips}
-    used = dict.fromkeys(planned.clip_id)
-
-    def of_clips(
-        stage: str,
-        kind: type[Result],
-        names: Sequence[str],
-        before: str,
-        made: Callable[[ClipFiles], Sequence[Path]],
-    ) -> Work:
-        found: dict[Key, Made | None] = {}
-        for name in names:
-            fresh = not work[before].stale(product[name] if before == "shots" else name)
-            record, *media = made(files.clip(name))
-            found[(name,)] = read_made(kind, record, media, way[stage], fresh)
-        return Work(found)
-
-    work["cutting"] = of_clips("cutting", Clip, list(product), "shots", lambda clip: (clip.record, clip.video))
-    work["segmentation"] = of_clips(
-        "segmentation",
-        MeasuredMasks,
-        list(product),
-        "cutting",
-        lambda clip: (clip.mask_measures, clip.masks, clip.track),
-    )
-    work["background"] = of_clips(
-        "background",
-        Background,
-        list(used),
-        "segmentation",
-        lambda clip: (clip.background_record, clip.background, clip.region),
-    )
-    work |= {rule: Work({}) for rule in CLIP_RULES}
+    used = list(dict.fromkeys(planned.clip_id))
+    work = {
+        "shots": Work({(name,): read_made(Shots, files.shots(name), [], way["shots"]) for name in videos}),
+        "products": Work(
+            {key: read_made(CutOut, cut.record, [cut.image], way["products"]) for key, cut in pictures.items()}
+        ),
+    }
+    product = {str(clip["clip_id"]): str(clip["product_id"]) for clip in clips}
+    for stage in stages.TABLE:
+        if stage.item == "clip":
+            names = used if stage.name == "background" else list(product)
+            work[stage.name] = _clip_work(stage, files, way, {name: product[name] for name in names}, work)
+    work |= {rule: Work({}) for rule in stages.CLIP_RULES}
     if reads_clip_model(config):
         work["measure_clip"] = _of_files(work["background"], {name: files.clip(name).model for name in used})
     work["measure_flow"] = _of_files(work["cutting"], {name: files.clip(name).flow for name in used})
@@ -266,6 +245,21 @@ def _work(
     masks = {name: files.dataset.masks(name) for name in used}
     published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
     return work | {"dataset": Work(published)}
+
+
+def _clip_work(
+    stage: stages.Stage, files: Layout, way: Mapping[str, Way], clips: Mapping[str, str], before: Mapping[str, Work]
+) -> Work:
+    """What a stage made of clips, given as id and product; `before` has what the stages before it made."""
+    kind, files_of = _CLIP_RESULTS[stage.name]
+    # A clip knows its product; which cut-outs it was masked by is not followed.
+    upstream = [(name, stages.BY_NAME[name].item) for name in stage.after if stages.BY_NAME[name].item != "photo"]
+    found: dict[Key, Made | None] = {}
+    for clip, product in clips.items():
+        stale = any(before[name].stale(clip if item == "clip" else product) for name, item in upstream)
+        record, *media = files_of(files.clip(clip))
+        found[(clip,)] = read_made(kind, record, media, way[stage.name], not stale)
+    return Work(found)
 
 
 def _of_files(before: Work, paths: Mapping[str, Path]) -> Work:
