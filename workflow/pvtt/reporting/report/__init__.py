@@ -15,6 +15,7 @@ import pandas as pd
 
 from pvtt import __version__
 from pvtt.io.files import atomic_path
+from pvtt.records.layout import report_page
 from pvtt.records.run_summary import Record, Run, funnel, read_run
 from pvtt.reporting.report.charts import funnel_chart
 from pvtt.reporting.report.facts import clip_cards, histograms, pair_cards, stage_costs
@@ -59,7 +60,7 @@ def write_report(
         mask_colour="rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
     )
     previews.finish()
-    with atomic_path(out_dir / "index.html") as aside:
+    with atomic_path(report_page(out_dir)) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
