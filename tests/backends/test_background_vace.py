@@ -24,9 +24,7 @@ def home(tmp_path_factory):
 @pytest.fixture
 def settings(home, monkeypatch):
     use(monkeypatch, home)
-    changed = settings_of("background", "vace")
-    del changed["vace"]["grow_px"]
-    return changed
+    return settings_of("background", "vace")
 
 
 def removed(settings, parts):

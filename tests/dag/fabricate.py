@@ -119,7 +119,7 @@ class Run:
         self.write("results/filtered.parquet")
         annotations = ("pairs", "quality_scores", "statistics")
         self.write("results/dataset/README.md", *(f"results/dataset/annotations/{name}.json" for name in annotations))
-        self.write("results/report/index.html")
+        self.write("results/report/index.html", "results/report/summary.html")
 
 
 if __name__ == "__main__":

@@ -139,6 +139,12 @@ module pvtt:
 
 
 use rule * from pvtt as pvtt_*
+
+
+rule everything:
+    default_target: True
+    input:
+        rules.pvtt_all.input
 """
 
 
@@ -147,7 +153,7 @@ def test_another_workflow_can_use_this_one(finished, tmp_path):
     (tmp_path / "Snakefile").write_text(OUTER.format(root=ROOT, run=finished))
     (finished.results / "pairs/A_s01/B_i1/insert.mp4").unlink()
     profile = ("--workflow-profile", str(ROOT / "profiles/default"))
-    status, text = snakemake(tmp_path, "pvtt_all", "-n", "--cores", "1", "--quiet", "rules", *profile)
+    status, text = snakemake(tmp_path, "-n", "--cores", "1", "--quiet", "rules", *profile)
     assert status == 0 and counts_in(text)["pvtt_insert_product"] == 1, text
 
 

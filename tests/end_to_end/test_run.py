@@ -79,26 +79,10 @@ def test_the_report_names_every_pair_and_its_media_exist(finished_run):
     assert list((finished_run.results / "report/media").glob("*"))
 
 
-def test_a_second_run_does_nothing(own_run):
+def test_a_second_run_a_copied_checkout_and_a_lost_snakemake_folder_cost_nothing(own_run):
     assert set(own_run.run()) <= {"all"}
-
-
-def test_a_copied_checkout_or_a_lost_snakemake_folder_costs_nothing(own_run):
     shutil.rmtree(own_run.folder / ".snakemake")
     assert set(own_run.run()) <= {"all"}
-
-
-@pytest.mark.parametrize(
-    ("name", "rules"), [("insert.mp4", {"insert_product": 1, "score_pair": 1}), ("score.json", {"score_pair": 1})]
-)
-def test_a_removed_result_is_made_again_alone_and_the_same(own_run, name, rules):
-    pair = planned(own_run).iloc[0]
-    path = own_run.results / "pairs" / pair.clip_id / f"{pair.target_id}_i{pair.image_index}" / name
-    before = path.read_bytes()
-    path.unlink()
-    assert own_run.run() == Counter(rules | AGGREGATES | {"gather_pack": 1})
-    if name.endswith(".mp4"):
-        assert path.read_bytes() == before
 
 
 def test_a_new_product_runs_its_own_clips_and_the_new_pairs(own_run):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pvtt.config.settings import SettingsError, resolve, stage_defaults
+from pvtt.config.stages.scoring import JudgingSettings
 from pvtt.io.files import read_json
 from pvtt.stages.scoring import scoring_backends, title_for_judge, version
 from pvtt.stages.scoring.base import Crop
@@ -25,7 +26,8 @@ from pvtt.stages.scoring.rubric import (
 )
 
 SETTINGS = stage_defaults("scoring")
-HOW = SETTINGS["judging"]
+HOW = JudgingSettings.of(SETTINGS["judging"])
+EXPLAINED = HOW.model_copy(update={"explain": True})
 PICTURES = {name: name.encode() for name in ("photos", "source", "result", "closeups")}
 DIMENSIONS = ("identity", "motion", "lighting", "artefacts", "overall")
 
@@ -209,14 +211,14 @@ def test_the_same_question_is_answered_from_the_store(tmp_path):
 
 @pytest.mark.parametrize("said", ["{", "[]", '{"identity": 7}', ""])
 def test_grades_that_are_not_as_asked_are_left_out(tmp_path, said):
-    record = judge_pair(Stub({"explain": said}), PICTURES, "", HOW | {"explain": True}, tmp_path / "judge.json")
+    record = judge_pair(Stub({"explain": said}), PICTURES, "", EXPLAINED, tmp_path / "judge.json")
     assert record["grades"] is None and record["status"] == "done" and record["asked"] == 11
 
 
 def test_grades_as_asked_are_kept_and_enter_no_score(tmp_path):
     grades = {name: {"grade": 1, "reason": "pasted on"} for name in DIMENSIONS}
     stub = Stub({"explain": json.dumps(grades)})
-    record = judge_pair(stub, PICTURES, "", HOW | {"explain": True}, tmp_path / "judge.json")
+    record = judge_pair(stub, PICTURES, "", EXPLAINED, tmp_path / "judge.json")
     assert record["grades"] == grades and judge_scores(record) == {"lighting": 0.5, "overall": 0.5}
 
 
@@ -259,7 +261,7 @@ def test_an_endpoint_that_cannot_be_asked_is_named_beforehand(own, words):
 
 def test_only_a_judge_that_is_told_titles_depends_on_them():
     assert title_for_judge(SETTINGS, "t") == title_for_judge(SETTINGS | {"judge": "qwen"}, "t") == ""
-    telling = {"judging": HOW | {"title": True}}
+    telling = {"judging": {"title": True}}
     assert (
         title_for_judge(SETTINGS | telling, "t") == ""
         and title_for_judge(SETTINGS | telling | {"judge": "qwen"}, "t") == "t"

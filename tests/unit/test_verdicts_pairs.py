@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from pvtt.config.settings import stage_defaults
+from pvtt.config.stages.verdicts import ScoreWeights
 from pvtt.records.results import Scores
 from pvtt.stages.verdicts.pairs import COLUMNS, judge_pair, judge_pairs, quality_score
 from synthetic.records import score_record
@@ -106,13 +107,14 @@ def test_two_scores_of_one_pair_are_an_error():
     ],
 )
 def test_quality_is_over_what_was_measured(scores, expected):
-    assert quality_score(Scores.model_validate(scores), WEIGHTS) == expected
+    assert quality_score(Scores.model_validate(scores), ScoreWeights()) == expected
 
 
 def test_a_score_of_weight_zero_is_no_basis():
-    assert quality_score(
-        Scores(identity=0.5, temporal=1.0, lighting=None, overall=None), WEIGHTS | {"temporal": 0}
-    ) == (0.5, ["identity"])
+    assert quality_score(Scores(identity=0.5, temporal=1.0, lighting=None, overall=None), ScoreWeights(temporal=0)) == (
+        0.5,
+        ["identity"],
+    )
 
 
 def test_new_weights_need_only_the_records():

@@ -28,7 +28,12 @@ rule build_catalogue:
     input:
         records=expand("<results>/catalogue/{product}.json", product=sorted(FEED.rows)),
     output:
-        "<results>/catalogue.tsv",
+        report(
+            "<results>/catalogue.tsv",
+            caption="../report/catalogue.rst",
+            category="Tables",
+            labels={"file": "products"},
+        ),
     log:
         "<logs>/build_catalogue.log",
     benchmark:

@@ -1,4 +1,4 @@
-"""Settings, the feed's rows and the functions that say which files there are; every rule file builds on this one."""
+"""Settings, the catalogue's rows and the functions that name input files; every rule file builds on this one."""
 
 from pathlib import Path
 
@@ -234,6 +234,15 @@ def pair_folder(pair):
     return plan_tables.pair_folder(pair, "<results>")
 
 
+def with_real_paths(function):
+    """An input function without `<results>`, which `rules.all.input` of another workflow would not expand."""
+    return lambda wildcards: [
+        path.replace("<results>", SETTINGS["results"], 1)
+        for path in function(wildcards)
+    ]
+
+
+@with_real_paths
 def results_of_products(wildcards):
     """What is kept of every product, so that a lost file is made again."""
     shots = [f"<results>/shots/{product}.json" for product in FEED.with_video()]
@@ -249,6 +258,7 @@ def results_of_products(wildcards):
     )
 
 
+@with_real_paths
 def results_of_clips(wildcards):
     """What is kept of every accepted shot, so that a lost file is made again."""
     return [
@@ -258,6 +268,7 @@ def results_of_clips(wildcards):
     ]
 
 
+@with_real_paths
 def results_of_pairs(wildcards):
     """What is kept of every planned pair and of its clip, so that a lost file is made again."""
     pairs = planned_pairs()

@@ -5,9 +5,19 @@ rule publish_dataset:
         pairs="<results>/pairs.parquet",
         filtered="<results>/filtered.parquet",
     output:
-        "<results>/dataset/README.md",
+        report(
+            "<results>/dataset/README.md",
+            caption="../report/card.rst",
+            category="Data set",
+            labels={"file": "data set card"},
+        ),
         "<results>/dataset/annotations/quality_scores.json",
-        "<results>/dataset/annotations/statistics.json",
+        report(
+            "<results>/dataset/annotations/statistics.json",
+            caption="../report/statistics.rst",
+            category="Data set",
+            labels={"file": "statistics"},
+        ),
         pairs="<results>/dataset/annotations/pairs.json",
     log:
         "<logs>/publish_dataset.log",

@@ -1,3 +1,6 @@
+report: "../report/workflow.rst"
+
+
 rule write_report:
     input:
         catalogue="<results>/catalogue.tsv",
@@ -6,6 +9,12 @@ rule write_report:
         filtered="<results>/filtered.parquet",
     output:
         page="<results>/report/index.html",
+        summary=report(
+            "<results>/report/summary.html",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"file": "summary of the run"},
+        ),
     log:
         "<logs>/write_report.log",
     benchmark:

@@ -30,7 +30,12 @@ checkpoint list_clips:
             "<results>/shots/{product}.json", product=sorted(FEED.with_video())
         ),
     output:
-        "<results>/clips.tsv",
+        report(
+            "<results>/clips.tsv",
+            caption="../report/clips.rst",
+            category="Tables",
+            labels={"file": "clips"},
+        ),
     log:
         "<logs>/list_clips.log",
     benchmark:

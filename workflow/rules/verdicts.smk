@@ -3,7 +3,12 @@ rule judge_masks:
     input:
         measures_of_clips,
     output:
-        "<results>/mask_verdicts.tsv",
+        report(
+            "<results>/mask_verdicts.tsv",
+            caption="../report/masks.rst",
+            category="Tables",
+            labels={"file": "masks"},
+        ),
     log:
         "<logs>/judge_masks.log",
     benchmark:
@@ -28,7 +33,12 @@ rule judge_pairs:
         scores=scores_of_pairs,
         packs=records_of_packs,
     output:
-        "<results>/filtered.parquet",
+        report(
+            "<results>/filtered.parquet",
+            caption="../report/pairs.rst",
+            category="Tables",
+            labels={"file": "pairs"},
+        ),
     log:
         "<logs>/judge_pairs.log",
     benchmark:

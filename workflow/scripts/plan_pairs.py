@@ -1,4 +1,4 @@
-"""Plan the pairs of the feed."""
+"""Plan the pairs of source clips and target photos."""
 
 from pathlib import Path
 

@@ -253,6 +253,11 @@ def report_page(folder: Path) -> Path:
     return folder / "index.html"
 
 
+def report_summary(folder: Path) -> Path:
+    """The short page of a report, without media."""
+    return folder / "summary.html"
+
+
 def require_run(results: Path) -> None:
     """Raise ValueError when `results` is no results folder of a run."""
     table = Layout(results).clips

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pvtt import __version__
 from pvtt.io.files import atomic_path
-from pvtt.records.layout import report_page
+from pvtt.records.layout import report_page, report_summary
 from pvtt.records.run_summary import Record, Run, funnel, read_run
 from pvtt.reporting.report.charts import funnel_chart
 from pvtt.reporting.report.facts import clip_cards, histograms, pair_cards, stage_costs
@@ -34,7 +34,7 @@ def write_report(
     settings: Mapping[str, Any],
     thresholds: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `out_dir`/index.html and its media.
+    """Write `out_dir`/index.html with its media, and `out_dir`/summary.html, which shows no pairs and clips.
 
     catalogue, clips, pairs and filtered are the run's tables, `results` its folder. `thresholds` are the filter's
     settings (min_quality, min_identity, min_temporal), drawn into the distributions; without them there is no line.
@@ -43,25 +43,26 @@ def write_report(
     out_dir = Path(out_dir)
     previews = Previews(out_dir / "media", settings["preview_side_px"])
     page = page_environment(_HERE).get_template("page.html")
-    text = page.render(
-        title=settings["title"],
-        version=__version__,
-        css=(_HERE / "page.css").read_text(encoding="utf-8"),
-        script=(_HERE / "page.js").read_text(encoding="utf-8"),
-        facts=_facts(run),
-        stages=funnel(run),
-        funnel_chart=funnel_chart(funnel(run)),
-        histograms=histograms(run, thresholds or {}),
-        costs=stage_costs(run),
-        clips=clip_cards(Path(results), run, previews, settings["max_clips"]),
-        n_clips=sum(shot["status"] == "accepted" for shot in run.shots),
-        pairs=pair_cards(Path(results), run, previews, settings["max_pairs"]),
-        n_pairs=len(run.planned()),
-        mask_colour="rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
-    )
+    shown: dict[str, Any] = {
+        "title": settings["title"],
+        "version": __version__,
+        "css": (_HERE / "page.css").read_text(encoding="utf-8"),
+        "script": (_HERE / "page.js").read_text(encoding="utf-8"),
+        "facts": _facts(run),
+        "stages": funnel(run),
+        "funnel_chart": funnel_chart(funnel(run)),
+        "histograms": histograms(run, thresholds or {}),
+        "costs": stage_costs(run),
+        "clips": clip_cards(Path(results), run, previews, settings["max_clips"]),
+        "n_clips": sum(shot["status"] == "accepted" for shot in run.shots),
+        "pairs": pair_cards(Path(results), run, previews, settings["max_pairs"]),
+        "n_pairs": len(run.planned()),
+        "mask_colour": "rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
+    }
     previews.finish()
-    with atomic_path(report_page(out_dir)) as aside:
-        aside.write_text(text, encoding="utf-8")
+    for path, full in ((report_page(out_dir), True), (report_summary(out_dir), False)):
+        with atomic_path(path) as aside:
+            aside.write_text(page.render(shown, full=full), encoding="utf-8")
 
 
 def _facts(run: Run) -> Record:

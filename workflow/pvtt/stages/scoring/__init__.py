@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.backends.lifecycle import WorkError, load_model
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.io.video import MediaError
 from pvtt.models import devices
 from pvtt.records import results
@@ -86,7 +87,7 @@ def _score(
 ) -> dict[str, Any]:
     """The record's fields of a pair whose insertion was done."""
     try:
-        pair = load_pair(clip_dir, pair_dir, settings)
+        pair = load_pair(clip_dir, pair_dir, ScoringSettings.of(settings))
         target, source = (cut_out_crops(paths) for paths in cutouts)
         if not target:
             raise InvalidPairError("no accepted cut-out of the target to compare with")
@@ -150,8 +151,8 @@ def _judge(
     judge = judge_backend(settings)
     if judge is None:
         return None
-    how = settings["judging"]
-    pictures = judge_contact_sheets(pair.samples, target, how["frames"], how["frame_side_px"], how["photos"])
+    how = ScoringSettings.of(settings).judging
+    pictures = judge_contact_sheets(pair.samples, target, how.frames, how.frame_side_px, how.photos)
     with load_model(judge, device) as ready:
         return judge_pair(ready, pictures, title_for_judge(settings, title), how, store)
 

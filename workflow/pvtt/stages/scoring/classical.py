@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.stages.scoring.base import Crop
 
 _SIDE = 64  # px: side of a normalised crop
@@ -44,9 +45,10 @@ class Features:
     gradients: np.ndarray
 
 
-class Backend(Embedded):
+class Backend(Embedded[ScoringSettings]):
     """Classical features; see the module."""
 
+    settings_type = ScoringSettings
     name = "classical"
     version = "1"
 

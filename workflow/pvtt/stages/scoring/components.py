@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pvtt.backends.registry import available, backend_class
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.stages.scoring import pair_loader, temporal
 from pvtt.stages.scoring.rubric import rubric
 
@@ -20,13 +21,14 @@ def scoring_backends(settings: Mapping[str, Any]) -> list[Any]:
 
 def identity_backends(settings: Mapping[str, Any]) -> list[Any]:
     """The backend of the identity score, then those of `also`, without duplicates."""
-    names = dict.fromkeys([settings["backend"], *settings["also"]])
+    chosen = ScoringSettings.of(settings)
+    names = dict.fromkeys([chosen.backend, *chosen.also])
     return [backend_class("scoring", name)(settings) for name in names]
 
 
 def judge_backend(settings: Mapping[str, Any]) -> Any | None:
     """The judge, None when the settings choose none."""
-    name = settings["judge"]
+    name = ScoringSettings.of(settings).judge
     if name == "none":
         return None
     judges = available("scoring.judges")
@@ -35,9 +37,10 @@ def judge_backend(settings: Mapping[str, Any]) -> Any | None:
     return backend_class("scoring.judges", name)(settings)
 
 
-def title_for_judge(settings: Mapping[str, Any], title: str) -> str:
+def title_for_judge(settings: ScoringSettings | Mapping[str, Any], title: str) -> str:
     """The target's title when the judge is told it, else "", so that a new title re-scores a pair only then."""
-    return title if settings["judge"] != "none" and settings["judging"]["title"] else ""
+    chosen = ScoringSettings.of(settings)
+    return title if chosen.judge != "none" and chosen.judging.title else ""
 
 
 def version(settings: Mapping[str, Any]) -> str:

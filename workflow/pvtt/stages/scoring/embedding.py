@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pvtt.backends.base import ModelBackend
+from pvtt.config.stages.scoring import EmbeddingSettings, ScoringSettings
 from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.scoring.base import Crop
@@ -24,16 +25,17 @@ from pvtt.stages.scoring.base import Crop
 _GREY = 128  # grey level, 0-255, of the padding
 
 
-class Embedder(ModelBackend):
+class Embedder(ModelBackend[ScoringSettings]):
     """Base class; a backend adds its name and the call of its model."""
 
+    settings_type = ScoringSettings
     name: str
     version = "1"
     packages = ("torch", "transformers")
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: ScoringSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self.own: Mapping[str, Any] = settings[self.name]
+        self.own: EmbeddingSettings = getattr(self.settings, self.name)
         self._network: Any = None
         self._processor: Any = None
         self._device = "cpu"
@@ -41,7 +43,7 @@ class Embedder(ModelBackend):
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Name of the model in models.yaml."""
-        return (self.own["model"],)
+        return (self.own.model,)
 
     def load(self, device: str = "cpu") -> None:
         """Load the weights and the image processor: float16 on a GPU, float32 on the CPU."""
@@ -51,14 +53,14 @@ class Embedder(ModelBackend):
 
         logging.set_verbosity_error()  # it would warn about the text encoder, which is not loaded
         logging.disable_progress_bar()
-        folder = registry.require(self.own["model"])
+        folder = registry.require(self.own.model)
         self._processor = AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         self._device = device
         dtype = torch.float16 if device.startswith("cuda") else torch.float32
         network, report = self._open(folder, dtype=dtype, local_files_only=True, output_loading_info=True)
         if report["missing_keys"]:
             lacking = ", ".join(sorted(report["missing_keys"])[:3])
-            raise ModelError(f"{self.own['model']}: {folder} is no weights file of this model; it lacks {lacking}")
+            raise ModelError(f"{self.own.model}: {folder} is no weights file of this model; it lacks {lacking}")
         self._network = network.eval().to(device)
 
     def close(self) -> None:
@@ -70,7 +72,7 @@ class Embedder(ModelBackend):
         import torch
 
         found: list[np.ndarray] = []
-        size = self.own["batch"]
+        size = self.own.batch
         with torch.inference_mode():
             for start in range(0, len(crops), size):
                 squares = [self.square(crop) for crop in crops[start : start + size]]
@@ -87,7 +89,7 @@ class Embedder(ModelBackend):
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> float:
         """Similarity, 0 to 1: (cosine - floor) / (1 - floor), clipped."""
-        floor = self.own["floor"]
+        floor = self.own.floor
         return float(np.clip((self.cosine(a, b) - floor) / (1 - floor), 0, 1))
 
     def square(self, crop: Crop) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 
+from pvtt.config.stages.scoring import JudgingSettings
 from pvtt.io.files import read_json, write_json
 from pvtt.records.provenance import Stopwatch
 from pvtt.stages.scoring.judges.base import Answer, JudgeBackend, JudgeError, Question
@@ -22,7 +23,7 @@ SCORED = ("lighting", "overall")  # dimensions that become scores; the others ar
 
 
 def judge_pair(
-    judge: JudgeBackend, pictures: Mapping[str, bytes], title: str, settings: Mapping[str, Any], store: Path
+    judge: JudgeBackend, pictures: Mapping[str, bytes], title: str, settings: JudgingSettings, store: Path
 ) -> dict[str, Any]:
     """Ask a judge about one pair.
 
@@ -48,14 +49,14 @@ def judge_pair(
     """
     watch, answers, failure = Stopwatch(), _Answers(store), ""
     given: dict[tuple[str, str], Answer] = {}
-    asked = questions(pictures, title, settings["explain"])
+    asked = questions(pictures, title, settings.explain)
     for key, question in asked.items():
         try:
             given[key] = answers.of(judge, key, question)
         except JudgeError as error:
             failure = str(error)
             break
-    least = settings["min_digit_mass"]
+    least = settings.min_digit_mass
     dimensions = {name: _dimension(name, given, least, failure) for name in rubric()["dimensions"]}
     lacking = [f"{name}: {entry['reason']}" for name, entry in dimensions.items() if entry["score"] is None]
     scored = len(dimensions) - len(lacking)
@@ -74,7 +75,7 @@ def judge_pair(
         },
         "seconds": watch.seconds,
     }
-    return record | {"grades": _grades(given)} if settings["explain"] else record
+    return record | {"grades": _grades(given)} if settings.explain else record
 
 
 def _grades(given: Mapping[tuple[str, str], Answer]) -> dict[str, Any] | None:

@@ -6,15 +6,15 @@ size for flow. Fidelity of the background is taken from every frame on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.io.video import rate_text, read_frames, read_masks, video_fps
 from pvtt.metrics import PSNR_CAP_DB, psnr
 from pvtt.records.layout import ClipFiles, PairFiles
@@ -45,7 +45,7 @@ class PairFrames:
     jitter: float | None = None
 
 
-def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> PairFrames:
+def load_pair(clip_dir: Path, pair_dir: Path, settings: ScoringSettings) -> PairFrames:
     """Read and check a pair; InvalidPairError or MediaError when it cannot be scored."""
     clip, made = ClipFiles(clip_dir), PairFiles(pair_dir)
     _check_rates(clip.video, clip.masks, made.video, made.mask)
@@ -54,12 +54,12 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: Mapping[str, Any]) -> Pa
     _check_masks(source_mask, insert_mask)
     pair = PairFrames(source_boxes=[_box(mask) for mask in source_mask], jitter=jitter(source_mask, insert_mask))
     n_frames = len(source_mask)
-    wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings["identity_frames"])
+    wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings.identity_frames)
     firsts = set(first_frames(n_frames, settings))
     motions = _motions(clip.flow, firsts)
     errors, previous = [], None
     shape = source_mask.shape[1:]
-    size, grow = reduced_size(shape, settings), round(settings["grow_px"] * min(shape) / _REFERENCE_SIDE)
+    size, grow = reduced_size(shape, settings), round(settings.grow_px * min(shape) / _REFERENCE_SIDE)
     for index, (source, result) in enumerate(_same_frames(clip, made, source_mask)):
         masks = source_mask[index], insert_mask[index]
         if index in wanted:

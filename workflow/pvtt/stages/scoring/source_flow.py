@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.io.files import atomic_path
 from pvtt.io.video import count_frames, read_some
 from pvtt.stages.scoring.temporal import Motion, source_motion
@@ -26,14 +27,14 @@ VERSION = "1"  # raise it when the flow changes
 SETTINGS = ("flow_side_px", "flow_pairs")  # settings of scoring that the flow depends on
 
 
-def first_frames(n_frames: int, settings: Mapping[str, Any]) -> list[int]:
+def first_frames(n_frames: int, settings: ScoringSettings) -> list[int]:
     """Indices of the first frames of at most `flow_pairs` pairs, evenly spaced, ascending."""
-    return sorted(spread(np.arange(n_frames - 1), settings["flow_pairs"]))
+    return sorted(spread(np.arange(n_frames - 1), settings.flow_pairs))
 
 
-def reduced_size(shape: tuple[int, ...], settings: Mapping[str, Any]) -> tuple[int, int]:
+def reduced_size(shape: tuple[int, ...], settings: ScoringSettings) -> tuple[int, int]:
     """Size (width, height) in px of a frame of `shape` (h, w), reduced for flow."""
-    scale = min(1.0, settings["flow_side_px"] / min(shape[:2]))
+    scale = min(1.0, settings.flow_side_px / min(shape[:2]))
     return round(shape[1] * scale), round(shape[0] * scale)
 
 
@@ -46,11 +47,12 @@ def spread(indices: np.ndarray, count: int) -> set[int]:
 
 def measure_flow(video: Path, output: Path, settings: Mapping[str, Any]) -> None:
     """Write the flow of a clip's video to `output`. `settings` are those named in `SETTINGS`."""
-    firsts = first_frames(count_frames(video), settings)
+    chosen = ScoringSettings.of(settings)
+    firsts = first_frames(count_frames(video), chosen)
     wanted = {index + step for index in firsts for step in (0, 1)}
     small: dict[int, np.ndarray] = {}
     for index, frame in read_some(video, wanted):
-        small[index] = cv2.resize(frame, reduced_size(frame.shape, settings), interpolation=cv2.INTER_AREA)
+        small[index] = cv2.resize(frame, reduced_size(frame.shape, chosen), interpolation=cv2.INTER_AREA)
     motions = [source_motion((small[index], small[index + 1])) for index in firsts]
     with atomic_path(output) as aside, open(aside, "wb") as stream:
         np.savez_compressed(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pvtt.config.stages.verdicts import MaskVerdictSettings
 from pvtt.records.results import MaskVerdict, MeasuredMasks
 
 # Measure -> what it is, in the words of a reason. Its limits are the settings of the same name.
@@ -58,13 +59,15 @@ class Limit:
         return f"{self.words} is {value:.3g} (at {side} {self.reject:g})"
 
 
-def judge_masks(records: Iterable[MeasuredMasks], settings: Mapping[str, Any]) -> list[MaskVerdict]:
+def judge_masks(
+    records: Iterable[MeasuredMasks], settings: MaskVerdictSettings | Mapping[str, Any]
+) -> list[MaskVerdict]:
     """Judge clips by their records of mask_measures.json.
 
     Parameters
     ----------
     records : iterable of MeasuredMasks
-    settings : mapping
+    settings : MaskVerdictSettings or mapping
         The settings `verdicts.masks`.
 
     Returns
@@ -72,10 +75,11 @@ def judge_masks(records: Iterable[MeasuredMasks], settings: Mapping[str, Any]) -
     list of MaskVerdict
         In the order of the records.
     """
-    return [judge_mask(record, settings) for record in records]
+    chosen = MaskVerdictSettings.of(settings)
+    return [judge_mask(record, chosen) for record in records]
 
 
-def judge_mask(record: MeasuredMasks, settings: Mapping[str, Any]) -> MaskVerdict:
+def judge_mask(record: MeasuredMasks, settings: MaskVerdictSettings | Mapping[str, Any]) -> MaskVerdict:
     """Judge one clip by its record of mask_measures.json."""
     if record.status == "measured":
         reason, score = judge_measures(record.measures, settings)
@@ -85,7 +89,7 @@ def judge_mask(record: MeasuredMasks, settings: Mapping[str, Any]) -> MaskVerdic
     return MaskVerdict(clip_id=record.clip_id, status=status, reason=reason, score=score)
 
 
-def judge_measures(measures: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, float]:
+def judge_measures(measures: Mapping[str, Any], settings: MaskVerdictSettings | Mapping[str, Any]) -> tuple[str, float]:
     """Judge measures by their limits; those without a limit do not count.
 
     Returns
@@ -95,12 +99,14 @@ def judge_measures(measures: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     score : float
         0 to 1.
     """
-    limits = {name: Limit(WORDS[name], settings[name]["reject"], settings[name]["good"]) for name in WORDS}
+    chosen = MaskVerdictSettings.of(settings)
+    given = {name: getattr(chosen, name) for name in WORDS}
+    limits = {name: Limit(WORDS[name], limit.reject, limit.good) for name, limit in given.items()}
     marks = {name: limits[name].mark(value) for name, value in measures.items() if name in limits}
     broken = [limits[name].explain(measures[name]) for name, mark in marks.items() if mark < 0]
-    logs = [np.log(max(mark, settings["min_mark"])) for mark in marks.values()]
+    logs = [np.log(max(mark, chosen.min_mark)) for mark in marks.values()]
     score = round(float(np.exp(np.mean(logs))), 4)
-    least = settings["min_score"]
+    least = chosen.min_score
     if not broken and score < least:
         weakest = min(marks, key=lambda name: marks[name])
         broken = [f"score {score:.2f} (limit {least:.2f}), weakest: {limits[weakest].explain(measures[weakest])}"]

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from pvtt.config.stages.verdicts import PairVerdictSettings, ScoreWeights
 from pvtt.records.results import SCORES, Score, Scores
 
 # (setting, whether it is a lower limit, figure, words)
@@ -60,13 +61,13 @@ class PairVerdict:
     basis: list[str]
 
 
-def judge_pairs(scores: Iterable[Score], settings: Mapping[str, Any]) -> pd.DataFrame:
+def judge_pairs(scores: Iterable[Score], settings: PairVerdictSettings | Mapping[str, Any]) -> pd.DataFrame:
     """Judge every pair by its record of score.json.
 
     Parameters
     ----------
     scores : iterable of Score
-    settings : mapping
+    settings : PairVerdictSettings or mapping
         The settings `verdicts.pairs`.
 
     Returns
@@ -80,7 +81,8 @@ def judge_pairs(scores: Iterable[Score], settings: Mapping[str, Any]) -> pd.Data
     ValueError
         When two records are of one pair.
     """
-    rows = [_row(score, settings) for score in scores]
+    chosen = PairVerdictSettings.of(settings)
+    rows = [_row(score, chosen) for score in scores]
     names = [row["pair_id"] for row in rows]
     if len(set(names)) != len(names):
         double = sorted({name for name in names if names.count(name) > 1})
@@ -88,13 +90,14 @@ def judge_pairs(scores: Iterable[Score], settings: Mapping[str, Any]) -> pd.Data
     table = pd.DataFrame(sorted(rows, key=lambda row: row["pair_id"]), columns=list(COLUMNS))
     figures = ["quality_score", *SCORES, *_MEASURES]
     table = table.astype(dict.fromkeys(figures, "float64") | {"kept": bool})
-    table.attrs["weights"] = dict(settings["weights"])
+    table.attrs["weights"] = chosen.weights.plain()
     return table
 
 
-def judge_pair(score: Score, settings: Mapping[str, Any]) -> PairVerdict:
+def judge_pair(score: Score, settings: PairVerdictSettings | Mapping[str, Any]) -> PairVerdict:
     """Judge one pair by its record of score.json; each reason holds the value and the limit."""
-    quality, basis = quality_score(score.scores, settings["weights"])
+    chosen = PairVerdictSettings.of(settings)
+    quality, basis = quality_score(score.scores, chosen.weights)
     if score.status != "scored":
         return PairVerdict(False, [f"{score.status}: {score.reason}"], quality, basis)
     if quality is None:
@@ -102,20 +105,21 @@ def judge_pair(score: Score, settings: Mapping[str, Any]) -> PairVerdict:
     figures = _figures(score, quality)
     reasons = []
     for setting, lower, name, words in _RULES:
-        value, limit = figures[name], settings[setting]
+        value, limit = figures[name], getattr(chosen, setting)
         if value is not None and (value < limit if lower else value > limit):
             reasons.append(f"{words} {value:.3g} {'<' if lower else '>'} {setting} {limit:g}")
     return PairVerdict(not reasons, reasons, quality, basis)
 
 
-def quality_score(scores: Scores, weights: Mapping[str, float]) -> tuple[float | None, list[str]]:
+def quality_score(scores: Scores, weights: ScoreWeights) -> tuple[float | None, list[str]]:
     """Weighted mean (0..1) over the scores that were measured, and their names; (None, []) when there are none."""
     values = {name: getattr(scores, name) for name in SCORES}
-    basis = [name for name in SCORES if values[name] is not None and weights[name] > 0]
-    total = sum(weights[name] for name in basis)
+    weight_of = {name: getattr(weights, name) for name in SCORES}
+    basis = [name for name in SCORES if values[name] is not None and weight_of[name] > 0]
+    total = sum(weight_of[name] for name in basis)
     if not basis:
         return None, []
-    return round(sum(weights[name] * (values[name] or 0.0) for name in basis) / total, 6), basis
+    return round(sum(weight_of[name] * (values[name] or 0.0) for name in basis) / total, 6), basis
 
 
 def check_failure_rate(table: pd.DataFrame, limit: float) -> None:
@@ -137,7 +141,7 @@ def _figures(score: Score, quality: float | None) -> dict[str, float | None]:
     }
 
 
-def _row(score: Score, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _row(score: Score, settings: PairVerdictSettings) -> dict[str, Any]:
     verdict = judge_pair(score, settings)
     return {
         "pair_id": score.pair_id,

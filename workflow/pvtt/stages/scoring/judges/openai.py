@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.stages.scoring.judges.base import TOP, Answer, JudgeError, Question
 
 _MAX_ANSWER_BYTES = 4 << 20  # bytes of a response
@@ -43,26 +44,27 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Backend(Embedded):
+class Backend(Embedded[ScoringSettings]):
     """An OpenAI-compatible endpoint; see the module."""
 
+    settings_type = ScoringSettings
     name = "openai"
     version = "1"
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: ScoringSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self.own: Mapping[str, Any] = settings["openai"]
+        self.own = self.settings.openai
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     @property
     def asked_model(self) -> str:
         """The name under which the endpoint serves the model."""
-        return str(self.own["model"])
+        return str(self.own.model)
 
     @property
     def url(self) -> str:
         """Address of the endpoint without a trailing slash; empty when none is set."""
-        return str(self.own["base_url"] or os.environ.get("PVTT_JUDGE_URL", "")).rstrip("/")
+        return str(self.own.base_url or os.environ.get("PVTT_JUDGE_URL", "")).rstrip("/")
 
     def load(self, device: str = "cpu") -> None:
         """Check the settings without a request; RuntimeError names what is missing."""
@@ -85,12 +87,12 @@ class Backend(Embedded):
 
     def ask(self, question: Question) -> Answer:
         """See `JudgeBackend.ask`; temporary failures are retried with exponential backoff."""
-        body, wait_s = self._body(question), float(self.own["backoff_s"])
-        attempts = 1 + self.own["retries"]
+        body, wait_s = self._body(question), float(self.own.backoff_s)
+        attempts = 1 + self.own.retries
         for attempt in range(1, attempts + 1):
             started = time.perf_counter()
             try:
-                return self._answer(self._once("chat/completions", body, self.own["timeout_s"]), question, started)
+                return self._answer(self._once("chat/completions", body, self.own.timeout_s), question, started)
             except _TemporaryError as error:
                 if attempt == attempts:
                     raise JudgeError(f"{error}; tried {attempts} times" if attempt > 1 else str(error)) from error
@@ -110,7 +112,7 @@ class Backend(Embedded):
             found.append("scoring.openai.base_url holds a user name or password; use scoring.openai.api_key_env")
         if not self.asked_model:
             found.append("scoring.openai.model is empty; name the model that the endpoint serves")
-        variable = self.own["api_key_env"]
+        variable = self.own.api_key_env
         if variable and not os.environ.get(variable):
             found.append(f"scoring.openai.api_key_env: environment variable {variable} is not set")
         return found
@@ -162,7 +164,7 @@ class Backend(Embedded):
 
     def _once(self, path: str, body: Mapping[str, Any] | None, timeout_s: float) -> Any:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        key = os.environ.get(self.own["api_key_env"]) if self.own["api_key_env"] else None
+        key = os.environ.get(self.own.api_key_env) if self.own.api_key_env else None
         if key:
             headers["Authorization"] = f"Bearer {key}"
         data = None if body is None else json.dumps(body).encode("utf-8")

@@ -15,21 +15,23 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import ModelBackend
+from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.scoring.judges.base import TOP, Answer, JudgeError, Question
 
 
-class Backend(ModelBackend):
+class Backend(ModelBackend[ScoringSettings]):
     """Qwen-VL in this process; see the module."""
 
+    settings_type = ScoringSettings
     name = "qwen"
     version = "1"
     packages = ("torch", "transformers")
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: ScoringSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self.own: Mapping[str, Any] = settings["qwen"]
+        self.own = self.settings.qwen
         self._network: Any = None
         self._tokenizer: Any = None
         self._processor: Any = None
@@ -38,12 +40,12 @@ class Backend(ModelBackend):
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Name of the model in models.yaml."""
-        return (self.own["model"],)
+        return (self.own.model,)
 
     @property
     def asked_model(self) -> str:
         """Name and commit of the model."""
-        return f"{self.own['model']}@{registry.model(self.own['model']).commit}"
+        return f"{self.own.model}@{registry.model(self.own.model).commit}"
 
     def load(self, device: str = "cpu") -> None:
         """Load the weights: bfloat16 on a GPU, float32 on the CPU."""
@@ -52,7 +54,7 @@ class Backend(ModelBackend):
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        folder = registry.require(self.own["model"])
+        folder = registry.require(self.own.model)
         local = {"local_files_only": True}
         self._tokenizer = AutoTokenizer.from_pretrained(folder, **local)
         self._processor = AutoImageProcessor.from_pretrained(folder, backend="pil", **local)
@@ -62,7 +64,7 @@ class Backend(ModelBackend):
         )
         if report["missing_keys"]:
             lacking = ", ".join(sorted(report["missing_keys"])[:3])
-            raise ModelError(f"{self.own['model']}: {folder} is no weights folder of this model; it lacks {lacking}")
+            raise ModelError(f"{self.own.model}: {folder} is no weights folder of this model; it lacks {lacking}")
         self._network, self._device = network.eval().to(device), device
 
     def close(self) -> None:
@@ -82,7 +84,7 @@ class Backend(ModelBackend):
                     return Answer(self._generated(inputs, question.max_tokens), (), _facts(inputs, started))
                 logits = self._network(**inputs, logits_to_keep=1).logits[0, -1].float()
         except out_of_memory as error:
-            raise JudgeError(f"{self.own['model']}: not enough memory on {self._device} ({error})") from error
+            raise JudgeError(f"{self.own.model}: not enough memory on {self._device} ({error})") from error
         values, tokens = torch.log_softmax(logits, -1).topk(min(TOP, logits.numel()))
         texts = [self._tokenizer.decode([token]) for token in tokens.tolist()]
         top = tuple((text, round(value, 6)) for text, value in zip(texts, values.tolist(), strict=True))
