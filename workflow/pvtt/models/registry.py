@@ -54,8 +54,9 @@ class Model:
     """One entry of the registry.
 
     `source`: `hub` (files of a commit), `release` (files attached to the GitHub release that `commit` names),
-    `checkout` (the GitHub repository itself at `commit`, and files of releases in it) or `none` (nothing is
-    published). `commercial` says whether the licence allows commercial use without asking.
+    `checkout` (the GitHub repository itself at `commit`, and files of releases in it), `package` (members of the
+    archive of the Python package `repository`, version `commit`) or `none` (nothing is published). `commercial` says
+    whether the licence allows commercial use without asking.
     """
 
     id: str

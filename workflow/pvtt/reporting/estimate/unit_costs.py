@@ -1,4 +1,4 @@
-"""Seconds and bytes of one item of a stage, each with its basis: this run's records, else `resources/costs.yaml`."""
+"""Time and size of one item of each stage with their basis: records of the run, else `resources/costs.yaml`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import yaml
 from pvtt.backends import registry, requirements, stages
 from pvtt.io.project_files import project_file
 from pvtt.reporting.costs import spread
-from pvtt.reporting.estimate.existing_results import Made
+from pvtt.reporting.estimate.existing_results import ExistingResult
 
 COSTS = project_file("resources/costs.yaml")
-# What costs compute or disk, in the order in which it is done: stages, and rules that work once per clip for one.
+# Stages that need computing time or storage, in the order in which they run; rules that work once per clip stand before
+# their stage.
 STAGES = tuple(
     name
     for stage in stages.TABLE
@@ -30,7 +31,7 @@ Loads = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Figure:
-    """A number and where it is from.
+    """A number and its source.
 
     kind: `measured` (on `items` of this run), `elsewhere` (measured, not in this run), `plan` or `assumption`.
     """
@@ -53,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Price:
-    """What one item of a stage costs: its backend's name, what an item is, whether a GPU does it, and the figures."""
+    """Cost of one item of a stage: backend, kind of item, whether it needs a GPU, time in s, load time in s, bytes."""
 
     stage: str
     backend: str
@@ -77,17 +78,24 @@ def assumption(name: str) -> Figure:
 
 
 def plan_prices() -> dict[str, Price]:
-    """Stage -> the plan's price."""
+    """Cost of an item by stage, from the plan."""
     return {stage: _plan_price(stage) for stage in STAGES}
 
 
 def backend_prices(
-    config: Mapping[str, Any], made: Mapping[str, Sequence[Made]], loads: Mapping[str, Loads] | None = None
+    config: Mapping[str, Any], made: Mapping[str, Sequence[ExistingResult]], loads: Mapping[str, Loads] | None = None
 ) -> dict[str, Price]:
-    """Stage -> the price of its chosen backend (resolved settings), measured on `made` where it holds results.
+    """Cost of an item by stage, for the chosen backends.
 
-    Results of the same settings count before those of the same backend and models. loads: stage -> seconds of the loads
-    of each of its backends, which a worker does one after the other.
+    Parameters
+    ----------
+    config
+        Resolved settings.
+    made
+        Existing results by stage. Results with the current settings are preferred, then those of the same backend and
+        models. Without any, the figures of `costs.yaml` are used.
+    loads
+        Load times in s by stage and backend; a worker loads the backends one after the other.
     """
     return {stage: _backend_price(stage, config, made.get(stage, ()), (loads or {}).get(stage, {})) for stage in STAGES}
 
@@ -105,7 +113,7 @@ def _plan_price(stage: str) -> Price:
     )
 
 
-def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], loads: Loads) -> Price:
+def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[ExistingResult], loads: Loads) -> Price:
     plan = _plan_price(stage)
     if stage == "dataset":
         return Price(stage, "-", plan.item, False, plan.seconds, plan.load_s, _measured(made, "bytes") or plan.bytes)
@@ -150,7 +158,7 @@ def _loading(loads: Sequence[Sequence[float]]) -> Figure | None:
     return Figure(total, "measured", "loads of this run's warm workers", max(len(each) for each in loads))
 
 
-def _measured(made: Sequence[Made], what: str) -> Figure | None:
+def _measured(made: Sequence[ExistingResult], what: str) -> Figure | None:
     if not made:
         return None
     found = spread([float(getattr(one, what)) for one in made])
