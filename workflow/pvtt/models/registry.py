@@ -53,8 +53,8 @@ class Model:
     """An entry of the registry.
 
     source: `hub` (files at a commit), `release` (files of the GitHub release named by `commit`), `checkout` (the GitHub
-    repository at `commit`, with files of releases) or `none` (not published). commercial: whether the licence allows
-    commercial use.
+    repository at `commit`, with files of releases), `package` (members of the archive of the Python package
+    `repository`, version `commit`) or `none` (not published). commercial: whether the licence allows commercial use.
     """
 
     id: str

@@ -237,11 +237,12 @@ async def _main(owner: int) -> None:
     loop.add_reader(pidfd, over.set)
     loop.add_signal_handler(signal.SIGTERM, over.set)
     server = await asyncio.start_unix_server(broker.handle, sock=listening, limit=_LINE)
-    try:
-        await over.wait()
-    finally:
-        broker.kill()
-        server.close()
+    await over.wait()
+    broker.kill()
+    server.close()
+    # Tasks are not cancelled: `asyncio.wait_for` of Python 3.11 swallows a cancellation that comes together with its
+    # result, and the broker would wait for that task for ever. Workers that are starting end with this process.
+    os._exit(0)
 
 
 if __name__ == "__main__":

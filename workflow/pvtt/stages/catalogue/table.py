@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.catalogue import CatalogueSettings
 from pvtt.records.media import Probe, ProbedPhoto, ProbedVideo
 from pvtt.stages.catalogue.base import Fingerprinter
 from pvtt.stages.catalogue.rows import Row
@@ -58,7 +59,7 @@ def build_catalogue(rows: Sequence[Row], probes: Iterable[Probe], settings: Mapp
     """
     import pandas as pd
 
-    backend = backend_class("catalogue", settings["backend"])(settings)
+    backend = backend_class("catalogue", CatalogueSettings.of(settings).backend)(settings)
     by_id = {probe.product_id: probe for probe in probes}
     known = _KnownContent()
     lines = [_table_row(row, by_id.get(row.product_id), known, backend) for row in rows]
