@@ -112,6 +112,8 @@ def finish_pairs(results: Path, config: dict, **seconds: float) -> None:
         clip, target = pair.split("__")
         background = background_record(clip, provenance=origin("background", config, 7.0))
         put(results / "clips" / clip, "background.json", background, background__mp4=500, region__mkv=5)
+        for name in ("clip_model.npz", "source_flow.npz"):
+            (results / "clips" / clip / name).write_bytes(b"x" * 20)
         folder = results / "pairs" / clip / target
         record = insertion_record(pair, provenance=origin("insertion", config, took))
         put(folder, "insert.json", record, insert__mp4=4000, insert_mask__mkv=50)
@@ -143,6 +145,8 @@ def test_before_a_run_clips_are_assumed_and_every_figure_says_so(feed):
         "segmentation": (4, 4, "clip"),
         "products": (6, 6, "photo"),
         "background": (4, 4, "clip"),
+        "measure_clip": (4, 4, "clip"),
+        "measure_flow": (4, 4, "clip"),
         "insertion": (8, 8, "pair"),
         "scoring": (8, 8, "pair"),
         "dataset": (4, 4, "clip"),
@@ -214,8 +218,12 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
     assert stage_of(record, "segmentation")["seconds_per_item"]["value"] == 30
     # Shots 2 x 1, cutting 3 x 2, masks 3 x 30, cut-outs 6 x 0.5, a background of 7, pairs of 33; the other half to pay.
     assert record["totals"]["cpu_hours"]["spent"] == pytest.approx((2 + 6 + 90 + 3 + 7 + 33) / 3600)
-    assert record["totals"]["cpu_hours"]["to_pay"] == pytest.approx((7 + 33) / 3600)
-    assert record["money"]["to_pay"] == pytest.approx(40) and record["money"]["total"] == pytest.approx(181)
+    shared = sum(costs()["backends"][rule][rule]["seconds"] for rule in ("measure_clip", "measure_flow"))
+    assert record["totals"]["cpu_hours"]["to_pay"] == pytest.approx((7 + 33 + shared) / 3600)
+    assert record["money"]["to_pay"] == pytest.approx(40 + shared)
+    assert record["money"]["total"] == pytest.approx(181 + shared)
+    flow = stage_of(record, "measure_flow")
+    assert (flow["items"], flow["there"], flow["bytes_per_item"]["value"]) == (2, 1, 20)
     assert {key: record["pairs"][key] for key in ("planned", "there", "missing")} == {
         "planned": 4,
         "there": 2,
@@ -228,7 +236,7 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
     [
         ({"scoring": {"identity_frames": 3}}, {"scoring": 1}),
         ({"insertion": {"control": "ends"}}, {"insertion": 1, "scoring": 1}),
-        ({"background": {"grow_px": 3}}, {"background": 1, "insertion": 1, "scoring": 1}),
+        ({"background": {"grow_px": 3}}, {"background": 1, "measure_clip": 1, "insertion": 1, "scoring": 1}),
         ({"products": {"min_side_px": 3}}, {"products": 6, "insertion": 1, "scoring": 1}),
         ({"verdicts": {"pairs": {"min_quality": 0.1}}}, {}),
     ],
@@ -314,7 +322,7 @@ def test_the_costs_file_names_what_there_is():
     for stage, entries in table["backends"].items():
         for key, entry in entries.items():
             name, _, model = key.partition("/")
-            assert name == "cut_clip" or name in backends.available(stage)
+            assert name in ("cut_clip", "measure_clip", "measure_flow") or name in backends.available(stage)
             assert not model or models.model(model)
             assert entry["seconds"] > 0 and entry["source"]
 

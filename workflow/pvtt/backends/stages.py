@@ -26,6 +26,8 @@ class Stage:
         Whether `<name>.backend` of the configuration chooses who does the work. Only such a stage can use a GPU.
     key
         Its key in the configuration; empty for the stage's own name, None for a stage without settings.
+    clip_rules
+        Of its rules, those that work once per clip, before the others.
     package
         Its package below `pvtt.stages`; empty for the stage's own name.
     """
@@ -37,6 +39,7 @@ class Stage:
     backends: bool = False
     key: str | None = ""
     package: str = ""
+    clip_rules: tuple[str, ...] = ()
 
 
 # In the order in which they work.
@@ -49,14 +52,29 @@ TABLE = (
     Stage("background", "clip", ("remove_product",), ("cutting", "segmentation"), backends=True),
     Stage("mask_verdicts", "run", ("judge_masks",), ("segmentation",), key=None, package="verdicts"),
     Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "mask_verdicts", "products")),
-    Stage("insertion", "pair", ("measure_clip", "insert_product"), ("background", "products", "pairs"), backends=True),
-    Stage("scoring", "pair", ("measure_flow", "score_pair", "gather_pack"), ("insertion", "products"), backends=True),
+    Stage(
+        "insertion",
+        "pair",
+        ("measure_clip", "insert_product"),
+        ("background", "products", "pairs"),
+        backends=True,
+        clip_rules=("measure_clip",),
+    ),
+    Stage(
+        "scoring",
+        "pair",
+        ("measure_flow", "score_pair", "gather_pack"),
+        ("insertion", "products"),
+        backends=True,
+        clip_rules=("measure_flow",),
+    ),
     Stage("verdicts", "run", ("judge_pairs",), ("pairs", "scoring")),
     Stage("dataset", "run", ("publish_dataset",), ("mask_verdicts", "verdicts")),
     Stage("report", "run", ("write_report",), ("mask_verdicts", "verdicts")),
 )
 BY_NAME = {stage.name: stage for stage in TABLE}
 WITH_BACKENDS = tuple(stage.name for stage in TABLE if stage.backends)
+CLIP_RULES = tuple(rule for stage in TABLE for rule in stage.clip_rules)
 OF_PAIRS = tuple(stage.name for stage in TABLE if stage.item == "pair")
 
 

@@ -82,8 +82,8 @@ def _extract(wanted: Model, archive: Path, member: str, target: Path) -> None:
             with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
                 _write(source, target)
         else:
-            with tarfile.open(archive) as opened:
-                found = opened.extractfile(f"{archive.name.removesuffix('.tar.gz')}/{member}")
+            with tarfile.open(archive) as packed:
+                found = packed.extractfile(f"{archive.name.removesuffix('.tar.gz')}/{member}")
                 if found is None:
                     raise KeyError(member)
                 _write(found, target)

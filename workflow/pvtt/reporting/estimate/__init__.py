@@ -19,7 +19,15 @@ from pvtt.reporting.estimate.existing_results import ExistingResult
 from pvtt.reporting.estimate.planned_work import Feed, read_feed
 from pvtt.reporting.estimate.presets import names, preset_of
 from pvtt.reporting.estimate.schedule import Nodes, wall_time
-from pvtt.reporting.estimate.unit_costs import Figure, Price, assumption, backend_prices, costs, plan_prices
+from pvtt.reporting.estimate.unit_costs import (
+    Figure,
+    Price,
+    assumption,
+    backend_prices,
+    costs,
+    plan_prices,
+    reads_clip_model,
+)
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES
 
 __all__ = ["EstimateOptions", "Nodes", "estimate_feed", "estimate_preset", "estimate_presets"]
@@ -73,7 +81,7 @@ def estimate_preset(
     head |= {"clips": size.clips, "assumed_clips": size.clips, "pairs": pairs}
     whole, rest = divmod(count, config["pairs"]["pack_pairs"])
     packs = [config["pairs"]["pack_pairs"]] * whole + [rest] * (rest > 0)
-    record = head | _cost(size.items(count), {}, packs, prices, None, options)
+    record = head | _cost(size.items(count, reads_clip_model(config)), {}, packs, prices, None, options)
     found = {
         "pairs": count,
         "gpu_hours": record["totals"]["gpu_hours"]["total"],

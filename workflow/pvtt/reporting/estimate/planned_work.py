@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pvtt.backends import registry
+from pvtt.backends import registry, stages
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
@@ -23,7 +23,7 @@ from pvtt.records.results_format import check_results
 from pvtt.reporting.estimate.existing_results import ExistingResult, Result, StageSpec, read_existing, stage_specs
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
-from pvtt.reporting.estimate.unit_costs import Figure, assumption
+from pvtt.reporting.estimate.unit_costs import Figure, assumption, reads_clip_model
 from pvtt.stages.catalogue import Row, read_catalogue, read_table
 from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
@@ -31,6 +31,12 @@ from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
 from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
+# Stage of clips -> type of its record, and its files of a clip, the record first.
+_CLIP_RESULTS: dict[str, tuple[type[Result], Callable[[ClipFiles], tuple[Path, ...]]]] = {
+    "cutting": (Clip, lambda clip: (clip.record, clip.video)),
+    "segmentation": (MeasuredMasks, lambda clip: (clip.mask_measures, clip.masks, clip.track)),
+    "background": (Background, lambda clip: (clip.background_record, clip.background, clip.region)),
+}
 # Features of a clip that nobody has masked yet, such that every pair of it is feasible.
 _FEATURES = {"box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 1.0}
 
@@ -222,49 +228,57 @@ def _work(
     planned: pd.DataFrame,
 ) -> dict[str, Work]:
     """Items of every stage with their existing results; a result of stale upstream results is stale."""
-    specs = stage_specs(config)
-    files = Layout(results)
-    work = {"shots": Work({(name,): read_existing(Shots, files.shots(name), [], specs["shots"]) for name in videos})}
+    specs, files = stage_specs(config), Layout(results)
     pictures = {key: files.cutout(*key) for key in photos}
-    work["products"] = Work(
-        {key: read_existing(CutOut, cut.record, [cut.image], specs["products"]) for key, cut in pictures.items()}
-    )
-    product = {clip["clip_id"]: clip["product_id"] for clip in clips}
-    used = dict.fromkeys(planned.clip_id)
-
-    def of_clips(
-        stage: str,
-        kind: type[Result],
-        names: Sequence[str],
-        before: str,
-        made: Callable[[ClipFiles], Sequence[Path]],
-    ) -> Work:
-        found: dict[Key, ExistingResult | None] = {}
-        for name in names:
-            fresh = not work[before].stale(product[name] if before == "shots" else name)
-            record, *media = made(files.clip(name))
-            found[(name,)] = read_existing(kind, record, media, specs[stage], fresh)
-        return Work(found)
-
-    work["cutting"] = of_clips("cutting", Clip, list(product), "shots", lambda clip: (clip.record, clip.video))
-    work["segmentation"] = of_clips(
-        "segmentation",
-        MeasuredMasks,
-        list(product),
-        "cutting",
-        lambda clip: (clip.mask_measures, clip.masks, clip.track),
-    )
-    work["background"] = of_clips(
-        "background",
-        Background,
-        list(used),
-        "segmentation",
-        lambda clip: (clip.background_record, clip.background, clip.region),
-    )
+    used = list(dict.fromkeys(planned.clip_id))
+    work = {
+        "shots": Work({(name,): read_existing(Shots, files.shots(name), [], specs["shots"]) for name in videos}),
+        "products": Work(
+            {key: read_existing(CutOut, cut.record, [cut.image], specs["products"]) for key, cut in pictures.items()}
+        ),
+    }
+    product = {str(clip["clip_id"]): str(clip["product_id"]) for clip in clips}
+    for stage in stages.TABLE:
+        if stage.item == "clip":
+            names = used if stage.name == "background" else list(product)
+            work[stage.name] = _clip_work(stage, files, specs, {name: product[name] for name in names}, work)
+    work |= {rule: Work({}) for rule in stages.CLIP_RULES}
+    if reads_clip_model(config):
+        work["measure_clip"] = _of_files(work["background"], {name: files.clip(name).model for name in used})
+    work["measure_flow"] = _of_files(work["cutting"], {name: files.clip(name).flow for name in used})
     work |= _pair_work(results, specs, planned, work)
     masks = {name: files.dataset.masks(name) for name in used}
     published: dict[Key, ExistingResult | None] = {(name,): _published(folder) for name, folder in masks.items()}
     return work | {"dataset": Work(published)}
+
+
+def _clip_work(
+    stage: stages.Stage,
+    files: Layout,
+    specs: Mapping[str, StageSpec],
+    clips: Mapping[str, str],
+    before: Mapping[str, Work],
+) -> Work:
+    """What a stage made of clips, given as id and product; `before` has what the stages before it made."""
+    kind, files_of = _CLIP_RESULTS[stage.name]
+    # A clip knows its product; which cut-outs it was masked by is not followed.
+    upstream = [(name, stages.BY_NAME[name].item) for name in stage.after if stages.BY_NAME[name].item != "photo"]
+    found: dict[Key, ExistingResult | None] = {}
+    for clip, product in clips.items():
+        stale = any(before[name].stale(clip if item == "clip" else product) for name, item in upstream)
+        record, *media = files_of(files.clip(clip))
+        found[(clip,)] = read_existing(kind, record, media, specs[stage.name], not stale)
+    return Work(found)
+
+
+def _of_files(before: Work, paths: Mapping[str, Path]) -> Work:
+    """Results of a rule that leaves a file without a record for each clip; stale where `before` is."""
+    found: dict[Key, ExistingResult | None] = {}
+    for name, path in paths.items():
+        current = not before.stale(name)
+        size = path.stat().st_size if path.is_file() else None
+        found[(name,)] = None if size is None else ExistingResult(0.0, size, "-", frozenset(), current)
+    return Work(found)
 
 
 def _pair_work(

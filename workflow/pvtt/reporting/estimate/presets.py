@@ -49,10 +49,14 @@ class Preset:
         total = self.clips * int((plan.status == "planned").sum())
         return total if config["max_pairs"] is None else min(total, config["max_pairs"])
 
-    def items(self, pairs: int) -> dict[str, int]:
-        """Number of items by stage for a number of pairs. Every clip has a pair if there are at least as many pairs."""
+    def items(self, pairs: int, clip_model: bool) -> dict[str, int]:
+        """Number of items by stage for a number of pairs; `clip_model`: insertion reads what `measure_clip` measures.
+
+        Every clip has a pair if there are at least as many pairs.
+        """
         used = min(self.clips, pairs)
         found = {"shots": self.products, "cutting": self.clips, "segmentation": self.clips, "background": used}
+        found |= {"measure_clip": used * clip_model, "measure_flow": used}
         return found | {"products": self.products * self.photos, "insertion": pairs, "scoring": pairs, "dataset": used}
 
 

@@ -15,8 +15,14 @@ from pvtt.reporting.costs import spread
 from pvtt.reporting.estimate.existing_results import ExistingResult
 
 COSTS = project_file("resources/costs.yaml")
-# Stages that need computing time or storage, in the order in which they run.
-STAGES = tuple(stage.name for stage in stages.TABLE if stage.backends or stage.name in ("cutting", "dataset"))
+# Stages that need computing time or storage, in the order in which they run; rules that work once per clip stand before
+# their stage.
+STAGES = tuple(
+    name
+    for stage in stages.TABLE
+    if stage.backends or stage.name in ("cutting", "dataset")
+    for name in (*stage.clip_rules, stage.name)
+)
 _PLAN = "the plan's table, per item"
 
 
@@ -111,8 +117,8 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Existin
     plan = _plan_price(stage)
     if stage == "dataset":
         return Price(stage, "-", plan.item, False, plan.seconds, plan.load_s, _measured(made, "bytes") or plan.bytes)
-    if stage == "cutting":
-        name, needs, gpu, parts = "cut_clip", [], False, []
+    if stage in ("cutting", *stages.CLIP_RULES):
+        name, needs, gpu, parts = ("cut_clip" if stage == "cutting" else stage), [], False, []
     else:
         parts = registry.selected_backends(stage, config[stage])
         name, needs = parts[0].name, list(dict.fromkeys(model for part in parts for model in part.needs))
@@ -127,15 +133,22 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Existin
     like = [one for one in made if one.current] or [
         one for one in made if (one.backend, one.models) == (name, frozenset(needs))
     ]
+    size = Figure(entry["megabytes"] * 1e6, "elsewhere", entry["source"]) if "megabytes" in entry else plan.bytes
     return Price(
         stage=stage,
         backend=name,
         item=plan.item,
         gpu=gpu,
-        seconds=_measured(like, "seconds") or seconds,
+        # What rules of a clip leave does not say how long it took.
+        seconds=seconds if stage in stages.CLIP_RULES else _measured(like, "seconds") or seconds,
         load_s=load if gpu else Figure(0, "assumption", "no model to load"),
-        bytes=_measured(like, "bytes") or plan.bytes,
+        bytes=_measured(like, "bytes") or size,
     )
+
+
+def reads_clip_model(config: Mapping[str, Any]) -> bool:
+    """Whether the chosen insertion backend reads what `measure_clip` measures."""
+    return bool(getattr(registry.selected_backends("insertion", config["insertion"])[0], "reads_clip_model", False))
 
 
 def _loading(loads: Sequence[Sequence[float]]) -> Figure | None:

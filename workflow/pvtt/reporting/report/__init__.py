@@ -16,6 +16,7 @@ import pandas as pd
 from pvtt import __version__
 from pvtt.config.stages.report import ReportSettings
 from pvtt.io.files import atomic_path
+from pvtt.records.layout import report_page, report_summary
 from pvtt.records.run_summary import Record, Run, funnel, read_run
 from pvtt.reporting.report.charts import funnel_chart
 from pvtt.reporting.report.facts import clip_cards, histograms, pair_cards, stage_costs
@@ -60,8 +61,8 @@ def write_report(
         "mask_colour": "rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
     }
     previews.finish()
-    for name, full in (("index.html", True), ("summary.html", False)):
-        with atomic_path(out_dir / name) as aside:
+    for path, full in ((report_page(out_dir), True), (report_summary(out_dir), False)):
+        with atomic_path(path) as aside:
             aside.write_text(page.render(shown, full=full), encoding="utf-8")
 
 
