@@ -10,33 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pvtt.backends.registry import backend_class
 from pvtt.config.stages.catalogue import CatalogueSettings
 from pvtt.records.media import Probe, ProbedPhoto, ProbedVideo
+from pvtt.records.tables import CatalogueRow, columns
 from pvtt.stages.catalogue.base import Fingerprinter
 from pvtt.stages.catalogue.rows import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CATALOGUE_COLUMNS = (
-    "product_id",
-    "category",
-    "subcategory",
-    "title",
-    "platform",
-    "video",
-    "images",
-    "empty",
-    "status",
-    "reason",
-    "roles",
-    "n_images",
-    "width",
-    "height",
-    "fps",
-    "n_frames",
-    "video_digest",
-    "duplicate_of",
-    "same_as",
-)
+CATALOGUE_COLUMNS = columns(CatalogueRow)
 # Re-encoding may drop or add a frame or two; another cut of the same material is another video.
 _MAX_LENGTH_DIFFERENCE = 0.03  # of the longer video's duration
 

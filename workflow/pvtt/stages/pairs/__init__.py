@@ -19,20 +19,11 @@ from pvtt.config.stages.pairs import FeasibilityLimits, PairsSettings
 from pvtt.records.ids import clip_product, pair_id, seed_of, stable_hash
 from pvtt.records.media import CutOut
 from pvtt.records.results import Track
+from pvtt.records.tables import PlannedPair, columns
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
 
-COLUMNS = [
-    "pair_id",
-    "clip_id",
-    "source_id",
-    "target_id",
-    "image_index",
-    "difficulty",
-    "seed",
-    "rank",
-    "status",
-    "reason",
-]
+# Packs are assigned to the planned pairs.
+COLUMNS = [name for name in columns(PlannedPair) if name != "pack"]
 
 _CLEAN_BACKGROUND = 0.8  # `ground_uniformity`: share of a photo's border that shows one background
 _SAME_PRODUCT = "source and target are one product: they share photos or a video"

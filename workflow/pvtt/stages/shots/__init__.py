@@ -25,6 +25,7 @@ from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles
 from pvtt.records.media import Clip, ClipSource, Shot, Shots
 from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.records.tables import ClipRow, columns
 from pvtt.stages.shots.base import ShotDetector, Transitions
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
 
@@ -33,19 +34,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-CLIP_COLUMNS = (
-    "clip_id",
-    "product_id",
-    "start_frame",
-    "end_frame",
-    "fps",
-    "n_frames",
-    "width",
-    "height",
-    "status",
-    "reason",
-    "split",
-)
+CLIP_COLUMNS = columns(ClipRow)
 _SAMPLE_FRAMES = 9  # frames per video and per shot in which bars are looked for
 
 
