@@ -1,6 +1,6 @@
-"""The table of stages: what each makes, of what, by which rules; everything that lists stages reads it.
+"""Table of the stages with their items, rules and dependencies; the only list of stages.
 
-The names of the files that a stage writes stand in `pvtt.records.layout`.
+The names of their files are in `pvtt.records.layout`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Stage:
     clip_rules: tuple[str, ...] = ()
 
 
-# In the order in which they work.
+# In the order in which they run.
 TABLE = (
     Stage("catalogue", "product", ("probe_product", "build_catalogue"), key="checks"),
     Stage("shots", "product", ("detect_shots", "list_clips"), ("catalogue",), backends=True),
@@ -79,7 +79,7 @@ OF_PAIRS = tuple(stage.name for stage in TABLE if stage.item == "pair")
 
 
 def dependents(name: str) -> tuple[str, ...]:
-    """A stage and all stages whose results depend on it, in the order in which they work."""
+    """A stage and all stages whose results depend on it, in the order in which they run."""
     found = {name}
     for stage in TABLE:
         if found.intersection(stage.after):
@@ -88,5 +88,5 @@ def dependents(name: str) -> tuple[str, ...]:
 
 
 def of_rule(rule: str) -> str:
-    """The stage of a Snakemake rule; the rule's own name where it is of none."""
+    """Stage of a Snakemake rule; the name of the rule if it belongs to none."""
     return next((stage.name for stage in TABLE if rule in stage.rules), rule)
