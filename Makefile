@@ -101,7 +101,7 @@ bench: $(WORLD)/products.csv ## measure every stage on the world: WORLD=folder F
 compare: $(VENV)/.core ## runs side by side: RUNS="a b", or RUNS=results BACKENDS="vace" STAGE=insertion CONFIG="catalogue=..."
 	@set -e; runs="$(RUNS)"; for backend in $(BACKENDS); do \
 	run="$(OUT)/runs/$$(printf %s "$$backend" | tr -c A-Za-z0-9 -)"; \
-	test -e "$$run/clips.tsv" || $(BIN)/python -m pvtt share "$(RESULTS)" "$$run" --stage $(STAGE); \
+	test -e "$$run/clips.tsv" || $(BIN)/python -m pvtt fork "$(RESULTS)" "$$run" --stage $(STAGE); \
 	$(BIN)/snakemake --cores $(CORES) --config $(CONFIG) "results=$$run" "$(STAGE)={\"backend\": \"$$backend\"}"; \
 	runs="$$runs $$run"; done; \
 	$(BIN)/python -m pvtt compare $$runs --out "$(OUT)" $(COMPARE)

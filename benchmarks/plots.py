@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 
 from pvtt.io import video
+from pvtt.records.layout import ClipFiles, PairFiles
 from stages.background import chained_folder
 from stages.common import Options, Outcome, backend_name, clip_folder, pair_folder
 from stages.scoring import CONTROLS, SMALL_ERROR
@@ -159,20 +160,20 @@ def contact(options: Options, clip_id: str, target: str, result: str) -> Array:
     true = clip_folder(options, clip, "true")
     background = backend_name("background", options.settings("background")[0])
     own = chained_folder(options, clip) if chained else clip_folder(options, clip, f"background_{background}")
-    masks = video.read_masks((own if chained else true) / "masks.mkv").any(0)
+    masks = video.read_masks(ClipFiles(own if chained else true).masks).any(0)
     shown = np.flatnonzero(masks.any((1, 2)))
     frame = int(shown[len(shown) // 2]) if len(shown) else 0
-    source, mask = _frame(true / "video.mp4", frame), masks[frame]
+    source, mask = _frame(ClipFiles(true).video, frame), masks[frame]
     tinted = source.copy()
     tinted[mask] = tinted[mask] // 2 + np.array([127, 0, 60], np.uint8)
-    made = own / "background.mp4"
+    made = ClipFiles(own).background
     tiles = {
         "source": source,
         "our mask" if chained else "true mask": tinted,
         "true background": _frame(clip.folder / "background.mp4", frame),
-        "our background": _frame(made if made.is_file() else true / "background.mp4", frame),
+        "our background": _frame(made if made.is_file() else ClipFiles(true).background, frame),
         "true swap": _frame(clip.folder / "swaps" / f"{target}.mp4", frame),
-        "our swap": _frame(pair_folder(options, clip, target, result) / "insert.mp4", frame),
+        "our swap": _frame(PairFiles(pair_folder(options, clip, target, result)).video, frame),
     }
     labelled = [_labelled(image, text) for text, image in tiles.items()]
     return np.concatenate([np.concatenate(labelled[row::2], 1) for row in (0, 1)])

@@ -29,7 +29,8 @@ from stages.common import (
 from truth import Clip
 
 Array = np.ndarray
-_NAMES = ("video.mp4", "clip.json", "masks.mkv", "track.json")
+_FILES = ClipFiles(Path())
+_NAMES = tuple(path.name for path in (_FILES.video, _FILES.record, _FILES.masks, _FILES.track))
 
 
 def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:

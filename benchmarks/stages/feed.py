@@ -117,7 +117,7 @@ def _clips(
     """Folders of the product's clips with masks: of a finished run, or made here where a still lies in them."""
     product, settings = row["id"], options.settings("segmentation")[0]
     if results is not None:
-        listed = sorted((results / "clips").glob(f"{product}_s*"))
+        listed = sorted(Layout(results).clip_folders.glob(f"{product}_s*"))
         yield from (folder for folder in listed if ClipFiles(folder).mask_measures.is_file())
         return
     work = options.out / "work" / "feed"

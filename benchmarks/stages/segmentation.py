@@ -31,11 +31,11 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     truth = clip.masks()
     for settings in options.settings("segmentation"):
         name = backend_name("segmentation", settings)
-        folder = take(true, clip_folder(options, clip, f"segmentation_{name}"), "video.mp4", "clip.json")
+        files = ClipFiles(clip_folder(options, clip, f"segmentation_{name}"))
+        folder = take(true, files.folder, files.video.name, files.record.name)
         references = cutout_paths(options, clip.product_id)[: settings["references"]]
         title = options.world.rows[clip.product_id]["title"]
         segment_clip(folder, references, title, settings)
-        files = ClipFiles(folder)
         record = MeasuredMasks.read(files.mask_measures)
         masks = video.read_masks(files.masks).any(0)
         facts = verdict_facts(folder) | {"empty": not clip.has_product}

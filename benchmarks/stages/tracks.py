@@ -9,6 +9,7 @@ import numpy as np
 
 from pvtt.io import video
 from pvtt.metrics import tapvid
+from pvtt.records.layout import ClipFiles
 from pvtt.records.provenance import Stopwatch
 from pvtt.stages.segmentation.track import track_queries
 from stages.common import Options, Outcome
@@ -22,7 +23,7 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     points, visible, queries = true_points(clip)
     if not len(points):
         return
-    frames, watch = video.read_video(true / "video.mp4"), Stopwatch()
+    frames, watch = video.read_video(ClipFiles(true).video), Stopwatch()
     paths = track_queries(frames, clip.masks(), queries)
     seconds = watch.seconds
     figures = tapvid(paths, points, visible, queries, clip.size) | {"s_per_frame": seconds / len(frames)}

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from typing import get_args
 
 import cv2
 import jsonschema
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from pydantic import ValidationError
 
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (make models)")
 pytest.importorskip("onnx", reason="onnx, which writes the tiny networks, is not installed")
@@ -16,6 +18,7 @@ pytest.importorskip("rembg", reason="rembg is not installed (make models)")
 
 from backends.tiny.rembg import build
 from pvtt.config.settings import SettingsError, load_schema, resolve, stage_defaults
+from pvtt.config.stages.products import RembgSettings
 from pvtt.io.video import read_rgba, write_png
 from pvtt.models.registry import ModelError
 from pvtt.stages.cutouts import cut_out_product
@@ -119,8 +122,9 @@ def test_a_flat_answer_is_refused_not_divided_by_zero(home, recwarn):
 def test_other_networks_are_not_taken(home):
     with pytest.raises(SettingsError, match=r"products\.rembg\.model"):
         resolve({"catalogue": "x.csv", "products": {"rembg": {"model": "bria-rmbg"}}})
-    with pytest.raises(ModelError, match="none of"):
-        Backend(settings("withoutbg")).load("cpu")
+    with pytest.raises(ValidationError, match=r"rembg\.model"):
+        Backend(settings("withoutbg"))
+    assert set(NETWORKS) == set(get_args(RembgSettings.model_fields["model"].annotation))
 
 
 def test_missing_weights_are_named_with_what_mends_them(home, tmp_path, monkeypatch):

@@ -388,12 +388,22 @@ def test_intervals_draw_groups_not_values() -> None:
         ("products", "clips/AAA001_s01/video.mp4", "products/AAA001/1.json"),
     ],
 )
-def test_sharing_links_what_does_not_depend_on_a_stage(tmp_path: Path, stage: str, kept: str, gone: str) -> None:
+def test_a_fork_links_what_does_not_depend_on_a_stage(tmp_path: Path, stage: str, kept: str, gone: str) -> None:
     one, two = make_run(tmp_path / "one", QUALITY), tmp_path / "two"
-    assert main(["share", str(one), str(two), "--stage", stage]) == 0
+    assert main(["fork", str(one), str(two), "--stage", stage]) == 0
     assert (two / kept).stat().st_ino == (one / kept).stat().st_ino
     assert (two / kept).stat().st_mtime_ns == (one / kept).stat().st_mtime_ns
     assert (one / gone).exists() and not (two / gone).exists() and not (two / "filtered.parquet").exists()
     assert (two / "pairs.parquet").exists() == (stage in ("scoring", "insertion", "background"))
-    assert main(["share", str(one), str(two), "--stage", stage]) == 1
-    assert main(["share", str(one), str(one / "inside"), "--stage", stage]) == 1
+    assert main(["fork", str(one), str(two), "--stage", stage]) == 1
+    assert main(["fork", str(one), str(one / "inside"), "--stage", stage]) == 1
+
+
+def test_the_former_name_of_fork_works_and_says_the_new_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = make_run(tmp_path / "one", QUALITY), tmp_path / "two"
+    assert main(["share", str(one), str(two), "--stage", "scoring"]) == 0
+    assert "pvtt fork" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert "fork" in shown and "share" not in shown

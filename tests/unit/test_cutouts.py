@@ -8,6 +8,7 @@ import pytest
 
 from pvtt.backends.base import Limits
 from pvtt.config.settings import stage_defaults
+from pvtt.config.stages.products import ProductsSettings
 from pvtt.io.video import read_rgba, write_jpeg, write_png
 from pvtt.metrics import mask_iou
 from pvtt.stages.cutouts import cut_out_product
@@ -314,11 +315,11 @@ def test_measures_and_their_reasons():
     measures = alpha_measures(alpha)
     assert measures["area"] == 0.06 and measures["main_part"] == pytest.approx(2 / 3, abs=1e-4)
     assert measures["parts"] == 2 and measures["border_contact"] == 0 and measures["softness"] == 0
-    assert reason_against(measures, SETTINGS) == ""
-    assert "max_parts 1" in reason_against(measures, SETTINGS | {"max_parts": 1})
-    assert "min_main_part 80%" in reason_against(measures, SETTINGS | {"min_main_part": 0.8})
+    assert reason_against(measures, ProductsSettings()) == ""
+    assert "max_parts 1" in reason_against(measures, ProductsSettings(max_parts=1))
+    assert "min_main_part 80%" in reason_against(measures, ProductsSettings(min_main_part=0.8))
     full = alpha_measures(np.full((9, 9), 255, np.uint8))
-    assert "no background found: the cut-out covers 100.00%" in reason_against(full, SETTINGS)
+    assert "no background found: the cut-out covers 100.00%" in reason_against(full, ProductsSettings())
 
 
 def test_a_shadow_inside_a_ring_is_not_part_of_it():

@@ -19,11 +19,11 @@ from pvtt.records.base import Provenance, Record
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.records.results_format import mark_results
 from pvtt.reporting import estimate
-from pvtt.reporting.estimate import Asked, Nodes, estimate_feed, estimate_preset, presets, text, unit_costs
-from pvtt.reporting.estimate.existing_results import ways
+from pvtt.reporting.estimate import EstimateOptions, Nodes, estimate_feed, estimate_preset, presets, text, unit_costs
+from pvtt.reporting.estimate.existing_results import stage_specs
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.planned_work import read_feed
-from pvtt.reporting.estimate.schedule import Pack, makespan, pack_of, wall
+from pvtt.reporting.estimate.schedule import Pack, makespan, pack_of, wall_time
 from pvtt.reporting.estimate.unit_costs import Figure, Price, backend_prices, costs
 from pvtt.stages.pairs import plan_pairs
 from pvtt.stages.pairs.taxonomy import Taxonomy
@@ -112,6 +112,8 @@ def finish_pairs(results: Path, config: dict, **seconds: float) -> None:
         clip, target = pair.split("__")
         background = background_record(clip, provenance=origin("background", config, 7.0))
         put(results / "clips" / clip, "background.json", background, background__mp4=500, region__mkv=5)
+        for name in ("clip_model.npz", "source_flow.npz"):
+            (results / "clips" / clip / name).write_bytes(b"x" * 20)
         folder = results / "pairs" / clip / target
         record = insertion_record(pair, provenance=origin("insertion", config, took))
         put(folder, "insert.json", record, insert__mp4=4000, insert_mask__mkv=50)
@@ -127,7 +129,7 @@ def stage_of(record: dict, name: str) -> dict:
 
 def test_before_a_run_clips_are_assumed_and_every_figure_says_so(feed):
     config = config_of(feed)
-    record = estimate_feed(config, Asked(clips_per_video=2))
+    record = estimate_feed(config, EstimateOptions(clips_per_video=2))
     assert (record["products"], record["photos"], record["clips"], record["assumed_clips"]) == (3, 6, 4, 4)
     # 4 clips x 2 other products x the main photo.
     assert {level: n["missing"] for level, n in record["pairs"]["by_difficulty"].items()} == {
@@ -143,6 +145,8 @@ def test_before_a_run_clips_are_assumed_and_every_figure_says_so(feed):
         "segmentation": (4, 4, "clip"),
         "products": (6, 6, "photo"),
         "background": (4, 4, "clip"),
+        "measure_clip": (4, 4, "clip"),
+        "measure_flow": (4, 4, "clip"),
         "insertion": (8, 8, "pair"),
         "scoring": (8, 8, "pair"),
         "dataset": (4, 4, "clip"),
@@ -160,18 +164,18 @@ def test_before_a_run_clips_are_assumed_and_every_figure_says_so(feed):
 
 def test_the_settings_of_pairs_count(feed):
     every = config_of(feed, pairs={"strategy": "all"})
-    assert estimate_feed(every, Asked(clips_per_video=2))["pairs"]["planned"] == 16
+    assert estimate_feed(every, EstimateOptions(clips_per_video=2))["pairs"]["planned"] == 16
     capped = config_of(feed, max_pairs=4, pairs={"quotas": {"expert": 0.25}})
-    counts = estimate_feed(capped, Asked(clips_per_video=2))["pairs"]
+    counts = estimate_feed(capped, EstimateOptions(clips_per_video=2))["pairs"]
     assert counts["by_difficulty"]["expert"]["planned"] == 1 and counts["planned"] == 4
     one = config_of(feed, pairs={"include": {"targets": ["C"]}})
-    assert estimate_feed(one, Asked(clips_per_video=2))["pairs"]["planned"] == 4
+    assert estimate_feed(one, EstimateOptions(clips_per_video=2))["pairs"]["planned"] == 4
 
 
 def test_clips_per_video_comes_from_the_plan_unless_it_is_known(feed):
     assert estimate_feed(config_of(feed))["clips"] == 8
     # 1.5 per video are 1 of the first and 2 of the second.
-    assert estimate_feed(config_of(feed), Asked(clips_per_video=1.5))["clips"] == 3
+    assert estimate_feed(config_of(feed), EstimateOptions(clips_per_video=1.5))["clips"] == 3
 
 
 def test_what_the_results_know_replaces_what_was_assumed(feed):
@@ -202,7 +206,7 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
     config = config_of(feed)
     results = run_to_the_plan(feed, config)
     finish_pairs(results, config, A_s01__B_i1=10.0, A_s01__C_i1=20.0)
-    record = estimate_feed(config, Asked(price_per_cpu_hour=3600))
+    record = estimate_feed(config, EstimateOptions(price_per_cpu_hour=3600))
     insertion = stage_of(record, "insertion")
     assert (insertion["items"], insertion["there"], insertion["missing"]) == (4, 2, 2)
     assert insertion["seconds_per_item"]["value"] == 15 and insertion["seconds_per_item"]["items"] == 2
@@ -214,8 +218,12 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
     assert stage_of(record, "segmentation")["seconds_per_item"]["value"] == 30
     # Shots 2 x 1, cutting 3 x 2, masks 3 x 30, cut-outs 6 x 0.5, a background of 7, pairs of 33; the other half to pay.
     assert record["totals"]["cpu_hours"]["spent"] == pytest.approx((2 + 6 + 90 + 3 + 7 + 33) / 3600)
-    assert record["totals"]["cpu_hours"]["to_pay"] == pytest.approx((7 + 33) / 3600)
-    assert record["money"]["to_pay"] == pytest.approx(40) and record["money"]["total"] == pytest.approx(181)
+    shared = sum(costs()["backends"][rule][rule]["seconds"] for rule in ("measure_clip", "measure_flow"))
+    assert record["totals"]["cpu_hours"]["to_pay"] == pytest.approx((7 + 33 + shared) / 3600)
+    assert record["money"]["to_pay"] == pytest.approx(40 + shared)
+    assert record["money"]["total"] == pytest.approx(181 + shared)
+    flow = stage_of(record, "measure_flow")
+    assert (flow["items"], flow["there"], flow["bytes_per_item"]["value"]) == (2, 1, 20)
     assert {key: record["pairs"][key] for key in ("planned", "there", "missing")} == {
         "planned": 4,
         "there": 2,
@@ -228,7 +236,7 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
     [
         ({"scoring": {"identity_frames": 3}}, {"scoring": 1}),
         ({"insertion": {"control": "ends"}}, {"insertion": 1, "scoring": 1}),
-        ({"background": {"grow_px": 3}}, {"background": 1, "insertion": 1, "scoring": 1}),
+        ({"background": {"grow_px": 3}}, {"background": 1, "measure_clip": 1, "insertion": 1, "scoring": 1}),
         ({"products": {"min_side_px": 3}}, {"products": 6, "insertion": 1, "scoring": 1}),
         ({"verdicts": {"pairs": {"min_quality": 0.1}}}, {}),
     ],
@@ -314,7 +322,7 @@ def test_the_costs_file_names_what_there_is():
     for stage, entries in table["backends"].items():
         for key, entry in entries.items():
             name, _, model = key.partition("/")
-            assert name == "cut_clip" or name in backends.available(stage)
+            assert name in ("cut_clip", "measure_clip", "measure_flow") or name in backends.available(stage)
             assert not model or models.model(model)
             assert entry["seconds"] > 0 and entry["source"]
 
@@ -361,7 +369,7 @@ def test_reserved_hours_are_work_loading_and_idle():
     prices = {"segmentation": price("segmentation", 36, True)}
     prices |= pair_prices(price("insertion", 72, True, 36), price("scoring", 36, False))
     missing = {"segmentation": 17, "insertion": 100, "scoring": 100}
-    found = wall(missing, [96, 4], prices, Nodes(nodes=1, gpus=8, cpus=50))
+    found = wall_time(missing, [96, 4], prices, Nodes(nodes=1, gpus=8, cpus=50))
     # Masks: 3 rounds on 8 GPUs. The packs: a load, 12 rounds, and scores in 2 rounds of 50 cores; then 4 pairs at once.
     assert found["hours_by_stage"] == pytest.approx({"segmentation": 0.03, "packs": (0.01 + 0.24 + 0.02) + 0.04})
     held = found["gpu_hours"]
@@ -434,7 +442,7 @@ def preset_config(name: str, *items: str) -> dict:
     ],
 )
 def test_presets_reproduce_the_plan(name, pairs, clips, photos):
-    record = estimate_preset(name, preset_config(name), Asked(plan=True))
+    record = estimate_preset(name, preset_config(name), EstimateOptions(plan=True))
     assert record["pairs"]["planned"] == pairs
     # 60 s of insertion and 4 of scoring per pair, 60 of masks and 240 of background per clip, 2 per photo.
     assert record["totals"]["gpu_hours"]["total"] == pytest.approx((64 * pairs + 300 * clips + 2 * photos) / 3600)
@@ -471,7 +479,7 @@ def test_a_preset_refuses_what_only_a_feed_can_answer():
     with pytest.raises(ValueError, match="need a catalogue"):
         estimate_preset("small", preset_config("small", "pairs={quotas: {easy: 0.5}}"))
     with pytest.raises(ValueError, match="poc, small, medium, large"):
-        presets.scenario("huge")
+        presets.preset_of("huge")
 
 
 def test_batches_of_source_products_are_the_whole_plan():
@@ -541,8 +549,8 @@ def test_sizes_are_shown_in_their_unit(size, shown):
 
 
 def test_provenance_says_what_the_estimate_asks_for(feed):
-    """Way and provenance are two views of one thing; for every stage's default backend they agree."""
+    """Specification and provenance are two views of one thing; for every stage's default backend they agree."""
     config = config_of(feed)
     for stage in backends.STAGES:
-        assert ways(config)[stage].made(origin(stage, config, 1.0)), stage
+        assert stage_specs(config)[stage].matches(origin(stage, config, 1.0)), stage
     assert estimate.names() == ["poc", "small", "medium", "large"]

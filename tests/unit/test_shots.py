@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pvtt.config.settings import stage_defaults
+from pvtt.config.stages.shots import ShotsSettings
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
 from pvtt.records.media import Clip
@@ -145,13 +146,15 @@ class TestSpans:
         assert shot_spans(0, Transitions()) == []
 
     def test_too_short(self):
-        assert length_problem(Span(0, 50), FPS, SETTINGS) == ""
-        assert length_problem(Span(0, 49), FPS, SETTINGS) == "too short: 49 frames, 3.1 s: under 2 s or 50 frames"
-        assert length_problem(Span(0, 119), Fraction(60), SETTINGS).startswith("too short: 119 frames, 2.0 s")
-        assert length_problem(Span(0, 120), Fraction(60), SETTINGS) == ""
+        assert length_problem(Span(0, 50), FPS, ShotsSettings()) == ""
+        assert (
+            length_problem(Span(0, 49), FPS, ShotsSettings()) == "too short: 49 frames, 3.1 s: under 2 s or 50 frames"
+        )
+        assert length_problem(Span(0, 119), Fraction(60), ShotsSettings()).startswith("too short: 119 frames, 2.0 s")
+        assert length_problem(Span(0, 120), Fraction(60), ShotsSettings()) == ""
 
     def test_decimal_seconds_are_exact(self):
-        assert shortest_frames(Fraction(25), {"min_shot_s": 2.4, "min_shot_frames": 1}) == 60
+        assert shortest_frames(Fraction(25), ShotsSettings(min_shot_s=2.4, min_shot_frames=1)) == 60
 
     @pytest.mark.parametrize(
         ("count", "fps", "parts"),
@@ -164,7 +167,7 @@ class TestSpans:
         ],
     )
     def test_split(self, count, fps, parts):
-        pieces = split_span(Span(7, 7 + count), fps, SETTINGS)
+        pieces = split_span(Span(7, 7 + count), fps, ShotsSettings())
         assert [piece.n_frames for piece in pieces] == parts
         assert [piece.part for piece in pieces] == [False] + [True] * (len(parts) - 1)
         assert (pieces[0].start, pieces[-1].end) == (7, 7 + count)

@@ -12,7 +12,7 @@ def run():
     from pvtt.records.mask_verdicts import read_mask_verdicts
     from pvtt.records.media import CutOut
     from pvtt.records.results import MeasuredMasks, Track
-    from pvtt.stages.catalogue import read_table
+    from pvtt.records.tables import CatalogueRow, read_rows
     from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
     from pvtt.stages.pairs.packs import assign_packs, read_ledger, write_ledger
     from pvtt.stages.pairs.taxonomy import Taxonomy
@@ -27,17 +27,14 @@ def run():
     ]
     photos = [Photo.of(cutout) for cutout in map(CutOut.read, snakemake.input.photos) if cutout.status == "accepted"]
     plan = plan_from_records(
-        read_table(snakemake.input.catalogue),
-        Taxonomy(snakemake.params.taxonomy),
+        *(read_rows(CatalogueRow, snakemake.input.catalogue), Taxonomy(snakemake.params.taxonomy)),
         clips,
         photos,
         snakemake.params.settings,
-        snakemake.params.max_pairs,
-        snakemake.params.max_frames,
+        *(snakemake.params.max_pairs, snakemake.params.max_frames),
     )
-    # Not a declared output: Snakemake would delete it before it plans again.
-    ledger = files.packs
-    plan, packs = assign_packs(plan, read_ledger(ledger), snakemake.params.settings["pack_pairs"])
-    write_ledger(ledger, packs)
+    # The ledger is not a declared output: Snakemake would delete it before it plans again.
+    plan, packs = assign_packs(plan, read_ledger(files.packs), snakemake.params.settings["pack_pairs"])
+    write_ledger(files.packs, packs)
     with atomic_path(snakemake.output[0]) as aside:
         plan.to_parquet(aside)

@@ -7,17 +7,15 @@ from pvtt.execution.job import job
 
 @job(snakemake)
 def run():
-    import pandas as pd
-
+    from pvtt.records.tables import CatalogueRow, ClipRow, JudgedPair, PlannedPair, read_rows
     from pvtt.reporting.report import write_report
-    from pvtt.stages.catalogue import read_table
 
     write_report(
         Path(snakemake.input.catalogue).parent,
-        read_table(snakemake.input.catalogue),
-        read_table(snakemake.input.clips),
-        pd.read_parquet(snakemake.input.pairs),
-        pd.read_parquet(snakemake.input.filtered),
+        read_rows(CatalogueRow, snakemake.input.catalogue),
+        read_rows(ClipRow, snakemake.input.clips),
+        read_rows(PlannedPair, snakemake.input.pairs),
+        read_rows(JudgedPair, snakemake.input.filtered),
         Path(snakemake.output.page).parent,
         snakemake.params.settings,
         snakemake.params.thresholds,

@@ -1,7 +1,7 @@
-"""Backends by name: found by convention, imported only when chosen.
+"""Backends by name, found by convention and imported only if chosen.
 
-Backend `name` of stage `stage` is the class `Backend` in the module or sub-package `pvtt.stages.<stage>.<name>`; a
-backend that lives elsewhere is given as `package.module:Class`. Adding one is adding that file.
+The backend `name` of a stage is the class `Backend` in the module or sub-package `pvtt.stages.<stage>.<name>`. A
+backend of another package is given as `package.module:Class`. A new backend needs no registration.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def package(stage: str) -> str:
 
 
 def available(stage: str) -> list[str]:
-    """Names of the backends that stand in a stage's folder."""
+    """Names of the backends in the folder of a stage."""
     return sorted(_modules(stage, ("*.py", "*/__init__.py")))
 
 
 def selectable_names(stage: str) -> set[str]:
-    """Names of everything in a stage's folder that is chosen by name, such as its backends and its judges."""
+    """Names of everything in the folder of a stage that settings choose, such as backends and judges."""
     return set(_modules(stage, ("**/*.py",)))
 
 

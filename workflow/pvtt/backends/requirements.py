@@ -1,4 +1,4 @@
-"""What stands in the way of a run, found before its first job: files, checkouts, packages, GPU, licences."""
+"""Checks before the first job of a run: files, checkouts, packages, GPU, licences."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from pvtt.models import registry as models
 
 
 def check_requirements(settings: Mapping[str, Any], local: bool = True, own_environments: bool = False) -> list[str]:
-    """Everything that the chosen backends lack, a sentence each that says what mends it; empty when the run can start.
+    """Check the requirements of the chosen backends.
 
-    `settings` are the resolved ones of the run. `local`: the jobs run on this machine, so it must have the GPU.
-    `own_environments`: the jobs' packages come with their rules' environments, so this one need not have them.
+    Parameters
+    ----------
+    settings
+        Resolved settings of the run.
+    local
+        Whether jobs run on this machine, which then needs the GPU.
+    own_environments
+        Whether Snakemake deploys environments (`--sdm conda`); packages of this interpreter are then not checked.
+
+    Returns
+    -------
+    list of str
+        One sentence per problem with its solution; empty if the run can start.
     """
     found = []
     for stage in backends.STAGES:
@@ -32,19 +43,19 @@ def check_requirements(settings: Mapping[str, Any], local: bool = True, own_envi
 
 
 def environment(stage: str, settings: Mapping[str, Any]) -> str:
-    """Name in `envs/` of the environment of a stage's jobs; `core` when no backend asks for more."""
+    """Name (in `envs/`) of the environment of the jobs of a stage; `core` if no backend needs another one."""
     return next(iter(_environments(backends.selected_backends(stage, settings))), "core")
 
 
 def gpus_needed(stage: str, settings: Mapping[str, Any]) -> int:
-    """GPUs that a job of a stage asks for: 1 when a backend wants one and the run does not keep to the CPU, else 0."""
+    """GPUs per job of a stage: 1 if a backend uses one and the run is not limited to the CPU, else 0."""
     return int(
         devices.requested_device() != "cpu" and any(part.gpu for part in backends.selected_backends(stage, settings))
     )
 
 
 def uses_workers(stage: str, settings: Mapping[str, Any]) -> bool:
-    """Whether a stage's jobs are done by warm workers: when it runs a model, on whatever device."""
+    """Whether jobs of a stage use warm workers: if it runs a model, on any device."""
     return any(part.gpu for part in backends.selected_backends(stage, settings))
 
 

@@ -1,6 +1,6 @@
-"""The table of stages: what each makes, of what, by which rules; everything that lists stages reads it.
+"""Table of the stages with their items, rules and dependencies; the only list of stages.
 
-The names of the files that a stage writes stand in `pvtt.records.layout`.
+The names of their files are in `pvtt.records.layout`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Stage:
         Whether `<name>.backend` of the configuration chooses who does the work. Only such a stage can use a GPU.
     key
         Its key in the configuration; empty for the stage's own name, None for a stage without settings.
+    clip_rules
+        Of its rules, those that work once per clip, before the others.
     package
         Its package below `pvtt.stages`; empty for the stage's own name.
     """
@@ -37,9 +39,10 @@ class Stage:
     backends: bool = False
     key: str | None = ""
     package: str = ""
+    clip_rules: tuple[str, ...] = ()
 
 
-# In the order in which they work.
+# In the order in which they run.
 TABLE = (
     Stage("catalogue", "product", ("probe_product", "build_catalogue"), key="checks"),
     Stage("shots", "product", ("detect_shots", "list_clips"), ("catalogue",), backends=True),
@@ -49,19 +52,34 @@ TABLE = (
     Stage("background", "clip", ("remove_product",), ("cutting", "segmentation"), backends=True),
     Stage("mask_verdicts", "run", ("judge_masks",), ("segmentation",), key=None, package="verdicts"),
     Stage("pairs", "run", ("plan_pairs",), ("catalogue", "shots", "segmentation", "mask_verdicts", "products")),
-    Stage("insertion", "pair", ("measure_clip", "insert_product"), ("background", "products", "pairs"), backends=True),
-    Stage("scoring", "pair", ("measure_flow", "score_pair", "gather_pack"), ("insertion", "products"), backends=True),
+    Stage(
+        "insertion",
+        "pair",
+        ("measure_clip", "insert_product"),
+        ("background", "products", "pairs"),
+        backends=True,
+        clip_rules=("measure_clip",),
+    ),
+    Stage(
+        "scoring",
+        "pair",
+        ("measure_flow", "score_pair", "gather_pack"),
+        ("insertion", "products"),
+        backends=True,
+        clip_rules=("measure_flow",),
+    ),
     Stage("verdicts", "run", ("judge_pairs",), ("pairs", "scoring")),
     Stage("dataset", "run", ("publish_dataset",), ("mask_verdicts", "verdicts")),
     Stage("report", "run", ("write_report",), ("mask_verdicts", "verdicts")),
 )
 BY_NAME = {stage.name: stage for stage in TABLE}
 WITH_BACKENDS = tuple(stage.name for stage in TABLE if stage.backends)
+CLIP_RULES = tuple(rule for stage in TABLE for rule in stage.clip_rules)
 OF_PAIRS = tuple(stage.name for stage in TABLE if stage.item == "pair")
 
 
 def dependents(name: str) -> tuple[str, ...]:
-    """A stage and all stages whose results depend on it, in the order in which they work."""
+    """A stage and all stages whose results depend on it, in the order in which they run."""
     found = {name}
     for stage in TABLE:
         if found.intersection(stage.after):
@@ -70,5 +88,5 @@ def dependents(name: str) -> tuple[str, ...]:
 
 
 def of_rule(rule: str) -> str:
-    """The stage of a Snakemake rule; the rule's own name where it is of none."""
+    """Stage of a Snakemake rule; the name of the rule if it belongs to none."""
     return next((stage.name for stage in TABLE if rule in stage.rules), rule)

@@ -1,8 +1,8 @@
-"""Programs of other environments: run with a time limit in a process group that ends with us, frames as PNG folders.
+"""Run programs of other Python environments with a time limit, and exchange frames as folders of PNG files.
 
-A model whose packages cannot stand beside ours is a program: it gets a folder and leaves a folder. Its process group is
-ended when it is done, late, or when we are stopped in whatever way: a guard process waits for the end of a pipe that
-only we hold, so that a kill -9 of ours does not leave a GPU busy.
+A model with conflicting packages runs as a program with an input and an output folder. Its process group is killed when
+it is done, when it exceeds its time, or when this process ends in any way: a guard process waits for the end of a pipe
+that only this process holds, so that even `kill -9` leaves no GPU busy.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from pvtt.io.video import MediaError, read_rgba
 
 Array = np.ndarray
 
-_TAIL_LINES = 12
-_TAIL_CHARACTERS = 1500
-# What of our environment would change what the other interpreter imports, or let it reach for a hub.
+_TAIL_LINES = 12  # lines of a program's output in an error message
+_TAIL_CHARACTERS = 1500  # and at most so many characters
+# Environment variables that would change the imports of the other interpreter; and those that keep it offline.
 _DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 _OFFLINE = {"PYTHONNOUSERSITE": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
 _INSTALLATION = re.compile(r"ModuleNotFoundError|ImportError|No module named|cannot open shared object|CUDA driver")
@@ -36,9 +36,10 @@ _GUARD = 'read -r word; [ "$word" = done ] || kill -s KILL -- "-$1"'
 
 
 class ExternalError(RuntimeError):
-    """A program that failed; `tail` is the end of its output.
+    """A program failed.
 
-    `installation` says that it cannot work for any input: the interpreter, a package or a driver is missing.
+    tail: end of its output. installation: it cannot work for any input, because the interpreter, a package or a driver
+    is missing.
     """
 
     def __init__(self, message: str, tail: str = "", installation: bool = False) -> None:
@@ -53,7 +54,7 @@ class ExternalError(RuntimeError):
 
 
 def uncacheable(error: BaseException) -> dict[str, bool]:
-    """What a record says of a failure that a program caused, not the data: the store is not to keep it."""
+    """Fields of a record: a failure caused by a program, not by the data, is not cached (`"keep": false`)."""
     return {"keep": False} if isinstance(error.__cause__, ExternalError) else {}
 
 
@@ -67,10 +68,25 @@ def run(
     timeout_s: float,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run `command` in the folder `cwd` for at most `timeout_s` seconds, its output into the file `log`.
+    """Run a program. None of its processes keeps running, except in a session of its own.
 
-    `environment` is added to our own, cleaned (`clean_environment`). ExternalError when it cannot be started, fails or
-    takes too long; nothing that it started is left running in any case, unless in a session of its own.
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    cwd
+        Working directory.
+    log
+        File for its output.
+    timeout_s
+        Time limit, s.
+    environment
+        Variables added to those of `clean_environment`.
+
+    Raises
+    ------
+    ExternalError
+        If it cannot be started, fails or exceeds the time limit.
     """
     name = Path(command[0]).name + (f" {Path(command[1]).name}" if len(command) > 1 else "")
     with open(log, "wb") as output:
@@ -100,7 +116,7 @@ def run(
 
 @contextmanager
 def _guarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End the group of a process that leads its session when the block ends, and when we end before that."""
+    """Kill the process group of a session leader when the block ends, or when this process ends before that."""
     guard = subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "guard", str(process.pid)],
         stdin=subprocess.PIPE,
@@ -119,13 +135,13 @@ def _guarded(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our environment variables without those that lead another interpreter to our packages, hubs switched off."""
+    """Environment variables without those that lead to packages of this interpreter, and with hubs offline."""
     kept = {key: value for key, value in os.environ.items() if key not in _DROPPED}
     return kept | _OFFLINE | dict(extra or {})
 
 
 def log_tail(log: Path) -> str:
-    """The last lines of a program's output; of a progress bar, which overwrites itself, the last state."""
+    """Last lines of the output of a program; of a progress bar, the last state."""
     text = log.read_bytes()[-64_000:].decode("utf-8", "replace")
     lines = [line.split("\r")[-1].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
     return "\n".join([line for line in lines if line][-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
@@ -135,7 +151,7 @@ def log_tail(log: Path) -> str:
 
 
 def write_frames(folder: Path, frames: Iterable[Array]) -> int:
-    """Write images, uint8 (h, w, 3) RGB or (h, w), bool as 0/255, as 00000.png ...; return their number."""
+    """Write images, uint8 (h, w, 3) RGB or (h, w), or bool (h, w) as 0/255, as 00000.png ...; return their number."""
     folder.mkdir(parents=True, exist_ok=True)
     count = -1
     for count, frame in enumerate(frames):
@@ -145,7 +161,7 @@ def write_frames(folder: Path, frames: Iterable[Array]) -> int:
 
 
 def frame_paths(folder: Path, n_frames: int, size: tuple[int, int], log: Path | None = None) -> list[Path]:
-    """The PNG files of a folder in the order of their names; ExternalError unless `n_frames` of `size` (w, h)."""
+    """PNG files of a folder by name; ExternalError unless there are `n_frames` of `size` (width, height)."""
     tail = log_tail(log) if log is not None and log.is_file() else ""
     paths = sorted(folder.glob("*.png"))
     if len(paths) != n_frames:
@@ -163,7 +179,7 @@ def frame_paths(folder: Path, n_frames: int, size: tuple[int, int], log: Path | 
 
 
 def read_frame(path: Path) -> Array:
-    """One frame, uint8 (h, w, 3) RGB; ExternalError when it is damaged."""
+    """Read a frame, uint8 (h, w, 3), RGB; ExternalError if it is damaged."""
     try:
         return np.ascontiguousarray(read_rgba(path)[..., :3])
     except MediaError as error:
@@ -175,10 +191,10 @@ def read_frame(path: Path) -> Array:
 
 @contextmanager
 def scratch_dir(title: str, fault: type[Exception]) -> Iterator[TemporaryDirectory[str]]:
-    """A folder for the files of the program `title`, under TMPDIR; it stays after the block only where that ends well.
+    """Temporary folder under TMPDIR for the program `title`; on an error, it is deleted at the end of the block.
 
-    It then goes when it is closed or no longer held. What the program could not do with its input is raised as `fault`;
-    what is wrong with the installation stays an ExternalError.
+    Otherwise it is deleted when it is closed or garbage-collected. An ExternalError is raised as `fault`, except for an
+    error of the installation.
     """
     place = TemporaryDirectory(prefix=f"pvtt-{title.lower()}-", ignore_cleanup_errors=True)
     try:
@@ -194,12 +210,12 @@ def scratch_dir(title: str, fault: type[Exception]) -> Iterator[TemporaryDirecto
 
 
 def interpreter(setting: str) -> str:
-    """The Python of another environment: a setting's path, or the one that runs us where it is empty."""
+    """Path of the Python of another environment: the setting, or the current interpreter if it is empty."""
     return setting or sys.executable
 
 
 def interpreter_problems(key: str, setting: str, modules: Sequence[str], mend: str) -> list[str]:
-    """What an interpreter lacks, a sentence each: itself, or modules of its environment. `key` names the setting."""
+    """Check an interpreter and its modules, one sentence per problem; `key` names the setting."""
     python = interpreter(setting)
     if shutil.which(python) is None:
         return [f"{key}: {python} is no program; set it to the Python of the environment, or {mend}"]
@@ -221,7 +237,7 @@ def interpreter_problems(key: str, setting: str, modules: Sequence[str], mend: s
 
 
 def checkout_problems(key: str, folder: Path, files: Sequence[str], commit: str, mend: str) -> list[str]:
-    """What is wrong with a checkout: files that are missing, or another commit than the one that was written for."""
+    """Check a checkout for missing files and a wrong commit, one sentence per problem."""
     missing = [f"{key}: {folder / file} is missing; {mend}" for file in files if not (folder / file).is_file()]
     found = checkout_commit(folder)
     if found is not None and not found.startswith(commit):

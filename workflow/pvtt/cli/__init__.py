@@ -1,4 +1,4 @@
-"""The command `pvtt`: models, comparisons, estimates, timelines and the store. `python -m pvtt` is the same."""
+"""The command `pvtt` (or `python -m pvtt`): models, comparisons, estimates, timelines and the result cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pvtt.models.registry import ModelError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 1 when a model is missing or damaged, or cannot be had."""
+    """Run a command and return its exit status: 1 on an error, 130 if interrupted."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="pvtt", description="Product Video Template Transfer: tools beside the workflow"
     )
     parser.add_argument("--version", action="version", version=f"pvtt {__version__}")
-    groups = parser.add_subparsers(required=True)
+    groups = parser.add_subparsers(required=True, metavar="COMMAND")
     models.add_command(groups)
     compare.add_commands(groups)
     timeline.add_command(groups)

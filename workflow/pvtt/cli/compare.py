@@ -1,32 +1,34 @@
-"""The commands `pvtt compare` and `pvtt share`."""
+"""The commands `pvtt compare` and `pvtt fork`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from pvtt.reporting.compare.forking import STAGES, share
+from pvtt.reporting.compare.forking import STAGES, fork
 
 
 def add_commands(groups: Any) -> None:
-    """Add both commands to an argument parser's groups; their functions import what they need when they run."""
-    text = "show runs side by side: results folders whose stages had other backends"
+    """Add both commands to an argument parser; their functions import what they need when they run."""
+    text = "compare runs with different backends or settings side by side"
     command = groups.add_parser("compare", help=text, description=text)
     command.add_argument(
         "results", nargs="+", type=Path, metavar="RESULTS", help="results folders; the first is the reference"
     )
     command.add_argument("--out", type=Path, required=True, help="folder for index.html, compare.json and compare.tsv")
-    command.add_argument("--limit", type=int, default=30, help="most items with players on the page (default 30)")
-    command.add_argument("--price-per-hour", type=float, help="what an hour of a job costs, for the cost in money")
+    command.add_argument("--limit", type=int, default=30, help="items with players on the page (default 30)")
+    command.add_argument("--price-per-hour", type=float, help="price of an hour of a job")
     command.add_argument("--preview-side-px", type=int, default=240, help="short side of the videos on the page")
     command.set_defaults(run=_compare)
-    text = "begin a results folder with what another one has before a stage, as hard links"
-    command = groups.add_parser("share", help=text, description=text)
-    command.add_argument("results", type=Path, metavar="RESULTS", help="results folder of a run")
-    command.add_argument("out", type=Path, metavar="NEW", help="new results folder")
-    command.add_argument("--stage", choices=STAGES, required=True, help="the first stage that is to run again")
-    command.set_defaults(run=_share)
+    text = "start a new results folder with the results of another run before a stage, as hard links"
+    for name, shown in (("fork", {"help": text}), ("share", {})):  # share: the former name, not listed in the help
+        command = groups.add_parser(name, description=text, **shown)
+        command.add_argument("results", type=Path, metavar="RESULTS", help="results folder of a run")
+        command.add_argument("out", type=Path, metavar="NEW", help="new results folder")
+        command.add_argument("--stage", choices=STAGES, required=True, help="first stage that will run again")
+        command.set_defaults(run=_fork, name=name)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -48,7 +50,9 @@ def _compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def _share(options: argparse.Namespace) -> int:
-    count = share(options.results, options.out, options.stage)
-    print(f"{options.out}: {count} files of {options.results}; {options.stage} and what follows it are to be made")
+def _fork(options: argparse.Namespace) -> int:
+    if options.name != "fork":
+        print(f"pvtt: the command is now called pvtt fork; {options.name} still works", file=sys.stderr)
+    count = fork(options.results, options.out, options.stage)
+    print(f"{options.out}: {count} files of {options.results}; run {options.stage} and the stages after it")
     return 0

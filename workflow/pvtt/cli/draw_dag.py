@@ -26,8 +26,8 @@ _COLOURS = {
     "scoring": "#ede9fe",
     "verdicts": "#ede9fe",
 }
-_OTHERS = "#e5e7eb"  # colour of the stages that everything ends in, and of the target
-# A checkpoint says which of these jobs there are, without being their input.
+_OTHERS = "#e5e7eb"  # colour of dataset, report and target
+# A checkpoint determines which of these jobs exist; it is not their input.
 _PLANS = (("list clips", "cut clip"), ("plan pairs", "remove product"), ("plan pairs", "insert product"))
 _STYLE = {"shape": "box", "style": "rounded,filled", "color": "#64748b", "fontname": "Helvetica", "fontsize": "11"}
 
@@ -47,7 +47,7 @@ def draw(dot: str, path: Path) -> None:
             graph.add_edge(names[planner], names[planned], style="dashed")
     for edge in graph.edges():
         edge.attr.update(color="#64748b", arrowsize="0.7", penwidth="1.1")
-    # Its own writing of files fails on Python 3.11.2 (Debian 12).
+    # pygraphviz cannot write files on Python 3.11.2 (Debian 12).
     picture = graph.draw(format=path.suffix[1:], prog="dot")
     with atomic_path(path) as aside:
         aside.write_bytes(picture)

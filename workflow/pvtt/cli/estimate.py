@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-_TEXT = "say what a run will cost before it is spent: pairs, hours, storage, cost of an accepted pair, wall time"
+_TEXT = "estimate a run before it starts: pairs, hours, storage, cost per accepted pair, wall time"
 
 
 def add_command(groups: Any) -> None:
-    """Add the command to an argument parser's groups; its function imports what it needs when it runs."""
+    """Add the command to an argument parser; its function imports what it needs when it runs."""
     command = groups.add_parser("estimate", help=_TEXT, description=_TEXT)
     command.add_argument(
         "--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="settings, as for snakemake"
@@ -21,28 +21,26 @@ def add_command(groups: Any) -> None:
         action="extend",
         default=[],
         metavar="FILE",
-        help="files of settings, as for snakemake",
+        help="configuration files, as for snakemake",
     )
     which = command.add_mutually_exclusive_group()
-    which.add_argument(
-        "--preset", metavar="NAME", help="a size of the plan instead of a feed: poc, small, medium, large"
+    which.add_argument("--preset", metavar="NAME", help="a preset instead of a catalogue: poc, small, medium, large")
+    which.add_argument("--presets", action="store_true", help="all presets in one table, with the figures of the plan")
+    command.add_argument(
+        "--plan", action="store_true", help="use the figures of the plan instead of those of the chosen backends"
     )
-    which.add_argument(
-        "--presets", action="store_true", help="all sizes of the plan in one table, by the plan's figures"
-    )
-    command.add_argument("--plan", action="store_true", help="the plan's figures instead of the chosen backends'")
-    command.add_argument("--nodes", type=_count, default=1, help="nodes (default 1)")
-    command.add_argument("--gpus", type=_count, default=8, help="GPUs of a node (default 8)")
-    command.add_argument("--cpus", type=_count, default=16, help="cores of a node that jobs get (default 16)")
+    command.add_argument("--nodes", type=_count, default=1, help="number of nodes (default 1)")
+    command.add_argument("--gpus", type=_count, default=8, help="GPUs per node (default 8)")
+    command.add_argument("--cpus", type=_count, default=16, help="CPU cores per node for jobs (default 16)")
     command.add_argument(
         "--clips-per-video",
         type=float,
         metavar="N",
-        help="for videos whose shots are not known; otherwise as so far, or 4",
+        help="for videos without shot detection; default: the mean so far, or 4",
     )
-    command.add_argument("--price-per-gpu-hour", type=float, help="what an hour of a GPU costs")
-    command.add_argument("--price-per-cpu-hour", type=float, help="what an hour of a core costs")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write everything there as JSON too")
+    command.add_argument("--price-per-gpu-hour", type=float, help="price of a GPU hour")
+    command.add_argument("--price-per-cpu-hour", type=float, help="price of a CPU core hour")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the estimate as JSON")
     command.set_defaults(run=_estimate)
 
 
@@ -54,11 +52,11 @@ def _count(text: str) -> int:
 
 def _estimate(options: argparse.Namespace) -> int:
     from pvtt.io.files import write_json
-    from pvtt.reporting.estimate import Asked, Nodes, estimate_feed, estimate_preset, estimate_presets
+    from pvtt.reporting.estimate import EstimateOptions, Nodes, estimate_feed, estimate_preset, estimate_presets
     from pvtt.reporting.estimate.presets import names
     from pvtt.reporting.estimate.text import as_text, presets_as_text
 
-    asked = Asked(
+    chosen = EstimateOptions(
         nodes=Nodes(options.nodes, options.gpus, options.cpus),
         plan=options.plan or options.presets,
         clips_per_video=options.clips_per_video,
@@ -67,11 +65,11 @@ def _estimate(options: argparse.Namespace) -> int:
     )
     found: Any
     if options.presets:
-        found = estimate_presets({name: _settings(options, name) for name in names()}, asked)
+        found = estimate_presets({name: _settings(options, name) for name in names()}, chosen)
         print(presets_as_text(found))
     else:
         config = _settings(options, options.preset)
-        found = estimate_preset(options.preset, config, asked) if options.preset else estimate_feed(config, asked)
+        found = estimate_preset(options.preset, config, chosen) if options.preset else estimate_feed(config, chosen)
         print(as_text(found))
     if options.json:
         write_json(options.json, found)
@@ -80,12 +78,12 @@ def _estimate(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace, preset: str | None) -> dict[str, Any]:
-    """Resolved settings, of a preset's file first; the run's models and device are taken into use."""
+    """Resolved settings, with the file of a preset first; sets the folder of models and the device."""
     from pvtt.config import settings
     from pvtt.models import devices, registry
-    from pvtt.reporting.estimate.presets import preset_file, scenario
+    from pvtt.reporting.estimate.presets import preset_file, preset_of
 
-    files = [preset_file(scenario(preset).name)] if preset else []
+    files = [preset_file(preset_of(preset).name)] if preset else []
     config = settings.resolve(settings.read([*files, *options.configfile], options.config))
     if config["models"]:
         registry.set_root(config["models"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def link_profile(profile: Path, home: Path) -> str:
-    """Link `home`/<name> to `profile`; say what was done. A profile that is not ours is never overwritten."""
+    """Link `home`/<name> to `profile` and return a message. Another profile of this name is not overwritten."""
     profile = profile.resolve()
     link = home / profile.name
     if link.is_symlink() and link.resolve() == profile:

@@ -1,4 +1,4 @@
-"""`pvtt models`: list, download and check the models that backends use."""
+"""`pvtt models`: list, download and verify the models of the backends."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ from pvtt.models.registry import Model, ModelError
 
 
 def add_command(groups: Any) -> None:
-    """Add `pvtt models` to the command's groups."""
-    group = groups.add_parser("models", help="the models that backends use", description="The models that backends use")
-    group.add_argument("--folder", help="the models' folder; otherwise PVTT_MODELS, or ~/.cache/pvtt/models")
+    """Add the command to an argument parser."""
+    group = groups.add_parser(
+        "models",
+        help="list, download and verify the models of the backends",
+        description="list, download and verify the models of the backends",
+    )
+    group.add_argument("--folder", help="folder of the models; default: PVTT_MODELS or ~/.cache/pvtt/models")
     commands = group.add_subparsers(required=True)
     for name, run, text in (
-        ("list", _list, "show every model: licence, size and whether it is there"),
-        ("fetch", _fetch, "download models; what is there stays"),
-        ("verify", _verify, "read models whole and compare their digests"),
+        ("list", _list, "list the models with licence, size and state"),
+        ("fetch", _fetch, "download models; complete files are kept"),
+        ("verify", _verify, "read all files of models and compare their digests"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("ids", nargs="*", metavar="ID", help="ids of resources/models.yaml")
+        command.add_argument("ids", nargs="*", metavar="ID", help="ids in resources/models.yaml")
         if name != "list":
-            command.add_argument("--for-config", nargs="*", metavar="FILE", help="those that a configuration needs")
+            command.add_argument(
+                "--for-config", nargs="*", metavar="FILE", help="the models that a configuration needs"
+            )
         command.set_defaults(run=run)
 
 
@@ -56,7 +62,7 @@ def _row(entry: Model) -> tuple[str, ...]:
 
 
 def state(entry: Model) -> str:
-    """`there`, `missing`, `damaged` (something is there, not all as it should be) or `unpublished`."""
+    """State of a model: `there`, `missing`, `damaged` (files are missing or wrong) or `unpublished`."""
     if not models.problems(entry.id):
         return "there"
     if download.size_here(entry.id):
@@ -97,7 +103,7 @@ def _use_folder(options: argparse.Namespace) -> None:
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
-    """The ids that the arguments name; ValueError when they name none."""
+    """Ids given by the arguments; ValueError if there are none."""
     found = list(options.ids)
     if options.for_config is not None:
         found += needed(options.for_config)
@@ -111,7 +117,7 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 
 def needed(files: Sequence[str]) -> list[str]:
-    """Ids of the models that a run with these configuration files, over config/config.yaml, needs."""
+    """Ids of the models that a run with these configuration files (over config/config.yaml) needs."""
     resolved = settings.resolve(settings.read(files))
     if resolved["models"]:
         models.set_root(resolved["models"])

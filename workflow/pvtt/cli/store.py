@@ -13,7 +13,7 @@ from pvtt.execution.cache_admin import Entry, entries, folder_at, format_size, l
 
 
 def add_command(groups: Any) -> None:
-    """Add the command to an argument parser's groups."""
+    """Add the command to an argument parser."""
     text = "disk usage, integrity check and garbage collection of the result cache"
     command = groups.add_parser("store", help=text, description=text)
     command.add_argument(

@@ -1,4 +1,4 @@
-"""`pvtt timeline`: what the GPUs of a run did, summed up and drawn."""
+"""`pvtt timeline`: activity of the GPUs of a run, as a summary and a chart."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pvtt.execution.workers.timeline import draw, events_of, read_spans, summary
 
 
 def add_command(groups: Any) -> None:
-    """Add `pvtt timeline` to the command's groups."""
-    text = "draw what the GPUs of a run did, and sum it up"
+    """Add the command to an argument parser."""
+    text = "summarise and draw the activity of the GPUs of a run"
     command = groups.add_parser("timeline", help=text, description=text)
-    command.add_argument("results", nargs="+", type=Path, help="a results folder, or events files (*.jsonl)")
-    command.add_argument("--out", type=Path, help="picture to write: .svg, .png or .pdf")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the sums as JSON")
+    command.add_argument("results", nargs="+", type=Path, help="a results folder, or event logs (*.jsonl)")
+    command.add_argument("--out", type=Path, help="write the chart: .svg, .png or .pdf")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the summary as JSON")
     command.set_defaults(run=_run)
 
 

@@ -1,14 +1,24 @@
-"""Results of expensive jobs under the digest of all that they depend on: a job that finds its result takes it.
+"""Content-addressed cache of the results of expensive jobs (the store).
 
-`<store>/<rule>/<2 hex digits>/<key>/` holds a job's output files (position and suffix), `entry.json`, which says what
-they are and their digests, and `places`, where they were given to. It is made aside and renamed, so it is whole or
-absent. Files are hard links to the results where the file system allows it, and cost nothing until those are deleted.
+An entry is the folder `<store>/<rule>/<2 hex digits>/<key>/` with the output files of a job (named by position and
+suffix), `entry.json` (names, sizes and digests) and `places` (where the first output was linked to). It is written to a
+temporary folder and renamed, so it is complete or absent. Files are hard links to the results if the file system allows
+it.
 
-The key is made of the rule, its wildcards, its parameters (settings, versions of backends, models' commits) and the
-content of its inputs; not of paths, times or code. The store is the folder that PVTT_STORE names; without it nothing
-is kept. What goes wrong with a store is a warning: the job computes.
+The key is a digest of the rule, its wildcards, its parameters (settings, versions of backends, commits of models) and
+the content of its inputs; not of paths, times or code. The environment variable PVTT_STORE names the folder of the
+store; without it, nothing is cached. An error of the store is logged as a warning, and the job computes its result.
 
-Only the standard library is imported here: a job that finds its result, or waits for another process's, loads no more.
+What rules and records say to the cache:
+
+- Parameter `version` of a rule: its results are cached. The version is part of the key; a new one recomputes results.
+- Parameter `beside` of a rule: further files that the job writes next to its first output. Those that exist are cached
+  with the outputs. They are not outputs for Snakemake, and an existing file is never replaced.
+- Field `"keep": false` in a JSON output: the result is not cached. It marks a failure of the machine or of a service,
+  not of the data; a later run tries again.
+- Field `provenance` in a JSON input does not change the key (time and program do not affect later results).
+
+Only the standard library is imported here: a job whose result is cached loads nothing else.
 """
 
 from __future__ import annotations
@@ -31,23 +41,23 @@ if TYPE_CHECKING:
     from pvtt.execution.task import NamedList, Task
 ENTRY = "entry.json"
 CONSUMERS = "places"
-_FORMAT = 1  # part of every key; raise it when keys or entries mean something else
+_FORMAT = 1  # version of keys and entries, part of every key
 _log = logging.getLogger(__name__)
 
 
 def set_root(folder: str | Path) -> None:
-    """Take `folder` as the store in this process and in those that it starts."""
+    """Use `folder` as the store in this process and its child processes."""
     os.environ["PVTT_STORE"] = str(Path(folder).expanduser().absolute())
 
 
 def root() -> Path | None:
-    """The store's folder; None when there is none."""
+    """Folder of the store; None without a store."""
     named = os.environ.get("PVTT_STORE")
     return Path(named) if named else None
 
 
 def entry_folder(task: Task) -> Path | None:
-    """Where the results of a task, whose key is known, are kept; None without a store."""
+    """Folder of the entry of a task with a key; None without a store."""
     store = root()
     return store / task.rule / task.key[:2] / task.key if store and task.key else None
 
@@ -56,7 +66,7 @@ def entry_folder(task: Task) -> Path | None:
 
 
 def compute_key(task: Task) -> str:
-    """32 hex digits that stand for all that a task's results depend on; reads its inputs."""
+    """Digest of everything that the results of a task depend on, 32 hex digits; reads its inputs."""
     inputs = {
         role: [content_digest(path) for path in given] if isinstance(given, list) else content_digest(given)
         for role, given in _roles(task.input, flat=True).items()
@@ -74,17 +84,14 @@ def compute_key(task: Task) -> str:
 
 
 def fingerprint_mtime(task: Task) -> list[list[int]]:
-    """Sizes and times of a task's inputs; OSError when one is not there."""
+    """Size (bytes) and modification time (ns) of each input of a task; OSError if one is missing."""
     return [[found.st_size, found.st_mtime_ns] for found in map(os.stat, task.input)]
 
 
 def content_digest(path: str | Path) -> str:
-    """Hex digest of what a file says: of a JSON record without its `provenance`, of any other file every byte.
-
-    Provenance tells how a record came about (seconds, program), on which nothing that is made from it depends.
-    """
+    """Hex digest of the content of a file: a JSON record without its `provenance`, or all bytes of any other file."""
     if Path(path).suffix == ".json":
-        # What is no JSON, such as the empty file of a failed item, counts by its bytes.
+        # A file that is not valid JSON, such as the empty file of a failed item, is digested by its bytes.
         with contextlib.suppress(ValueError):
             record = read_json(path)
             if isinstance(record, Mapping):
@@ -94,7 +101,7 @@ def content_digest(path: str | Path) -> str:
 
 
 def _roles(values: NamedList, flat: bool = False) -> dict[str, Any]:
-    """Values by name, and by position those without one, which stand first; `flat`: lists are spread, as files are."""
+    """Values by name, else by position (these come first); `flat`: lists are expanded, as for files."""
     named = sum(len(value) if flat and isinstance(value, list) else 1 for value in values.names.values())
     return {str(k): value for k, value in enumerate(values[: len(values) - named])} | values.names
 
@@ -105,7 +112,7 @@ def _digest(value: Any) -> str:
 
 
 def _canonical(value: Any) -> Any:
-    """Equal values in the same words: 1.0 is 1, a tuple is a list, keys are texts."""
+    """Normalise equal values: 1.0 to 1, tuples to lists, keys to strings."""
     if isinstance(value, Mapping):
         return {str(key): _canonical(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -117,7 +124,7 @@ def _canonical(value: Any) -> Any:
 
 
 def restore(task: Task) -> bool:
-    """Give a task its outputs from the store; whether they were there. A damaged entry is removed, with a warning."""
+    """Restore the outputs of a task from the store; return whether they were cached. Remove a damaged entry."""
     folder = entry_folder(task)
     if folder is None or not folder.is_dir():
         return False
@@ -135,10 +142,9 @@ def restore(task: Task) -> bool:
 
 
 def save(task: Task) -> None:
-    """Keep a task's outputs, unless a record among them says `"keep": false`; an entry that is there stays.
+    """Store the outputs of a task, see the module; an existing entry is not changed.
 
-    Nothing is kept when an input was replaced or deleted, as Snakemake does when it is interrupted, while the body ran.
-    The parameter `beside` names files that the body writes beside its first output; those that are there are kept too.
+    Nothing is stored if an input changed while the job ran, as happens when Snakemake is interrupted.
     """
     folder, outputs = entry_folder(task), [Path(path) for path in task.output]
     if folder is None:
@@ -170,7 +176,7 @@ def save(task: Task) -> None:
 
 
 def check(folder: Path, n_outputs: int | None = None, digests: bool = True) -> str:
-    """What is wrong with an entry, empty when nothing is; without `digests` files' contents are not read."""
+    """Describe the damage of an entry, empty if it is complete; without `digests`, contents are not read."""
     try:
         entry = read_json(folder / ENTRY)
         files = [(str(file["name"]), int(file["size"]), str(file["digest"])) for file in entry["files"]]
@@ -194,14 +200,14 @@ def _fault(path: Path, size: int, digest: str) -> str:
 
 
 def remove(folder: Path) -> None:
-    """Remove an entry, whole at once for those who look for it."""
+    """Remove an entry atomically for other processes."""
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     os.rename(folder, aside)
     shutil.rmtree(aside)
 
 
 def consumers(folder: Path) -> list[Path]:
-    """Where the first output of an entry was given to, as a link or a copy."""
+    """Paths to which the first output of an entry was linked or copied."""
     try:
         lines = (folder / CONSUMERS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -231,10 +237,10 @@ def _write(aside: Path, outputs: list[Path], task: Task) -> None:
 
 
 def _link_outputs(folder: Path, outputs: list[Path]) -> None:
-    """Link an entry's files to their places.
+    """Link the files of an entry to the outputs of a job.
 
-    Snakemake sets the time of every output, and a link has the times of all others. So a file that is the output of
-    another results folder already is copied: what was made from it there must not look too old.
+    Snakemake sets the modification time of every output, and hard links have one time. A file that is an output in
+    another results folder already is therefore copied; otherwise results there would look outdated.
     """
     files, mine = read_json(folder / ENTRY)["files"], _absolute(outputs[0])
     shared = any(place != mine and _same(place, folder / files[0]["name"]) for place in consumers(folder))
@@ -242,13 +248,13 @@ def _link_outputs(folder: Path, outputs: list[Path]) -> None:
         extra, name = "beside" in file, file["name"]
         target = outputs[0].with_name(name) if extra else outputs[int(Path(name).stem)]
         if extra and target.exists():
-            continue  # it may hold more by now
+            continue  # it may have more content by now
         if shared:
             with atomic_path(target) as aside:
                 shutil.copyfile(folder / name, aside)
         else:
             link_or_copy(folder / name, target)
-    with contextlib.suppress(OSError):  # of a store that can only be read
+    with contextlib.suppress(OSError):  # a read-only store
         _add_consumer(folder, outputs[0])
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pvtt.execution import cache
 from pvtt.io.files import read_json
 from pvtt.io.progress import progress
+from pvtt.records.layout import Layout
 
 _TWO, _KEY, _ASIDE = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]{32}"), re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
 _DAY_S = 86_400
@@ -45,7 +46,7 @@ class Entry:
 
 def folder_at(path: Path) -> Path:
     """The store at `path`, or in the results folder at `path`; ValueError when there is none."""
-    inside = path / "store"
+    inside = Layout(path).store
     if inside.is_dir():
         return inside
     if not path.is_dir() or (any(path.iterdir()) and not any(_folders(path))):

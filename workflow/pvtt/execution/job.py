@@ -1,4 +1,4 @@
-"""What every job of the workflow does around its one call: threads, log file, a readable error.
+"""Frame of every job of the workflow: cache, workers, threads, log file, readable errors.
 
 Importing this module is cheap; a script imports what its job needs inside the function that it decorates with `job`.
 """
@@ -18,13 +18,13 @@ from pvtt.execution import cache
 from pvtt.execution.task import Task
 from pvtt.io.files import clear_leftovers
 
-WORKER = False  # whether this process is a warm worker, which does its tasks itself
+WORKER = False  # whether this process is a warm worker
 
 
 def share_library() -> None:
-    """Let scripts import this library in whichever environment their rule runs: put it first on their PYTHONPATH.
+    """Put this library first on the PYTHONPATH of the jobs, so that scripts import it in any environment.
 
-    What stands there stays, so that a backend of another package (`package.module:Class`) is found by the jobs too.
+    Existing entries are kept, so that jobs find backends of other packages (`package.module:Class`).
     """
     here = str(Path(__file__).parents[2])
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != here]
@@ -32,17 +32,21 @@ def share_library() -> None:
 
 
 def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
-    """Decorate the body of a job's script, which then runs at once.
+    """Decorate the body of a job's script; the body runs immediately.
 
-    `snakemake` is the object that Snakemake gives to a script, or a `Task`. Messages and a failure's traceback go to
-    the job's log file; errors are raised on, after one line on standard error.
+    Messages and tracebacks go to the log file of the job. Errors are raised after one line on standard error.
+
+    Parameters
+    ----------
+    snakemake
+        The object that Snakemake gives to a script, or a `Task`.
     """
 
     def at_once(body: Callable[[], None]) -> None:
         task = Task.from_snakemake(snakemake, body.__globals__["__file__"])
         with _reported(task):
             _run(task, body)
-            if not WORKER:  # Snakemake runs one job at a time for a result; workers that were killed at it are gone
+            if not WORKER:  # Snakemake runs one job at a time for a result, so no other process writes it
                 for path in task.output:
                     clear_leftovers(path)
 
@@ -50,10 +54,10 @@ def job(snakemake: Any) -> Callable[[Callable[[], None]], None]:
 
 
 def _run(task: Task, body: Callable[[], None]) -> None:
-    """Take the task's results from the store, have a warm worker compute them, or compute them here.
+    """Restore the results of a task from the cache, let a warm worker compute them, or compute them here.
 
-    Rules whose parameters have a `version` are kept in the store. Those whose resource `worker_timeout_s` says how many
-    seconds an item may take are for workers; what a worker could not do ends as a failed record, which is not kept.
+    Rules with the parameter `version` use the cache (see `cache`). Rules with the resource `worker_timeout_s`, the
+    longest time of an item in s, use workers. A failure of a worker becomes a failed record, which is not cached.
     """
     limit_s = task.resources.names.get("worker_timeout_s", 0)
     if WORKER:
@@ -80,7 +84,7 @@ def _run(task: Task, body: Callable[[], None]) -> None:
 
 
 def compute(task: Task, body: Callable[[], None]) -> None:
-    """Run the body here, and keep its results when the task has a key."""
+    """Run the body in this process, and cache its results if the task has a key."""
     import cv2
 
     cv2.setNumThreads(task.threads)
@@ -91,11 +95,11 @@ def compute(task: Task, body: Callable[[], None]) -> None:
 
 @contextmanager
 def _reported(task: Task) -> Iterator[None]:
-    """Messages and a failure's traceback go to the task's log file."""
+    """Write messages and the traceback of an error to the log file of the task."""
     log = Path(str(task.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
     if not WORKER:
-        log.write_text("", encoding="utf-8")  # a job and the worker that does its task write to one file
+        log.write_text("", encoding="utf-8")  # a job and its worker write to the same file
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",

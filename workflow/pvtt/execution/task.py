@@ -1,4 +1,4 @@
-"""A job as plain values, which another process can run."""
+"""A job as plain values that can be sent to another process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class NamedList(list[Any]):
-    """A list some of whose items, or groups of them, have names: `files[0]`, `files.video`. Plain enough for JSON."""
+    """A list with names for items or groups of items, such as `files[0]` and `files.video`; can be written as JSON."""
 
     def __init__(self, items: Any = (), names: Mapping[str, Any] | None = None) -> None:
         super().__init__(items)
@@ -24,7 +24,7 @@ class NamedList(list[Any]):
 
 @dataclass
 class Task:
-    """What a job's script is given, as plain values: it can be sent to another process, and run there."""
+    """Arguments of a job's script as plain values."""
 
     rule: str
     script: str
@@ -35,12 +35,14 @@ class Task:
     resources: NamedList
     log: NamedList
     threads: int = 1
-    key: str = field(default="", compare=False)  # of its results in the store
-    input_mtimes: list[list[int]] = field(default_factory=list, compare=False)  # of its inputs when the key was made
+    key: str = field(default="", compare=False)  # of its results in the cache
+    input_mtimes: list[list[int]] = field(
+        default_factory=list, compare=False
+    )  # sizes and times of its inputs when the key was computed
 
     @classmethod
     def from_snakemake(cls, snakemake: Any, script: str) -> Task:
-        """The task behind the object that Snakemake gives to a script."""
+        """Convert the object that Snakemake gives to a script."""
         if isinstance(snakemake, cls):
             return snakemake
         parts = ("input", "output", "params", "wildcards", "resources", "log")
@@ -48,12 +50,12 @@ class Task:
         return cls(rule=snakemake.rule, script=script, threads=snakemake.threads, **lists)
 
     def to_dict(self) -> dict[str, Any]:
-        """The task as JSON's types; `Task.from_dict` reads it."""
+        """Convert to JSON values for `from_dict`."""
         return {key: [list(v), v.names] if isinstance(v, NamedList) else v for key, v in vars(self).items()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Task:
-        """The task that `to_dict` wrote."""
+        """Read the values of `to_dict`."""
         lists = ("input", "output", "params", "wildcards", "resources", "log")
         fields: dict[str, Any] = {key: NamedList(*value) if key in lists else value for key, value in plain.items()}
         return cls(**fields)
@@ -63,13 +65,13 @@ class Task:
 
 
 def _named_list(values: Any) -> NamedList:
-    """Snakemake's own list with names as `Named`, with texts for its paths."""
+    """Convert a named list of Snakemake, with paths as strings."""
     names = {name: _plain(value) for name, value in values.items()}
     return NamedList([_plain(value) for value in values], names)
 
 
 def _plain(value: Any) -> Any:
-    """A path as text, lists as lists; other values as they are."""
+    """Convert paths to strings and tuples to lists, recursively."""
     if isinstance(value, str | os.PathLike):
         return str(value)
     if isinstance(value, Mapping):

@@ -1,1 +1,1 @@
-"""Published models: the registry, their download, and the device they run on."""
+"""Published models: registry, download and device."""

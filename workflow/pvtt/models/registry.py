@@ -1,8 +1,7 @@
-"""The models that backends use: what each one is, where its files lie, whether they are there.
+"""Registry of the models that backends use: source, licence, files and their state on this machine.
 
-`resources/models.yaml` is the registry; a `models.yaml` in the models' folder adds entries and replaces them, for a
-team's own weights. Files of a model lie in `<models' folder>/<id>/`, at the paths that the registry gives them.
-`pvtt.models.download` brings them there.
+`resources/models.yaml` is the registry. A `models.yaml` in the folder of the models adds or replaces entries, for own
+weights. The files of a model are in `<folder>/<id>/`; `pvtt.models.download` downloads them.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from pvtt.io.files import read_json
 from pvtt.io.project_files import project_file
 
 REGISTRY = project_file("resources/models.yaml")
-RECORD = ".digests.json"  # beside a model's files: the commit they are of, and every file's sha256 and size
+RECORD = ".digests.json"  # in the folder of a model: its commit, and sha256 and size of every file
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause")
 
 
 class ModelError(RuntimeError):
-    """A model that is unknown or not there; the message names the file and the command that mends it."""
+    """A model is unknown or incomplete; the message names the file and the command that fixes it."""
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a model: its path in the model's folder, and what is published of it.
+    """A file of a model.
 
-    `name` is its path at the source where that is another one; `release` the tag of the GitHub release that it is
-    attached to, where the source is no release itself. A `split` file may come in shards instead: then
-    `<path>.index.json` says which (the layout of transformers and diffusers). An `optional` file is fetched where the
-    source has it, and never missed.
+    path: in the folder of the model. name: path at the source if it is different. release: tag of the GitHub release
+    with the file, if the source of the model is not a release. size: bytes. split: the file may be sharded; then
+    `<path>.index.json` lists the shards (the layout of transformers and diffusers). optional: downloaded only if the
+    source has it.
     """
 
     path: str
@@ -51,11 +50,11 @@ class File:
 
 @dataclass(frozen=True)
 class Model:
-    """One entry of the registry.
+    """An entry of the registry.
 
-    `source`: `hub` (files of a commit), `release` (files attached to the GitHub release that `commit` names),
-    `checkout` (the GitHub repository itself at `commit`, and files of releases in it) or `none` (nothing is
-    published). `commercial` says whether the licence allows commercial use without asking.
+    source: `hub` (files at a commit), `release` (files of the GitHub release named by `commit`), `checkout` (the GitHub
+    repository at `commit`, with files of releases), `package` (members of the archive of the Python package
+    `repository`, version `commit`) or `none` (not published). commercial: whether the licence allows commercial use.
     """
 
     id: str
@@ -69,22 +68,22 @@ class Model:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie, whether or not they are there."""
+        """Folder of its files, which may not exist."""
         return root() / self.id
 
 
 def root() -> Path:
-    """The models' folder: PVTT_MODELS, which the run's `models` sets, or ~/.cache/pvtt/models."""
+    """Folder of the models: PVTT_MODELS (set by the setting `models`), or ~/.cache/pvtt/models."""
     return Path(os.environ.get("PVTT_MODELS") or Path.home() / ".cache" / "pvtt" / "models").expanduser()
 
 
 def set_root(folder: str | Path) -> None:
-    """Take `folder` as the models' folder, in this process and in those that it starts."""
+    """Use `folder` as the folder of the models in this process and its child processes."""
     os.environ["PVTT_MODELS"] = str(Path(folder).expanduser().absolute())
 
 
 def registry() -> dict[str, Model]:
-    """All models by id, those of the models' folder over the project's own."""
+    """All models by id; entries in the folder of the models override those of the project."""
     own = root() / "models.yaml"
     entries = dict(_read(REGISTRY, REGISTRY.stat().st_mtime_ns))
     if own.is_file():
@@ -117,7 +116,7 @@ def _model(name: str, entry: Mapping[str, Any]) -> Model:
 
 
 def model(name: str) -> Model:
-    """An entry of the registry; ModelError when there is none."""
+    """Entry of a model; ModelError if there is none."""
     known = registry()
     if name not in known:
         raise ModelError(f"no model {name!r} in resources/models.yaml; there are {', '.join(sorted(known))}")
@@ -125,30 +124,30 @@ def model(name: str) -> Model:
 
 
 def folder(name: str) -> Path:
-    """Where a model's files lie, whether or not they are there."""
+    """Folder of the files of a model, which may not exist."""
     return model(name).folder
 
 
 def commit(name: str) -> str:
-    """Commit of a model's files: the registry's, or where that names a branch, the one that was fetched."""
+    """Commit of the files of a model; if the registry names a branch, the commit that was downloaded."""
     wanted = model(name)
     pinned = wanted.about.get("pinned", True)
     return wanted.commit if pinned else str(record(wanted).get("commit") or wanted.commit)
 
 
 def record(wanted: Model) -> dict[str, Any]:
-    """What was noted when the model was fetched: `commit`, and `files` (path -> sha256, size); {} for nothing."""
+    """Record of the download of a model: `commit` and `files` (sha256 and size by path); empty if there is none."""
     path = wanted.folder / RECORD
     return read_json(path) if path.is_file() else {}
 
 
 def index_of(path: str) -> str:
-    """Path of the index that a checkpoint in shards has in the place of `path`."""
+    """Path of the index of a sharded file."""
     return f"{path}.index.json"
 
 
 def shards(place: Path, path: str) -> list[str]:
-    """Paths in the model's folder of the shards that an index there names."""
+    """Paths of the shards of a sharded file, relative to the folder of the model."""
     try:
         names = set(json.loads((place / index_of(path)).read_text(encoding="utf-8"))["weight_map"].values())
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -157,7 +156,7 @@ def shards(place: Path, path: str) -> list[str]:
 
 
 def expected_files(wanted: Model) -> Iterator[File]:
-    """The files that a model has on this machine: the registry's, with a split one's shards in its place."""
+    """Files that a model must have on this machine: those of the registry, with the shards of sharded files."""
     for file in wanted.files:
         place = wanted.folder
         if file.split and not (place / file.path).exists() and (place / index_of(file.path)).is_file():
@@ -168,7 +167,7 @@ def expected_files(wanted: Model) -> Iterator[File]:
 
 
 def problems(name: str) -> list[str]:
-    """What is missing of a model, a sentence each; empty when all its files are there at their sizes."""
+    """Missing files of a model and files of a wrong size, one sentence each."""
     try:
         wanted = model(name)
         known = record(wanted).get("files", {})
@@ -195,7 +194,7 @@ def _mend(wanted: Model) -> str:
 
 
 def require(name: str) -> Path:
-    """The folder of a model whose files are all there; ModelError otherwise."""
+    """Folder of a model with complete files; ModelError otherwise."""
     missing = problems(name)
     if missing:
         raise ModelError("; ".join(missing))
@@ -203,7 +202,7 @@ def require(name: str) -> Path:
 
 
 def strictest_licence(licences: Iterable[tuple[str, bool]]) -> str:
-    """The licence that binds most, of (licence, allows commercial use); Apache-2.0 when there is none."""
+    """The most restrictive of some (licence, allows commercial use); Apache-2.0 if there are none."""
 
     def freedom(entry: tuple[str, bool]) -> int:
         licence, commercial = entry
@@ -213,7 +212,7 @@ def strictest_licence(licences: Iterable[tuple[str, bool]]) -> str:
 
 
 def describe() -> str:
-    """The project's models and their licences, a table in Markdown; docs/models.md holds it."""
+    """Markdown table of the models of the project and their licences, which is in docs/models.md."""
     lines = ["| id | repository | licence | commercial use | GPU memory | |", "|---|---|---|---|---|---|"]
     for entry in _read(REGISTRY, REGISTRY.stat().st_mtime_ns).values():
         memory = f"{entry.about['vram_gb']:g} GB" if entry.about["vram_gb"] else "-"

@@ -13,8 +13,8 @@ import yaml
 from pvtt.config.settings import SCHEMAS
 from pvtt.io.files import atomic_path
 from pvtt.io.project_files import project_file
-from pvtt.records import dataset, media, results
-from pvtt.records.base import Provenance, Record, WithReason
+from pvtt.records import dataset, media, results, tables
+from pvtt.records.base import Fields, Provenance, Record, WithReason
 from pvtt.records.layout import Layout
 
 FORMATS = project_file("docs/formats.md")
@@ -58,6 +58,15 @@ RECORDS = (
 )
 
 
+TABLES: tuple[tuple[Path, type[Fields]], ...] = (
+    (_FILES.catalogue, tables.CatalogueRow),
+    (_FILES.clips, tables.ClipRow),
+    (_FILES.mask_verdicts, results.MaskVerdict),
+    (_FILES.pairs, tables.PlannedPair),
+    (_FILES.filtered, tables.JudgedPair),
+)
+
+
 def schema_of(record: Described) -> dict[str, Any]:
     """The JSON schema of a record."""
     found: dict[str, Any] = _tidy(record.type.model_json_schema())
@@ -78,6 +87,10 @@ def formats() -> str:
     """The page of all records, in Markdown."""
     lines = [_HEAD, *(line for record in RECORDS for line in _section(record))]
     origin = _tidy(Provenance.model_json_schema())
+    for file, kind in TABLES:
+        row = _tidy(kind.model_json_schema())
+        lines += [f"## `{file.as_posix()}`\n\nA table. A row: {row['description']}\n"]
+        lines += [_COLUMNS.replace("field", "column"), *_rows(row, row.get("$defs", {}), ""), ""]
     lines += [f"## Provenance\n\n{origin['description']}\n", _COLUMNS, *_rows(origin, origin["$defs"], "")]
     return "\n".join(lines) + "\n"
 

@@ -13,12 +13,13 @@ PRODUCT_PATTERN = r"[A-Za-z0-9-](?:_?[A-Za-z0-9-])*"
 CLIP_PATTERN = PRODUCT_PATTERN + r"_s\d\d+"
 
 
-def check_product_id(product_id: str) -> None:
-    """Raise ValueError, saying what is wrong, when `product_id` cannot be an id."""
-    if not re.fullmatch(PRODUCT_PATTERN, product_id) or len(product_id) > 100:
-        raise ValueError(
-            f"id {product_id!r}: an id has 1 to 100 letters, digits, '-' and single '_' inside; rename the product"
-        )
+# What `is_product_id` asks for, in words.
+PRODUCT_RULE = "an id has 1 to 100 letters, digits, '-' and single '_' inside; rename the product"
+
+
+def is_product_id(text: str) -> bool:
+    """Whether a text can be a product's id."""
+    return bool(re.fullmatch(PRODUCT_PATTERN, text)) and len(text) <= 100
 
 
 def clip_id(product_id: str, number: int) -> str:

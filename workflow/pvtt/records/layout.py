@@ -208,9 +208,24 @@ class Layout:
         """Shots of a product's video."""
         return self.results / "shots" / f"{product}.json"
 
+    @property
+    def clip_folders(self) -> Path:
+        """Folder of the clips' folders."""
+        return self.results / "clips"
+
+    @property
+    def pair_folders(self) -> Path:
+        """Folder of the pairs' folders."""
+        return self.results / "pairs"
+
+    @property
+    def serving_logs(self) -> Path:
+        """Folder of what the brokers of warm workers note."""
+        return self.logs / "serving"
+
     def clip(self, clip: str) -> ClipFiles:
         """Files of a clip."""
-        return ClipFiles(self.results / "clips" / clip)
+        return ClipFiles(self.clip_folders / clip)
 
     def cutouts(self, product: str) -> Path:
         """Folder of a product's cut-outs."""
@@ -222,7 +237,7 @@ class Layout:
 
     def pair(self, clip: str, target: str, image: int | str) -> PairFiles:
         """Files of the pair that puts photo `image` (from 1) of `target` into a clip."""
-        return PairFiles(self.results / "pairs" / clip / f"{target}_i{image}")
+        return PairFiles(self.pair_folders / clip / f"{target}_i{image}")
 
     def pair_of(self, row: Mapping[str, Any]) -> PairFiles:
         """Files of a pair, a row of the plan."""
@@ -236,6 +251,11 @@ class Layout:
 def report_page(folder: Path) -> Path:
     """The page of a report or of a comparison."""
     return folder / "index.html"
+
+
+def report_summary(folder: Path) -> Path:
+    """The short page of a report, without media."""
+    return folder / "summary.html"
 
 
 def require_run(results: Path) -> None:

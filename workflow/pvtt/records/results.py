@@ -76,7 +76,7 @@ class MeasuredMasks(WithReason):
 
 
 class MaskVerdict(WithReason):
-    """Whether the masks of a clip can be trusted, by the limits of `verdicts.masks`; a row of mask_verdicts.tsv."""
+    """Whether the masks of a clip can be trusted, by the limits of `verdicts.masks`."""
 
     clip_id: ClipId
     status: Literal["accepted", "rejected"]

@@ -25,7 +25,7 @@ def check_results(results: Path) -> None:
     """
     files = Layout(results)
     # A run marks its folder before it writes any of these. What is there earlier has one format in all versions.
-    later = (files.clips, files.pairs, files.filtered, results / "clips", results / "pairs")
+    later = (files.clips, files.pairs, files.filtered, files.clip_folders, files.pair_folders)
     if files.format.is_file():
         found = read_json(files.format).get("format")
     elif any(path.exists() for path in later):

@@ -1,13 +1,12 @@
-"""Warm workers: a model is loaded once per GPU and works for one job after another.
+"""Warm workers: a model is loaded once per GPU and used by many jobs.
 
-A job that needs a model is a thin client (`client.py`). It hands its task to the broker (`broker.py`) of the Snakemake
-process that started it, and starts that broker when there is none. The broker has one slot per visible GPU, and in it a
-worker process (`worker.py`) per Python environment, started when there is work for it, in which backends stay loaded.
-Which task a free slot gets next is decided in `queueing.py`: pairs of one clip stay with one worker.
+A job that needs a model is a thin client (`client.py`). It sends its task to the broker (`broker.py`) of its Snakemake
+process, and starts the broker if there is none. The broker has one slot per visible GPU. In a slot, it starts one
+worker process (`worker.py`) per Python environment when needed; backends stay loaded there. `scheduler.py` selects the
+next task of a free slot: pairs of one clip go to one worker.
 
-Nothing outlives its job: the broker ends with its Snakemake, workers end with the broker. A worker that dies or takes
-too long is replaced and its task tried once more, on another GPU where there is one; then the item is recorded as
-failed.
+The broker ends with its Snakemake process, and workers end with the broker. If a worker dies or exceeds its time limit,
+it is replaced and the task is tried once more, on another GPU if there is one. Then the item is recorded as failed.
 """
 
 from pvtt.execution.workers.client import Failure, ServingError, serve

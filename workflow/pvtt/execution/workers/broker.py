@@ -1,4 +1,4 @@
-"""The broker of one Snakemake process: takes tasks from its jobs and gives them to warm workers.
+"""Broker of a Snakemake process: distributes the tasks of its jobs to warm workers.
 
 `python -m pvtt.execution.workers.broker PID` is started by the first job that needs a worker and ends with that
 process. It listens on a Unix socket; a request and its answer are one line of JSON each. What happens is written to
@@ -23,26 +23,26 @@ from pvtt.execution.workers import processes
 from pvtt.execution.workers.scheduler import QueueItem, next_task
 from pvtt.models import devices
 
-_LINE = 1 << 24  # longest request or answer, in bytes
-_TRIES = 2
-_READY_S = 300.0  # longest start of a worker, which imports the library
+_LINE = 1 << 24  # bytes: longest request or answer
+_TRIES = 2  # attempts per item
+_READY_S = 300.0  # s: longest start of a worker, which imports the library
 
 
 @dataclass(eq=False)
 class PendingTask(QueueItem):
-    """An item, the request it came with, and its answer to be."""
+    """A queued item with its request and the future of its answer."""
 
     asked: dict[str, Any] = field(default_factory=dict)
     answer: asyncio.Future[dict[str, Any]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
     def name(self) -> str:
-        """What the item is called in the log: its wildcards."""
+        """Name of the item in the log: its wildcards."""
         return "__".join(map(str, self.asked["task"]["wildcards"][0]))
 
 
 class WorkerDied(RuntimeError):
-    """A worker ended, or was ended, before it answered."""
+    """A worker ended or was killed before it answered."""
 
 
 class Worker:
@@ -53,7 +53,7 @@ class Worker:
 
     @classmethod
     async def start(cls, device: str, python: str, environment: dict[str, str], log: IO[bytes]) -> Worker:
-        """Start one; `device` is a GPU as CUDA_VISIBLE_DEVICES names it, or empty for the CPU."""
+        """Start a worker; `device` is a GPU as in CUDA_VISIBLE_DEVICES, or empty for the CPU."""
         process = await asyncio.create_subprocess_exec(
             python,
             *("-m", "pvtt.execution.workers.worker", str(os.getpid())),
@@ -67,7 +67,7 @@ class Worker:
         return cls(device, process)
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Give the worker a line; WorkerDied when it has ended."""
+        """Send a message; WorkerDied if the worker has ended."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -76,7 +76,7 @@ class Worker:
             raise WorkerDied(await self.how_it_ended()) from None
 
     async def read(self, limit_s: float) -> dict[str, Any]:
-        """The worker's next line; WorkerDied when it ends or takes longer than `limit_s` seconds, which ends it."""
+        """Receive a message; WorkerDied if the worker ends. After `limit_s` seconds it is killed."""
         assert self.process.stdout is not None
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), limit_s)
@@ -89,19 +89,19 @@ class Worker:
         return reply
 
     async def how_it_ended(self) -> str:
-        """What became of the process, in words."""
+        """Describe how the process ended."""
         self.kill()
         code = await self.process.wait()
         return f"it was ended by {signal.Signals(-code).name}" if code < 0 else f"it ended with status {code}"
 
     def kill(self) -> None:
-        """End the process and what it started."""
+        """Kill the process and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Broker:
-    """Slots, one per device, and the items that wait for them."""
+    """Slots, one per device, and the queue of items."""
 
     def __init__(self, found: list[str]) -> None:
         self.workers: dict[str, dict[str, Worker]] = {device: {} for device in found}
@@ -113,7 +113,7 @@ class Broker:
         self.folder = Path()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection: a request, and its answer when the item is done."""
+        """Serve a connection: one request, and its answer when the item is done."""
         processes.check_peer(writer.get_extra_info("socket"))
         asked = json.loads(await reader.readline())
         self._open_log(Path(asked["task"]["log"][0][0]).parents[1] / "serving")
@@ -128,12 +128,12 @@ class Broker:
             writer.write(json.dumps(request.answer.result()).encode() + b"\n")
             with suppress(ConnectionError):
                 await writer.drain()
-        elif request in self.waiting:  # nobody waits for it any more; what is in work already goes on, for the store
+        elif request in self.waiting:  # the job is gone; an item that is already running continues, for the cache
             self.waiting.remove(request)
         writer.close()
 
     def _dispatch(self) -> None:
-        """Give every free slot its next item."""
+        """Assign the next item to each free slot."""
         for device in sorted(self.free):
             request = next_task(self.waiting, device, self.last)
             if isinstance(request, PendingTask):
@@ -145,7 +145,7 @@ class Broker:
                 task.add_done_callback(self.running.discard)
 
     async def _work(self, device: str, request: PendingTask) -> None:
-        """One try of an item; when its worker dies, the item goes to the queue again, or has failed."""
+        """One attempt at an item; if its worker dies, the item is queued again or has failed."""
         rule = request.asked["task"]["rule"]
         answer: dict[str, Any] | None
         try:
@@ -192,7 +192,7 @@ class Broker:
         return known
 
     def kill(self) -> None:
-        """End every worker."""
+        """Kill all workers."""
         for workers in self.workers.values():
             for worker in workers.values():
                 worker.kill()
@@ -207,21 +207,21 @@ class Broker:
         return f"{os.environ.get('SLURMD_NODENAME') or socket.gethostname()}-{os.getpid()}"
 
     def _note(self, event: str, device: str, **facts: Any) -> None:
-        """Write an event with its time, seconds since the epoch."""
+        """Write an event with its time in s since the epoch."""
         if self.events is not None:
             record = {"time": round(time.time(), 3), "event": event, "device": device or "cpu"} | facts
             self.events.write(json.dumps(record) + "\n")
 
 
 def _failure_answer(request: PendingTask, reason: str) -> dict[str, Any]:
-    """The answer for an item whose workers died; when they did so while loading, that is not the item's fault."""
+    """Answer for an item whose workers died: `broken` if that happened while a model was loaded, else `failed`."""
     if request.asked["loading"]:
         return {"status": "broken", "reason": f"the worker died {_TRIES} times before its model was loaded: {reason}"}
     return {"status": "failed", "reason": f"its worker died {_TRIES} times: {reason}"}
 
 
 def slots() -> list[str]:
-    """Devices to work on, as CUDA_VISIBLE_DEVICES names them: every visible GPU, or '' for the CPU."""
+    """Devices as in CUDA_VISIBLE_DEVICES: all visible GPUs, or '' for the CPU."""
     return [""] if devices.requested_device() == "cpu" else devices.visible_gpus() or [""]
 
 
@@ -237,11 +237,12 @@ async def _main(owner: int) -> None:
     loop.add_reader(pidfd, over.set)
     loop.add_signal_handler(signal.SIGTERM, over.set)
     server = await asyncio.start_unix_server(broker.handle, sock=listening, limit=_LINE)
-    try:
-        await over.wait()
-    finally:
-        broker.kill()
-        server.close()
+    await over.wait()
+    broker.kill()
+    server.close()
+    # Tasks are not cancelled: `asyncio.wait_for` of Python 3.11 swallows a cancellation that comes together with its
+    # result, and the broker would wait for that task for ever. Workers that are starting end with this process.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The job's side: hand a task to the broker, start the broker when there is none, wait for the outcome."""
+"""Client of the workers: send a task to the broker (start it if needed) and wait for the result."""
 
 from __future__ import annotations
 
@@ -16,23 +16,33 @@ from pvtt.execution.workers import processes
 
 if TYPE_CHECKING:
     from pvtt.execution.task import Task
-_START_S = 120.0
-_ATTEMPTS = 3
+_START_S = 120.0  # s: longest start of the broker
+_ATTEMPTS = 3  # connections to a broker until a task fails
 
 
 class ServingError(RuntimeError):
-    """The installation's or the machine's fault, not the item's: no broker, no model, no memory to load it."""
+    """An error of the installation or the machine: no broker, no model, or too little memory to load it."""
 
 
 class Failure(RuntimeError):
-    """The item could not be made; the message is the reason for its record."""
+    """The item failed; the message is the reason in its record."""
 
 
 def serve(task: Task, limit_s: float) -> None:
-    """Have a warm worker do a task, in at most `limit_s` seconds once its model is loaded.
+    """Let a warm worker compute a task.
 
-    Failure when the item cannot be made: its work raised an error, or killed or outran two workers. ServingError when
-    the model cannot be loaded or the broker is lost again and again.
+    Parameters
+    ----------
+    task : Task
+    limit_s : float
+        Longest time in s once the model is loaded.
+
+    Raises
+    ------
+    Failure
+        If the work raised an error, or killed two workers or exceeded their time.
+    ServingError
+        If the model cannot be loaded, or the connection to the broker is lost several times.
     """
     request = {
         "task": task.to_dict(),
@@ -56,7 +66,7 @@ def serve(task: Task, limit_s: float) -> None:
 
 
 def _ask(line: bytes) -> dict[str, Any]:
-    """The broker's answer to a request; ConnectionError when the broker ends before it answers."""
+    """Send a request and return the answer; ConnectionError if the broker ends before it answers."""
     with _connected() as connection:
         connection.sendall(line)
         answer = b""
@@ -70,13 +80,13 @@ def _ask(line: bytes) -> dict[str, Any]:
 
 
 def _connected() -> socket.socket:
-    """A connection to the broker of our Snakemake; started when there is none."""
+    """Connect to the broker of this Snakemake process; start it if there is none."""
     owner = processes.nearest_snakemake()
     if owner is None:
         raise ServingError("no Snakemake process is above this job: it has ended, or the job was not started by one")
     address = processes.address_of(owner)
     until = time.monotonic() + _START_S
-    with socket.socket(socket.AF_UNIX) as lock:  # whoever binds it starts the broker; gone with its holder
+    with socket.socket(socket.AF_UNIX) as lock:  # its owner starts the broker; it is released when the owner ends
         starter: subprocess.Popen[bytes] | None = None
         held = False
         while time.monotonic() < until:
@@ -103,7 +113,7 @@ def _connected() -> socket.socket:
 
 
 def _start_broker(owner: int) -> subprocess.Popen[bytes]:
-    """Start the broker of a Snakemake process, in a session of its own: it ends when that process does."""
+    """Start the broker of a Snakemake process in a new session; it ends with that process."""
     return subprocess.Popen(
         [sys.executable, "-m", "pvtt.execution.workers.broker", str(owner)],
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Processes that end together: who started us, when, and how to end with it. Linux only."""
+"""Parent processes: find Snakemake above this process, and end with the parent. Linux only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import socket
 import struct
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG = 1  # option of prctl (linux/prctl.h)
 
 
 def parent_and_start(pid: int) -> tuple[int, int]:
-    """Parent of a process and when it started, in clock ticks since boot; ProcessLookupError when there is none."""
+    """Parent and start time (clock ticks since boot) of a process; ProcessLookupError if it does not exist."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
@@ -23,7 +23,7 @@ def parent_and_start(pid: int) -> tuple[int, int]:
 
 
 def is_snakemake(pid: int) -> bool:
-    """Whether a process is Snakemake, by its command line."""
+    """Whether the command line of a process is that of Snakemake."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except (FileNotFoundError, ProcessLookupError):
@@ -32,7 +32,7 @@ def is_snakemake(pid: int) -> bool:
 
 
 def nearest_snakemake() -> int | None:
-    """The Snakemake process that this one descends from, the nearest; None when it is gone or there was none."""
+    """The nearest Snakemake process among the ancestors of this one; None if there is none."""
     pid = os.getppid()
     while pid > 1:
         if is_snakemake(pid):
@@ -45,7 +45,7 @@ def nearest_snakemake() -> int | None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends; SystemExit when `parent` is gone."""
+    """Let the kernel kill this process when the thread that started it ends; SystemExit if `parent` is gone."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -54,16 +54,15 @@ def die_with_parent(parent: int) -> None:
 
 
 def address_of(owner: int) -> str:
-    """Name, in the abstract namespace of Unix sockets, of the broker that belongs to a Snakemake process.
+    """Address of the broker of a Snakemake process, in the abstract namespace of Unix sockets.
 
-    It holds the process's start, so that a later one of the same number is another; the kernel frees it with its
-    socket.
+    It contains the start time of the process, because process ids are reused. The kernel frees it with its socket.
     """
     return f"\0pvtt-{os.getuid()}-{owner}-{parent_and_start(owner)[1]}"
 
 
 def check_peer(connection: socket.socket) -> None:
-    """PermissionError when the other end of a Unix socket is another user's: abstract names have no permissions."""
+    """PermissionError if the peer of a Unix socket is another user; abstract addresses have no permissions."""
     size = struct.calcsize("3i")
     _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     if uid != os.getuid():

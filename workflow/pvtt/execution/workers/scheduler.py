@@ -1,4 +1,4 @@
-"""Which of the waiting items a free worker takes next."""
+"""Selection of the next item for a free slot."""
 
 from __future__ import annotations
 
@@ -9,25 +9,39 @@ from dataclasses import dataclass
 
 @dataclass(eq=False)
 class QueueItem:
-    """Something to be made: `group` is what it shares work with (its clip), `cost` grows with its duration.
+    """An item to compute.
 
-    An item with `priority` goes first: it is short work on a result made just now, and its waiting job blocks the next.
+    group: items of one group share work (those of a clip). cost: grows with the duration. priority: goes first, for
+    short work on a new result whose job blocks the next one. tries: failed attempts. excluded_device: slot of the last
+    failure.
     """
 
     group: str
     cost: float
     priority: bool = False
     tries: int = 0
-    excluded_device: str | None = None  # slot where it failed
+    excluded_device: str | None = None
 
 
 def next_task(waiting: Sequence[QueueItem], slot: str, last: Mapping[str, str]) -> QueueItem | None:
-    """The item for `slot`; None when it should take none now. `waiting` is in order of arrival.
+    """Select the next item for a slot.
 
-    `last` maps every slot to the group that it works on or did last, empty before its first. A slot keeps to its group
-    as long as that has items; then it takes the group with most work left, of those that no other slot keeps where
-    there is one. Within a group the costliest comes first, so that a batch has no long tail. An item that failed on a
-    slot goes to another one, unless no other is there.
+    A slot continues with its group as long as it has items. Then it takes the group with the largest remaining cost,
+    preferably one that no other slot works on. Within a group, the most expensive item goes first, so that a batch has
+    no long tail. An item that failed on a slot goes to another one if there is one.
+
+    Parameters
+    ----------
+    waiting
+        Items in order of arrival.
+    slot
+        The free slot.
+    last
+        The current or last group of each slot, empty before the first.
+
+    Returns
+    -------
+    QueueItem or None
     """
     others = [name for name in last if name != slot]
     open_to = [item for item in waiting if item.excluded_device != slot or not others]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pvtt.records.layout import Layout
+
 _COLOURS = {"loading": "#b8b2a6", "died": "#c0392b"}
 _WORK = ("#2f6f8f", "#d98e32", "#5f8f4e", "#7d5a9b", "#a65e5e")
 
@@ -33,7 +35,7 @@ class Span:
 
 def events_of(results: Path) -> list[Path]:
     """The events files of a results folder, one of each broker that served there."""
-    return sorted((results / "logs" / "serving").glob("*.jsonl"))
+    return sorted(Layout(results).serving_logs.glob("*.jsonl"))
 
 
 def read_spans(files: Iterable[Path]) -> list[Span]:

@@ -1,9 +1,9 @@
-"""A warm worker: runs the scripts of tasks, one after another, in one process whose backends stay loaded.
+"""Warm worker: runs the scripts of tasks one after another in one process, in which backends stay loaded.
 
 `python -m pvtt.execution.workers.worker PID` is started by the broker, process PID. A task comes as a line of JSON on
 standard input. The original standard output carries one status per line: `ready` once; `loading` and `loaded` around
-the loading of a model; then `done`, `failed` with the reason when the work raised an error, or `broken` when the fault
-is not the item's. All other output goes to the worker's log.
+the loading of a model; then `done`, `failed` with the reason if the work raised an error, or `broken` if the item is
+not the cause. All other output goes to the log of the worker.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _outcome(task: Task) -> dict[str, str]:
         return {"status": "broken", "reason": f"{type(error).__name__}: {error}"}
     except Exception as error:
         if _out_of_memory(error):
-            # What is left of the device's memory is not known: another process, another try.
+            # The free memory of the device is unknown now: the next attempt needs a new process.
             print(f"{task}: {error}", file=sys.stderr, flush=True)
             os._exit(77)
         return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
@@ -52,7 +52,7 @@ def _outcome(task: Task) -> dict[str, str]:
 
 
 def _run(task: Task) -> None:
-    """Run a task's script; once more with nothing else loaded when the device's memory was not enough."""
+    """Run the script of a task; if the device runs out of memory, release other backends and run it once more."""
     try:
         runpy.run_path(task.script, init_globals={"snakemake": task})
     except Exception as error:
@@ -62,7 +62,7 @@ def _run(task: Task) -> None:
 
 
 def _out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is a device's lack of memory (`torch.OutOfMemoryError`)."""
+    """Whether an error or one of its causes is `torch.OutOfMemoryError`."""
     while error is not None:
         if type(error).__name__ == "OutOfMemoryError":
             return True

@@ -1,7 +1,7 @@
-"""A results folder that begins with what another one has up to a stage, so that only that stage and the rest run.
+"""Fork a run: a new results folder with the results of another one before a stage, so that only later stages run.
 
-Files are hard links where the file system allows it: no bytes, and their times stay, so Snakemake makes none of them
-again. What writes results replaces files and never writes into them, so two folders cannot disturb each other.
+Files are hard links if the file system allows it. They keep their times, so that Snakemake does not recompute them.
+Results are replaced, never changed in place; the two folders cannot affect each other.
 """
 
 from __future__ import annotations
@@ -16,16 +16,33 @@ from pvtt.records.results_format import check_results
 
 _FILES = layout.Layout("")
 
-# Runs with other shots share nothing but cut-outs.
+# Without `shots`: runs with different shots have only cut-outs in common.
 STAGES = tuple(stage for stage in stages.WITH_BACKENDS if stage != "shots")
 
 
-def share(results: Path, out: Path, stage: str) -> int:
-    """Link into `out` what `results` holds that does not depend on `stage`; return the number of files.
+def fork(results: Path, out: Path, stage: str) -> int:
+    """Link the results that do not depend on a stage into a new results folder.
 
-    Its store is left out: two stores that hold each other's files could never be pruned. Runs can use the same one.
+    The result cache is not linked: two caches with each other's files could never be pruned. Runs can share one cache.
 
-    ValueError when `results` is no results folder, or one of another format, or `out` holds anything.
+    Parameters
+    ----------
+    results : Path
+        Results folder of a run.
+    out : Path
+        New results folder, missing or empty.
+    stage : str
+        First stage that will run again.
+
+    Returns
+    -------
+    int
+        Number of files.
+
+    Raises
+    ------
+    ValueError
+        If `results` is not a results folder of this format, or `out` is not empty or inside `results`.
     """
     layout.require_run(results)
     check_results(results)
@@ -44,6 +61,6 @@ def share(results: Path, out: Path, stage: str) -> int:
 
 
 def _depends(name: Path, stage: str) -> bool:
-    """Whether a file, a path below the results folder, depends on a stage or is the run's own: store, logs, hidden."""
+    """Whether a file (path relative to the results folder) depends on a stage or belongs to its run only."""
     own = name.name.startswith(".") or name.is_relative_to(_FILES.store) or name.is_relative_to(_FILES.logs)
     return own or layout.stage_of(name) in stages.dependents(stage)

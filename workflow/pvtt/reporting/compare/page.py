@@ -10,6 +10,7 @@ import pandas as pd
 from pvtt import __version__
 from pvtt.io.files import atomic_path, write_json
 from pvtt.io.tables import write_table
+from pvtt.records.layout import report_page
 from pvtt.reporting.compare import Comparison, Section
 from pvtt.reporting.compare.cards import cards, shown_section
 from pvtt.reporting.report import page_environment
@@ -56,7 +57,7 @@ def write_comparison(comparison: Comparison, out: Path, limit: int = 30, side_px
     previews.finish()
     write_json(out / "compare.json", _record(comparison))
     write_table(out / "compare.tsv", pd.DataFrame(_rows(comparison)))
-    with atomic_path(out / "index.html") as aside:
+    with atomic_path(report_page(out)) as aside:
         aside.write_text(text, encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
-"""What a run will cost before it is spent: pairs, hours, storage, cost of an accepted pair, and wall time on N nodes.
+"""Estimate of a run: pairs, compute hours, storage, cost per accepted pair, and wall time on N nodes.
 
-A feed's pairs are planned by the pipeline's own functions with what its results folder knows (`feed.py`); a preset is a
-feed that need not exist (`scenarios.py`). Seconds and bytes per item are those of this run's records where there are
-any, else of `resources/costs.yaml` (`figures.py`); `wall.py` knows packs and nodes. Every figure says its basis.
+`planned_work` plans the pairs of a catalogue and finds existing results; `presets` are catalogues of a given size that
+need not exist. Times and sizes per item come from the records of the run, else from `resources/costs.yaml`
+(`unit_costs`). `schedule` computes wall time from packs and nodes. Every figure has its basis.
 """
 
 from __future__ import annotations
@@ -15,21 +15,29 @@ from typing import Any
 import pandas as pd
 
 from pvtt.reporting.costs import money
-from pvtt.reporting.estimate.existing_results import Made
+from pvtt.reporting.estimate.existing_results import ExistingResult
 from pvtt.reporting.estimate.planned_work import Feed, read_feed
-from pvtt.reporting.estimate.presets import names, scenario
-from pvtt.reporting.estimate.schedule import Nodes, wall
-from pvtt.reporting.estimate.unit_costs import Figure, Price, assumption, backend_prices, costs, plan_prices
+from pvtt.reporting.estimate.presets import names, preset_of
+from pvtt.reporting.estimate.schedule import Nodes, wall_time
+from pvtt.reporting.estimate.unit_costs import (
+    Figure,
+    Price,
+    assumption,
+    backend_prices,
+    costs,
+    plan_prices,
+    reads_clip_model,
+)
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES
 
-__all__ = ["Asked", "Nodes", "estimate_feed", "estimate_preset", "estimate_presets"]
+__all__ = ["EstimateOptions", "Nodes", "estimate_feed", "estimate_preset", "estimate_presets"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What an estimate is asked for besides the configuration.
+class EstimateOptions:
+    """Options of an estimate besides the configuration.
 
-    plan: the plan's figures instead of those of backends and records. Prices are per hour of one GPU or core.
+    plan: use the figures of the plan instead of those of backends and records. Prices are per hour of a GPU or a core.
     """
 
     nodes: Nodes = field(default_factory=Nodes)
@@ -39,11 +47,11 @@ class Asked:
     price_per_cpu_hour: float | None = None
 
 
-def estimate_feed(config: Mapping[str, Any], asked: Asked = Asked()) -> dict[str, Any]:
-    """Estimate of the feed and results folder of resolved settings, as a record for JSON."""
-    feed = read_feed(config, asked.clips_per_video)
+def estimate_feed(config: Mapping[str, Any], options: EstimateOptions = EstimateOptions()) -> dict[str, Any]:
+    """Estimate the run of a catalogue and results folder (resolved settings); a dict for JSON."""
+    feed = read_feed(config, options.clips_per_video)
     made = {stage: work.made for stage, work in feed.work.items()}
-    prices = plan_prices() if asked.plan else backend_prices(config, made, feed.loads)
+    prices = plan_prices() if options.plan else backend_prices(config, made, feed.loads)
     planned = feed.planned()
     head = {
         "of": "feed",
@@ -57,21 +65,23 @@ def estimate_feed(config: Mapping[str, Any], asked: Asked = Asked()) -> dict[str
     }
     items = {stage: len(work.items) for stage, work in feed.work.items()}
     there = {stage: work.there for stage, work in feed.work.items()}
-    record = head | _cost(items, there, feed.packs(), prices, feed.verdicts, asked)
+    record = head | _cost(items, there, feed.packs(), prices, feed.verdicts, options)
     return record | {"notes": _notes(feed) + _of_size(len(planned))}
 
 
-def estimate_preset(name: str, config: Mapping[str, Any], asked: Asked = Asked()) -> dict[str, Any]:
-    """Estimate of one of the plan's sizes with resolved settings; `against_plan` compares the totals with it."""
-    size = scenario(name)
+def estimate_preset(
+    name: str, config: Mapping[str, Any], options: EstimateOptions = EstimateOptions()
+) -> dict[str, Any]:
+    """Estimate a preset with resolved settings; `against_plan` compares the totals with the plan."""
+    size = preset_of(name)
     count = size.pairs(config)
-    prices = plan_prices() if asked.plan else backend_prices(config, {})
+    prices = plan_prices() if options.plan else backend_prices(config, {})
     pairs: dict[str, Any] = {"planned": count, "there": 0, "missing": count, "by_difficulty": None, "skipped": {}}
     head: dict[str, Any] = {"of": f"preset {name}", "products": size.products, "photos": size.products * size.photos}
     head |= {"clips": size.clips, "assumed_clips": size.clips, "pairs": pairs}
     whole, rest = divmod(count, config["pairs"]["pack_pairs"])
     packs = [config["pairs"]["pack_pairs"]] * whole + [rest] * (rest > 0)
-    record = head | _cost(size.items(count), {}, packs, prices, None, asked)
+    record = head | _cost(size.items(count, reads_clip_model(config)), {}, packs, prices, None, options)
     found = {
         "pairs": count,
         "gpu_hours": record["totals"]["gpu_hours"]["total"],
@@ -82,17 +92,19 @@ def estimate_preset(name: str, config: Mapping[str, Any], asked: Asked = Asked()
         for key, value in found.items()
     }
     note = "Difficulties follow from the products' categories: they are known with a catalogue only."
-    why = size.why if asked.plan else "Here: the figures of the chosen backends. --plan takes the plan's own."
+    why = size.why if options.plan else "Here: the figures of the chosen backends. --plan takes the plan's own."
     return record | {"against_plan": against | {"why": why}, "notes": [note, *_of_size(count)]}
 
 
-def estimate_presets(configs: Mapping[str, Mapping[str, Any]], asked: Asked = Asked()) -> list[dict[str, Any]]:
-    """Estimates of presets, smallest first; `configs` has the resolved settings of each."""
-    return [estimate_preset(name, configs[name], asked) for name in names() if name in configs]
+def estimate_presets(
+    configs: Mapping[str, Mapping[str, Any]], options: EstimateOptions = EstimateOptions()
+) -> list[dict[str, Any]]:
+    """Estimate presets, smallest first; `configs` has the resolved settings of each."""
+    return [estimate_preset(name, configs[name], options) for name in names() if name in configs]
 
 
 def _pairs(feed: Feed, planned: pd.DataFrame) -> dict[str, Any]:
-    """Counts per difficulty, and of what is left out, by reason."""
+    """Counts of pairs by difficulty, and of skipped candidates by reason."""
     there = {key[0] for key, one in feed.work["insertion"].items.items() if one and one.current}
     levels = {}
     for level in DIFFICULTIES:
@@ -106,23 +118,23 @@ def _pairs(feed: Feed, planned: pd.DataFrame) -> dict[str, Any]:
 
 def _cost(
     items: Mapping[str, int],
-    there: Mapping[str, Sequence[Made]],
+    there: Mapping[str, Sequence[ExistingResult]],
     packs: Sequence[int],
     prices: Mapping[str, Price],
     verdicts: pd.DataFrame | None,
-    asked: Asked,
+    options: EstimateOptions,
 ) -> dict[str, Any]:
-    """Stages, totals, yield, wall time and money. there: the results that stay. packs: pairs to make of each."""
+    """Stages, totals, yield, wall time and money. there: current results. packs: pairs to compute of each."""
     stages = [_stage(price, items[stage], there.get(stage, ())) for stage, price in prices.items()]
     missing = {row["stage"]: row["missing"] for row in stages}
-    times = wall(missing, packs, prices, asked.nodes)
+    times = wall_time(missing, packs, prices, options.nodes)
     totals = {"gpu_hours": _sums(stages, "hours", "gpu"), "cpu_hours": _sums(stages, "hours", "cpu")}
     totals["bytes"] = _sums(stages, "bytes")
-    # What a GPU is held for, not only what it works.
+    # The hours for which a GPU is reserved, not only those in which it works.
     held = totals["gpu_hours"]["spent"] + times["gpu_hours"]["reserved"]
     kept = _yield(verdicts)
     accepted = items["insertion"] * kept["value"]
-    gpu, cpu = asked.price_per_gpu_hour, asked.price_per_cpu_hour
+    gpu, cpu = options.price_per_gpu_hour, options.price_per_cpu_hour
     paid = {
         "to_pay": _money(times["gpu_hours"]["reserved"], gpu, totals["cpu_hours"]["to_pay"], cpu),
         "total": _money(held, gpu, totals["cpu_hours"]["total"], cpu),
@@ -141,7 +153,7 @@ def _cost(
     }
 
 
-def _stage(price: Price, items: int, there: Sequence[Made]) -> dict[str, Any]:
+def _stage(price: Price, items: int, there: Sequence[ExistingResult]) -> dict[str, Any]:
     missing = items - len(there)
     spent, here = sum(one.seconds for one in there) / 3600, sum(one.bytes for one in there)
     to_pay, to_come = missing * price.seconds.value / 3600, missing * price.bytes.value
@@ -173,7 +185,7 @@ def _money(gpu_hours: float, gpu: float | None, cpu_hours: float, cpu: float | N
 
 
 def _yield(verdicts: pd.DataFrame | None) -> dict[str, Any]:
-    """Share of made pairs that the filter keeps: failed and invalid ones were paid too. Assumed without verdicts."""
+    """Share of computed pairs that are kept; failed and invalid ones cost as well. Assumed without verdicts."""
     if verdicts is None or not len(verdicts):
         figure = assumption("yield")
         return {"made": 0, "scored": 0, "kept": 0, "value": figure.value, "of_scored": None, **_basis(figure)}
@@ -188,7 +200,7 @@ def _basis(figure: Figure) -> dict[str, Any]:
 
 
 def _notes(feed: Feed) -> list[str]:
-    """What a reader has to know before believing the figures."""
+    """Assumptions and limits of the figures."""
     notes = []
     if feed.assumed_clips:
         rate = feed.clips_per_video
@@ -208,7 +220,7 @@ def _notes(feed: Feed) -> list[str]:
 
 
 def _of_size(pairs: int) -> list[str]:
-    """A word on plans that are too large for one DAG."""
+    """A note if the plan is too large for one DAG."""
     most, batch = costs()["dag_pairs"], costs()["batch_pairs"]
     if pairs <= most:
         return []

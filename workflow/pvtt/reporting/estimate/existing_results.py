@@ -1,4 +1,4 @@
-"""What a results folder holds of an item: the seconds of its record, its bytes, and whether it is still wanted."""
+"""Existing results of a run: compute time, size, and whether they match the current configuration."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ Result = Shots | Clip | CutOut | MeasuredMasks | Background | Insertion | Score
 
 
 @dataclass(frozen=True)
-class Made:
-    """A result that is there. `current`: by the chosen backend and version with the settings of now, as are those that
-    it was made from; others are made again."""
+class ExistingResult:
+    """A result in the results folder.
+
+    seconds: time of its job. bytes: size of its files. current: whether backend, version and settings, and those of all
+    upstream results, match the current configuration; otherwise the result will be recomputed.
+    """
 
     seconds: float
     bytes: int
@@ -28,49 +31,66 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a stage's results are to be made: name, version and settings, as in their provenance; None asks nothing."""
+class StageSpec:
+    """Backend, version and settings of a stage, as in the provenance of its results; settings None match any result."""
 
     backend: str
     version: str
     settings: Mapping[str, Any] | None
 
-    def made(self, origin: Provenance) -> bool:
-        """Whether a provenance says the same."""
+    def matches(self, origin: Provenance) -> bool:
+        """Whether a provenance has this backend, version and settings."""
         same = (origin.backend, origin.version) == (self.backend, self.version)
         return self.settings is None or (same and origin.settings == self.settings)
 
 
-def ways(config: Mapping[str, Any]) -> dict[str, Way]:
-    """Stage -> how resolved settings want it done; `cutting` follows shots."""
-    found = {"cutting": Way("", "", None)}
+def stage_specs(config: Mapping[str, Any]) -> dict[str, StageSpec]:
+    """Specification of each stage by resolved settings; `cutting` depends on `shots` only."""
+    found = {"cutting": StageSpec("", "", None)}
     for stage in registry.STAGES:
         first = registry.selected_backends(stage, config[stage])[0]
-        found[stage] = Way(first.name, first.version, config[stage])
+        found[stage] = StageSpec(first.name, first.version, config[stage])
     return found
 
 
-def read_made(
+def read_existing(
     kind: type[Result],
     record: Path,
     media: Sequence[Path],
-    way: Way,
+    spec: StageSpec,
     upstream: bool = True,
     further: Sequence[Path] = (),
-) -> Made | None:
-    """The result whose record stands at `record` with its `media` files; None where one of them is not there.
+) -> ExistingResult | None:
+    """Read an existing result.
 
-    `kind` is the record's type; `upstream` says whether what it was made from is current; `further` are files that it
-    may have.
+    Parameters
+    ----------
+    kind
+        Type of its record.
+    record
+        Its JSON record.
+    media
+        Files that it must have.
+    spec
+        Current specification of the stage.
+    upstream
+        Whether all upstream results are current.
+    further
+        Files that it may have.
+
+    Returns
+    -------
+    ExistingResult or None
+        None if a file is missing.
     """
     result = kind.read_if_there(record) if all(path.is_file() for path in media) else None
     if result is None:
         return None
     origin = result.provenance
-    return Made(
+    return ExistingResult(
         seconds=origin.seconds,
         bytes=sum(path.stat().st_size for path in (record, *media, *further) if path.is_file()),
         backend=origin.backend,
         models=frozenset(model.id for model in origin.models),
-        current=upstream and way.made(origin),
+        current=upstream and spec.matches(origin),
     )

@@ -1,4 +1,4 @@
-"""Seconds that models took to load, from what the brokers of warm workers noted in `<results>/logs/serving`."""
+"""Load times of models, from the event logs of the worker brokers in `<results>/logs/serving`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pvtt.execution.workers.timeline import events_of, read_spans
 
 
 def read_loads(results: Path) -> dict[str, dict[str, list[float]]]:
-    """Stage -> backend -> seconds of each of its loads."""
+    """Load times in s by stage and backend."""
     found: dict[str, dict[str, list[float]]] = {}
     for span in read_spans(events_of(results)):
         if span.what == "loading":

@@ -1,8 +1,8 @@
-"""The pairs that a feed would give, by the pipeline's own planning, and what of them and before them is made.
+"""Planned pairs of a catalogue, by the planning of the pipeline, and the results that exist already.
 
-What the results folder knows is taken from there: rows of the catalogue, clips, masks and cut-outs. The rest is
-assumed: a video gives so many clips, every clip's masks and every photo are accepted, and no clip is infeasible. So
-before a run the count is an upper bound, and after `snakemake plan` it is exact.
+Catalogue rows, clips, masks and cut-outs come from the results folder. What is not there is assumed: a number of clips
+per video, accepted masks and photos, and no infeasible clip. Before a run, the number of pairs is therefore an upper
+bound; after `snakemake plan`, it is exact.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from pvtt.backends import registry
+from pvtt.backends import registry, stages
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
 from pvtt.records.results import Background, Insertion, MeasuredMasks, Score, Track
 from pvtt.records.results_format import check_results
-from pvtt.reporting.estimate.existing_results import Made, Result, Way, read_made, ways
+from pvtt.reporting.estimate.existing_results import ExistingResult, Result, StageSpec, read_existing, stage_specs
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
-from pvtt.reporting.estimate.unit_costs import Figure, assumption
+from pvtt.reporting.estimate.unit_costs import Figure, assumption, reads_clip_model
 from pvtt.stages.catalogue import Row, read_catalogue, read_table
 from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
@@ -31,42 +31,48 @@ from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
 from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
+# Stage of clips -> type of its record, and its files of a clip, the record first.
+_CLIP_RESULTS: dict[str, tuple[type[Result], Callable[[ClipFiles], tuple[Path, ...]]]] = {
+    "cutting": (Clip, lambda clip: (clip.record, clip.video)),
+    "segmentation": (MeasuredMasks, lambda clip: (clip.mask_measures, clip.masks, clip.track)),
+    "background": (Background, lambda clip: (clip.background_record, clip.background, clip.region)),
+}
 # Features of a clip that nobody has masked yet, such that every pair of it is feasible.
 _FEATURES = {"box_coverage": 0.0, "box_y_std_px": 0.0, "visible_share": 1.0}
 
 
 @dataclass(frozen=True)
 class Work:
-    """The items of a stage by key: what is made of each, None where nothing is."""
+    """Items of a stage by key, each with its existing result or None."""
 
-    items: dict[Key, Made | None]
+    items: dict[Key, ExistingResult | None]
 
     @property
-    def made(self) -> list[Made]:
-        """Results that are there, of whatever settings."""
+    def made(self) -> list[ExistingResult]:
+        """Existing results, of any settings."""
         return [one for one in self.items.values() if one]
 
     @property
-    def there(self) -> list[Made]:
-        """Results that stay."""
+    def there(self) -> list[ExistingResult]:
+        """Existing results that will not be recomputed."""
         return [one for one in self.made if one.current]
 
     def missing(self) -> int:
-        """Items that are still to be made, or made again."""
+        """Number of items to compute or recompute."""
         return len(self.items) - len(self.there)
 
     def stale(self, *key: str) -> bool:
-        """Whether an item is there and will be made again."""
+        """Whether an item exists and will be recomputed."""
         one = self.items.get(key)
         return one is not None and not one.current
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A planned feed. plan: every candidate, as in pairs.parquet, with its pack. work: stage -> its items.
+    """A catalogue with its planned pairs.
 
-    assumed_clips: of the accepted clips, those that no run has found yet. verdicts: rows of filtered.parquet whose
-    insertion is current. loads: as `read_loads` gives them.
+    plan: all candidates, as in pairs.parquet, with their packs. work: items by stage. assumed_clips: number of clips
+    that no run has found yet. verdicts: rows of filtered.parquet whose insertion is current. loads: from `read_loads`.
     """
 
     products: int
@@ -80,7 +86,7 @@ class Feed:
     loads: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def packs(self) -> list[int]:
-        """Pairs to make of each pack that lacks some, in the packs' order."""
+        """Number of pairs to compute in each incomplete pack, in the order of the packs."""
         planned = self.planned()
         done = {key[0] for key in self.work["insertion"].items if all(self._stays(stage, key) for stage in PAIR_STAGES)}
         return [int(count) for count in planned.pack[~planned.pair_id.isin(done)].value_counts(sort=False).sort_index()]
@@ -90,14 +96,19 @@ class Feed:
         return one is not None and one.current
 
     def planned(self) -> pd.DataFrame:
-        """The pairs that are to be made."""
+        """Pairs with the status `planned`."""
         return self.plan[self.plan.status == "planned"]
 
 
 def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -> Feed:
-    """Plan the feed of resolved settings, with what its results folder knows.
+    """Plan the pairs of a catalogue with the existing results.
 
-    clips_per_video: for videos whose shots nobody has found; None takes the mean of those found, or the plan's.
+    Parameters
+    ----------
+    config
+        Resolved settings.
+    clips_per_video : float or None
+        For videos without shot detection. None: the mean of the other videos, or the value in `costs.yaml`.
     """
     results = Path(config["results"])
     check_results(results)
@@ -140,7 +151,7 @@ def _table(path: Path) -> pd.DataFrame | None:
 
 
 def _catalogue(rows: Sequence[Row], known: pd.DataFrame | None) -> pd.DataFrame:
-    """The table that planning reads; rows that were not checked yet have the roles that their files promise."""
+    """Catalogue table for planning; rows that were not checked yet have the roles that their files allow."""
     checked = {} if known is None else {entry["product_id"]: entry for entry in known.to_dict("records")}
     entries = []
     for row in rows:
@@ -165,7 +176,7 @@ def _clips_per_video(found: pd.DataFrame | None, asked: float | None) -> Figure:
 
 
 def _clips(catalogue: pd.DataFrame, found: pd.DataFrame | None, per_video: float) -> list[dict[str, Any]]:
-    """Accepted clips; those of videos without found shots are assumed, `per_video` on average."""
+    """Accepted clips; for videos without shot detection, `per_video` clips on average are assumed."""
     wanted = set(catalogue.product_id)
     clips: list[dict[str, Any]] = []
     if found is not None:
@@ -216,78 +227,87 @@ def _work(
     photos: Sequence[Key],
     planned: pd.DataFrame,
 ) -> dict[str, Work]:
-    """Every stage's items with what is made of them. What was made from something stale is stale."""
-    way = ways(config)
-
-    files = Layout(results)
-    work = {"shots": Work({(name,): read_made(Shots, files.shots(name), [], way["shots"]) for name in videos})}
+    """Items of every stage with their existing results; a result of stale upstream results is stale."""
+    specs, files = stage_specs(config), Layout(results)
     pictures = {key: files.cutout(*key) for key in photos}
-    work["products"] = Work(
-        {key: read_made(CutOut, cut.record, [cut.image], way["products"]) for key, cut in pictures.items()}
-    )
-    product = {clip["clip_id"]: clip["product_id"] for clip in clips}
-    used = dict.fromkeys(planned.clip_id)
-
-    def of_clips(
-        stage: str,
-        kind: type[Result],
-        names: Sequence[str],
-        before: str,
-        made: Callable[[ClipFiles], Sequence[Path]],
-    ) -> Work:
-        found: dict[Key, Made | None] = {}
-        for name in names:
-            fresh = not work[before].stale(product[name] if before == "shots" else name)
-            record, *media = made(files.clip(name))
-            found[(name,)] = read_made(kind, record, media, way[stage], fresh)
-        return Work(found)
-
-    work["cutting"] = of_clips("cutting", Clip, list(product), "shots", lambda clip: (clip.record, clip.video))
-    work["segmentation"] = of_clips(
-        "segmentation",
-        MeasuredMasks,
-        list(product),
-        "cutting",
-        lambda clip: (clip.mask_measures, clip.masks, clip.track),
-    )
-    work["background"] = of_clips(
-        "background",
-        Background,
-        list(used),
-        "segmentation",
-        lambda clip: (clip.background_record, clip.background, clip.region),
-    )
-    work |= _pair_work(results, way, planned, work)
+    used = list(dict.fromkeys(planned.clip_id))
+    work = {
+        "shots": Work({(name,): read_existing(Shots, files.shots(name), [], specs["shots"]) for name in videos}),
+        "products": Work(
+            {key: read_existing(CutOut, cut.record, [cut.image], specs["products"]) for key, cut in pictures.items()}
+        ),
+    }
+    product = {str(clip["clip_id"]): str(clip["product_id"]) for clip in clips}
+    for stage in stages.TABLE:
+        if stage.item == "clip":
+            names = used if stage.name == "background" else list(product)
+            work[stage.name] = _clip_work(stage, files, specs, {name: product[name] for name in names}, work)
+    work |= {rule: Work({}) for rule in stages.CLIP_RULES}
+    if reads_clip_model(config):
+        work["measure_clip"] = _of_files(work["background"], {name: files.clip(name).model for name in used})
+    work["measure_flow"] = _of_files(work["cutting"], {name: files.clip(name).flow for name in used})
+    work |= _pair_work(results, specs, planned, work)
     masks = {name: files.dataset.masks(name) for name in used}
-    published: dict[Key, Made | None] = {(name,): _published(folder) for name, folder in masks.items()}
+    published: dict[Key, ExistingResult | None] = {(name,): _published(folder) for name, folder in masks.items()}
     return work | {"dataset": Work(published)}
 
 
+def _clip_work(
+    stage: stages.Stage,
+    files: Layout,
+    specs: Mapping[str, StageSpec],
+    clips: Mapping[str, str],
+    before: Mapping[str, Work],
+) -> Work:
+    """What a stage made of clips, given as id and product; `before` has what the stages before it made."""
+    kind, files_of = _CLIP_RESULTS[stage.name]
+    # A clip knows its product; which cut-outs it was masked by is not followed.
+    upstream = [(name, stages.BY_NAME[name].item) for name in stage.after if stages.BY_NAME[name].item != "photo"]
+    found: dict[Key, ExistingResult | None] = {}
+    for clip, product in clips.items():
+        stale = any(before[name].stale(clip if item == "clip" else product) for name, item in upstream)
+        record, *media = files_of(files.clip(clip))
+        found[(clip,)] = read_existing(kind, record, media, specs[stage.name], not stale)
+    return Work(found)
+
+
+def _of_files(before: Work, paths: Mapping[str, Path]) -> Work:
+    """Results of a rule that leaves a file without a record for each clip; stale where `before` is."""
+    found: dict[Key, ExistingResult | None] = {}
+    for name, path in paths.items():
+        current = not before.stale(name)
+        size = path.stat().st_size if path.is_file() else None
+        found[(name,)] = None if size is None else ExistingResult(0.0, size, "-", frozenset(), current)
+    return Work(found)
+
+
 def _pair_work(
-    results: Path, way: Mapping[str, Way], planned: pd.DataFrame, before: Mapping[str, Work]
+    results: Path, specs: Mapping[str, StageSpec], planned: pd.DataFrame, before: Mapping[str, Work]
 ) -> dict[str, Work]:
-    inserted: dict[Key, Made | None] = {}
-    scored: dict[Key, Made | None] = {}
+    inserted: dict[Key, ExistingResult | None] = {}
+    scored: dict[Key, ExistingResult | None] = {}
     for pair in planned[["pair_id", "clip_id", "target_id", "image_index"]].to_dict("records"):
         files, key = Layout(results).pair_of(pair), (str(pair["pair_id"]),)
         photo = (str(pair["target_id"]), str(pair["image_index"]))
         fresh = not (before["background"].stale(pair["clip_id"]) or before["products"].stale(*photo))
-        inserted[key] = insert = read_made(Insertion, files.record, [files.video, files.mask], way["insertion"], fresh)
+        inserted[key] = insert = read_existing(
+            Insertion, files.record, [files.video, files.mask], specs["insertion"], fresh
+        )
         fresh = fresh and (insert is None or insert.current)
-        scored[key] = read_made(Score, files.score, [], way["scoring"], fresh, [files.judge])
+        scored[key] = read_existing(Score, files.score, [], specs["scoring"], fresh, [files.judge])
     return {"insertion": Work(inserted), "scoring": Work(scored)}
 
 
-def _published(folder: Path) -> Made | None:
-    """A clip's masks in the dataset, its one part that is no link."""
+def _published(folder: Path) -> ExistingResult | None:
+    """Masks of a clip in the dataset, the only part that is not a link."""
     if not folder.is_dir():
         return None
     size = sum(path.stat().st_size for path in folder.iterdir())
-    return Made(seconds=0.0, bytes=size, backend="-", models=frozenset(), current=True)
+    return ExistingResult(seconds=0.0, bytes=size, backend="-", models=frozenset(), current=True)
 
 
 def _verdicts(results: Path, planned: pd.DataFrame, insertion: Work) -> pd.DataFrame:
-    """The filter's verdicts on planned pairs whose insertion stays."""
+    """Verdicts on planned pairs whose insertion is current."""
     path = Layout(results).filtered
     if not path.is_file() or not path.stat().st_size:
         return pd.DataFrame({"pair_id": [], "kept": [], "status": []})

@@ -1,7 +1,7 @@
-"""The plan's four sizes: feeds that need not exist, of so many products, clips and photos (`resources/costs.yaml`).
+"""Presets: the four sizes of the plan, given by numbers of products, clips and photos (`resources/costs.yaml`).
 
-What is done with them stands in `config/presets/<name>.yaml`. The pairs of one clip are planned by the pipeline's own
-function; every other clip has as many, so nothing grows with the number of pairs.
+Their settings are in `config/presets/<name>.yaml`. The pairs of one clip are planned by the pipeline; every other clip
+has the same number, so that time and memory do not depend on the number of pairs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _CLIP = {"empty": False, "n_frames": 0, "box_coverage": 0.0, "box_y_std_px": 0.0
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """A size of the plan. plan: its `pairs`, `gpu_hours` and `gigabytes`; why: the reason of a difference to it."""
+class Preset:
+    """A preset. plan: its `pairs`, `gpu_hours` and `gigabytes`. why: reason for a difference to the estimate."""
 
     name: str
     products: int
@@ -31,7 +31,7 @@ class Scenario:
     why: str
 
     def pairs(self, config: Mapping[str, Any]) -> int:
-        """Planned pairs with these settings; ValueError where they need a feed's own products."""
+        """Number of planned pairs with these settings; ValueError if the settings need a catalogue."""
         pairs = config["pairs"]
         named = [name for part in ("include", "exclude") for name in pairs[part].values() if name]
         if named or any(share is not None for share in pairs["quotas"].values()):
@@ -49,10 +49,14 @@ class Scenario:
         total = self.clips * int((plan.status == "planned").sum())
         return total if config["max_pairs"] is None else min(total, config["max_pairs"])
 
-    def items(self, pairs: int) -> dict[str, int]:
-        """Stage -> items, for that many pairs. Every clip has a pair as long as there are as many pairs as clips."""
+    def items(self, pairs: int, clip_model: bool) -> dict[str, int]:
+        """Number of items by stage for a number of pairs; `clip_model`: insertion reads what `measure_clip` measures.
+
+        Every clip has a pair if there are at least as many pairs.
+        """
         used = min(self.clips, pairs)
         found = {"shots": self.products, "cutting": self.clips, "segmentation": self.clips, "background": used}
+        found |= {"measure_clip": used * clip_model, "measure_flow": used}
         return found | {"products": self.products * self.photos, "insertion": pairs, "scoring": pairs, "dataset": used}
 
 
@@ -61,12 +65,12 @@ def names() -> list[str]:
     return list(costs()["presets"])
 
 
-def scenario(name: str) -> Scenario:
-    """A preset's scenario; ValueError names the known ones when there is no such preset."""
+def preset_of(name: str) -> Preset:
+    """The preset of a name; ValueError with the known names if there is none."""
     known = costs()["presets"]
     if name not in known:
         raise ValueError(f"no preset {name!r}; there are {', '.join(known)}")
-    return Scenario(name, **known[name])
+    return Preset(name, **known[name])
 
 
 def preset_file(name: str) -> Path:

@@ -1,7 +1,7 @@
-"""Wall time and reserved GPUs: items one by one on every slot, and pairs in packs of one node each.
+"""Wall time and reserved GPU hours: single items on all slots, and pairs in packs of one node each.
 
-A pack takes a whole node (or as many GPUs as it has pairs left), loads each model once per GPU and works in rounds of
-as many pairs as it has GPUs; what its cores do comes on top, which is an upper bound. Stages wait for one another.
+A pack occupies a node (or as many GPUs as it has pairs to compute). It loads each model once per GPU and computes as
+many pairs at a time as it has GPUs; the time of CPU work is added, which is an upper bound. Stages do not overlap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAIR_STAGES = stages.OF_PAIRS
 
 @dataclass(frozen=True)
 class Nodes:
-    """Machines: how many, and the GPUs and cores of each that jobs get."""
+    """Number of nodes, and GPUs and CPU cores of each that jobs can use."""
 
     nodes: int = 1
     gpus: int = 8
@@ -29,7 +29,7 @@ class Nodes:
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack: its seconds, the GPUs that it holds, and the seconds for which each of them loads."""
+    """Wall time of a pack in s, its number of GPUs, and the time in s in which each of them loads models."""
 
     seconds: float
     gpus: int
@@ -42,7 +42,7 @@ class Pack:
 
 
 def pack_of(count: int, share: Mapping[str, float], prices: Mapping[str, Price], nodes: Nodes) -> Pack:
-    """The pack of so many pairs. share: of the pairs that lack it, per stage; a stage that none lacks is not loaded."""
+    """Pack of `count` pairs, of which the given share lacks a stage; models of complete stages are not loaded."""
     todo = [prices[stage] for stage in PAIR_STAGES if share[stage]]
     on_gpu = [price for price in todo if price.gpu]
     gpus = min(nodes.gpus, count) if on_gpu else 0
@@ -54,17 +54,28 @@ def pack_of(count: int, share: Mapping[str, float], prices: Mapping[str, Price],
 
 
 def makespan(seconds: Sequence[float], nodes: int) -> float:
-    """Seconds until all packs are done, each in turn on the node that is free first."""
+    """Time in s until all packs are done, if each takes the node that is free first."""
     free = [0.0] * min(nodes, max(len(seconds), 1))
     for each in seconds:
         heapq.heapreplace(free, free[0] + each)
     return max(free)
 
 
-def wall(missing: Mapping[str, int], packs: Sequence[int], prices: Mapping[str, Price], nodes: Nodes) -> dict[str, Any]:
-    """Hours per stage and in all, and GPU-hours: of work, of loading, idle, and reserved in all.
+def wall_time(
+    missing: Mapping[str, int], packs: Sequence[int], prices: Mapping[str, Price], nodes: Nodes
+) -> dict[str, Any]:
+    """Wall time in hours and GPU hours (work, loading, idle, reserved).
 
-    missing: items to make per stage. packs: pairs to make of each pack, in the order in which they run.
+    Parameters
+    ----------
+    missing
+        Items to compute by stage.
+    packs
+        Pairs to compute of each pack, in the order in which they run.
+    prices
+        Cost of an item by stage.
+    nodes
+        The machines.
     """
     hours, reserved = {}, 0.0
     for stage, price in prices.items():

@@ -13,7 +13,7 @@ _WIDTH = 130
 
 
 def as_text(record: Mapping[str, Any]) -> str:
-    """One estimate: pairs, stages, totals, wall time, cost of an accepted pair, notes."""
+    """Format an estimate: pairs, stages, totals, wall time, cost per accepted pair, notes."""
     parts = [_head(record), _pairs(record["pairs"]), _stages(record), _totals(record)]
     if "against_plan" in record:
         parts.append(_against(record["against_plan"]))
@@ -22,7 +22,7 @@ def as_text(record: Mapping[str, Any]) -> str:
 
 
 def presets_as_text(records: Sequence[Mapping[str, Any]]) -> str:
-    """The presets in one table: what the plan says, what comes out, and why they differ."""
+    """Format presets as one table: plan, estimate and the reasons for differences."""
     head = (
         "preset",
         "products",
@@ -68,19 +68,19 @@ def presets_as_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def hours_text(hours: float) -> str:
-    """Hours with as many digits as tell something."""
+    """Format hours with two or three significant digits."""
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.1f}" if hours >= 1 else f"{hours:.2g}" if hours else "0"
 
 
 def time_text(hours: float) -> str:
-    """A time in hours, minutes or seconds."""
+    """Format a time in hours, minutes or seconds."""
     if hours >= 1 or not hours:
         return f"{hours_text(hours)} h"
     return f"{hours * 60:.1f} min" if hours >= 1 / 60 else f"{hours * 3600:.1f} s"
 
 
 def bytes_text(size: float) -> str:
-    """A size in MB, GB or TB of powers of ten."""
+    """Format a size in MB, GB or TB (powers of ten)."""
     unit, name = next(((unit, name) for unit, name in ((1e12, "TB"), (1e9, "GB")) if size >= unit), (1e6, "MB"))
     value = size / unit
     return (

@@ -1,4 +1,4 @@
-"""Seconds and bytes of one item of a stage, each with its basis: this run's records, else `resources/costs.yaml`."""
+"""Time and size of one item of each stage with their basis: records of the run, else `resources/costs.yaml`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ import yaml
 from pvtt.backends import registry, requirements, stages
 from pvtt.io.project_files import project_file
 from pvtt.reporting.costs import spread
-from pvtt.reporting.estimate.existing_results import Made
+from pvtt.reporting.estimate.existing_results import ExistingResult
 
 COSTS = project_file("resources/costs.yaml")
-# What costs compute or disk, in the order in which it is done.
-STAGES = tuple(stage.name for stage in stages.TABLE if stage.backends or stage.name in ("cutting", "dataset"))
+# Stages that need computing time or storage, in the order in which they run; rules that work once per clip stand before
+# their stage.
+STAGES = tuple(
+    name
+    for stage in stages.TABLE
+    if stage.backends or stage.name in ("cutting", "dataset")
+    for name in (*stage.clip_rules, stage.name)
+)
 _PLAN = "the plan's table, per item"
 
 
@@ -25,7 +31,7 @@ Loads = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Figure:
-    """A number and where it is from.
+    """A number and its source.
 
     kind: `measured` (on `items` of this run), `elsewhere` (measured, not in this run), `plan` or `assumption`.
     """
@@ -48,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Price:
-    """What one item of a stage costs: its backend's name, what an item is, whether a GPU does it, and the figures."""
+    """Cost of one item of a stage: backend, kind of item, whether it needs a GPU, time in s, load time in s, bytes."""
 
     stage: str
     backend: str
@@ -72,17 +78,24 @@ def assumption(name: str) -> Figure:
 
 
 def plan_prices() -> dict[str, Price]:
-    """Stage -> the plan's price."""
+    """Cost of an item by stage, from the plan."""
     return {stage: _plan_price(stage) for stage in STAGES}
 
 
 def backend_prices(
-    config: Mapping[str, Any], made: Mapping[str, Sequence[Made]], loads: Mapping[str, Loads] | None = None
+    config: Mapping[str, Any], made: Mapping[str, Sequence[ExistingResult]], loads: Mapping[str, Loads] | None = None
 ) -> dict[str, Price]:
-    """Stage -> the price of its chosen backend (resolved settings), measured on `made` where it holds results.
+    """Cost of an item by stage, for the chosen backends.
 
-    Results of the same settings count before those of the same backend and models. loads: stage -> seconds of the loads
-    of each of its backends, which a worker does one after the other.
+    Parameters
+    ----------
+    config
+        Resolved settings.
+    made
+        Existing results by stage. Results with the current settings are preferred, then those of the same backend and
+        models. Without any, the figures of `costs.yaml` are used.
+    loads
+        Load times in s by stage and backend; a worker loads the backends one after the other.
     """
     return {stage: _backend_price(stage, config, made.get(stage, ()), (loads or {}).get(stage, {})) for stage in STAGES}
 
@@ -100,12 +113,12 @@ def _plan_price(stage: str) -> Price:
     )
 
 
-def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], loads: Loads) -> Price:
+def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[ExistingResult], loads: Loads) -> Price:
     plan = _plan_price(stage)
     if stage == "dataset":
         return Price(stage, "-", plan.item, False, plan.seconds, plan.load_s, _measured(made, "bytes") or plan.bytes)
-    if stage == "cutting":
-        name, needs, gpu, parts = "cut_clip", [], False, []
+    if stage in ("cutting", *stages.CLIP_RULES):
+        name, needs, gpu, parts = ("cut_clip" if stage == "cutting" else stage), [], False, []
     else:
         parts = registry.selected_backends(stage, config[stage])
         name, needs = parts[0].name, list(dict.fromkeys(model for part in parts for model in part.needs))
@@ -120,15 +133,22 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Made], 
     like = [one for one in made if one.current] or [
         one for one in made if (one.backend, one.models) == (name, frozenset(needs))
     ]
+    size = Figure(entry["megabytes"] * 1e6, "elsewhere", entry["source"]) if "megabytes" in entry else plan.bytes
     return Price(
         stage=stage,
         backend=name,
         item=plan.item,
         gpu=gpu,
-        seconds=_measured(like, "seconds") or seconds,
+        # What rules of a clip leave does not say how long it took.
+        seconds=seconds if stage in stages.CLIP_RULES else _measured(like, "seconds") or seconds,
         load_s=load if gpu else Figure(0, "assumption", "no model to load"),
-        bytes=_measured(like, "bytes") or plan.bytes,
+        bytes=_measured(like, "bytes") or size,
     )
+
+
+def reads_clip_model(config: Mapping[str, Any]) -> bool:
+    """Whether the chosen insertion backend reads what `measure_clip` measures."""
+    return bool(getattr(registry.selected_backends("insertion", config["insertion"])[0], "reads_clip_model", False))
 
 
 def _loading(loads: Sequence[Sequence[float]]) -> Figure | None:
@@ -138,7 +158,7 @@ def _loading(loads: Sequence[Sequence[float]]) -> Figure | None:
     return Figure(total, "measured", "loads of this run's warm workers", max(len(each) for each in loads))
 
 
-def _measured(made: Sequence[Made], what: str) -> Figure | None:
+def _measured(made: Sequence[ExistingResult], what: str) -> Figure | None:
     if not made:
         return None
     found = spread([float(getattr(one, what)) for one in made])

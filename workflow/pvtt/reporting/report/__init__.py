@@ -14,7 +14,9 @@ import jinja2
 import pandas as pd
 
 from pvtt import __version__
+from pvtt.config.stages.report import ReportSettings
 from pvtt.io.files import atomic_path
+from pvtt.records.layout import report_page, report_summary
 from pvtt.records.run_summary import Record, Run, funnel, read_run
 from pvtt.reporting.report.charts import funnel_chart
 from pvtt.reporting.report.facts import clip_cards, histograms, pair_cards, stage_costs
@@ -39,11 +41,11 @@ def write_report(
     settings (min_quality, min_identity, min_temporal), drawn into the distributions; without them there is no line.
     """
     run = read_run(Path(results), catalogue, clips, pairs, filtered)
-    out_dir = Path(out_dir)
-    previews = Previews(out_dir / "media", settings["preview_side_px"])
+    out_dir, chosen = Path(out_dir), ReportSettings.of(settings)
+    previews = Previews(out_dir / "media", chosen.preview_side_px)
     page = page_environment(_HERE).get_template("page.html")
     shown: dict[str, Any] = {
-        "title": settings["title"],
+        "title": chosen.title,
         "version": __version__,
         "css": (_HERE / "page.css").read_text(encoding="utf-8"),
         "script": (_HERE / "page.js").read_text(encoding="utf-8"),
@@ -52,15 +54,15 @@ def write_report(
         "funnel_chart": funnel_chart(funnel(run)),
         "histograms": histograms(run, thresholds or {}),
         "costs": stage_costs(run),
-        "clips": clip_cards(Path(results), run, previews, settings["max_clips"]),
+        "clips": clip_cards(Path(results), run, previews, chosen.max_clips),
         "n_clips": sum(shot["status"] == "accepted" for shot in run.shots),
-        "pairs": pair_cards(Path(results), run, previews, settings["max_pairs"]),
+        "pairs": pair_cards(Path(results), run, previews, chosen.max_pairs),
         "n_pairs": len(run.planned()),
         "mask_colour": "rgb({}, {}, {})".format(*OBJECT_COLOURS[0]),
     }
     previews.finish()
-    for name, full in (("index.html", True), ("summary.html", False)):
-        with atomic_path(out_dir / name) as aside:
+    for path, full in ((report_page(out_dir), True), (report_summary(out_dir), False)):
+        with atomic_path(path) as aside:
             aside.write_text(page.render(shown, full=full), encoding="utf-8")
 
 

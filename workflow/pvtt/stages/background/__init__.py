@@ -11,6 +11,7 @@ import numpy as np
 
 from pvtt.backends import registry, subprocess_runner
 from pvtt.backends.lifecycle import WorkError, load_model
+from pvtt.config.stages.background import BackgroundSettings
 from pvtt.io import files
 from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
 from pvtt.io.video_reader import VideoReader
@@ -36,7 +37,7 @@ def remove_product(clip_dir: Path, settings: Mapping[str, Any], device: str | No
     clip = Clip.read(clip_files.record)
     video, masks_path = clip_files.video, clip_files.masks
     output, region = clip_files.background, clip_files.region
-    backend = registry.backend_class("background", settings["backend"])(settings)
+    backend = registry.backend_class("background", BackgroundSettings.of(settings).backend)(settings)
     record: dict[str, Any] = {"clip_id": clip.clip_id, "status": "done", "reason": "", "measures": {}}
     if clip.empty:
         # A copy, not a link: a link would keep the video's time and look older than what it was made from.

@@ -7,13 +7,13 @@ tone. Luma alone confuses colour variants of a product that are filmed alike; 4 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.catalogue import CatalogueSettings
 
 Array = np.ndarray
 
@@ -22,16 +22,12 @@ _THUMB_SIDE = 4  # px of the colour thumbnail
 _BITS_HEX = _HASH_SIDE**2 // 4  # hexadecimal digits of the hash
 
 
-class Backend(Embedded):
+class Backend(Embedded[CatalogueSettings]):
     """64-bit pHash and mean colours; same within `duplicate_bits` and `duplicate_levels`."""
 
+    settings_type = CatalogueSettings
     name = "perceptual_hash"
     version = "1"
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        super().__init__(settings)
-        self._max_bits = float(settings["duplicate_bits"])
-        self._max_levels = float(settings["duplicate_levels"])
 
     def fingerprint(self, image: Array) -> str:
         """16 hexadecimal digits of pHash and 96 of colours, from uint8 (h, w, 3) RGB."""
@@ -48,7 +44,7 @@ class Backend(Embedded):
         if not first or len(first) != len(second):
             return False
         bits, levels = np.mean([_difference(a, b) for a, b in zip(first, second, strict=True)], axis=0)
-        return bool(bits <= self._max_bits and levels <= self._max_levels)
+        return bool(bits <= self.settings.duplicate_bits and levels <= self.settings.duplicate_levels)
 
 
 def _difference(first: str, second: str) -> tuple[int, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.catalogue import CatalogueSettings
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
 from pvtt.io.files import file_digest
@@ -32,17 +33,17 @@ def probe_product(row: Row | Mapping[str, Any], settings: Mapping[str, Any]) -> 
         Video and photos have a status each, with the reason when they cannot be used.
     """
     product_id, video, images = _product_files(row)
-    watch = Stopwatch()
-    backend: Fingerprinter = backend_class("catalogue", settings["backend"])(settings)
+    watch, chosen = Stopwatch(), CatalogueSettings.of(settings)
+    backend: Fingerprinter = backend_class("catalogue", chosen.backend)(settings)
     record: dict[str, Any] = {"product_id": product_id, "video": None, "images": []}
     inputs = {f"image_{index}": image for index, image in enumerate(images, start=1)}
     backend.load()
     try:
         if video:
-            record["video"] = _probe_video(video, backend, settings)
+            record["video"] = _probe_video(video, backend, chosen)
             inputs["video"] = video
         for index, image in enumerate(images, start=1):
-            record["images"].append({"index": index} | _probe_image(image, backend, settings))
+            record["images"].append({"index": index} | _probe_image(image, backend, chosen))
     finally:
         backend.close()
     return Probe.of(record | {"provenance": provenance(backend, settings, inputs, watch)})
@@ -56,10 +57,10 @@ def _product_files(row: Row | Mapping[str, Any]) -> tuple[str, Path | None, list
     return row["product_id"], Path(video) if video else None, [Path(image) for image in row["images"]]
 
 
-def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _probe_video(path: Path, backend: Fingerprinter, settings: CatalogueSettings) -> dict[str, Any]:
     try:
         info = media.probe(path)
-        count = min(int(settings["fingerprint_frames"]), info.n_frames)
+        count = min(settings.fingerprint_frames, info.n_frames)
         wanted = [(2 * k + 1) * info.n_frames // (2 * count) for k in range(count)]
         frames = [frame for _, frame in media.read_some(path, wanted)]
         if not frames:
@@ -67,7 +68,7 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
         x, y, w, h = rect = letterbox.detect_letterbox(frames)
         prints = [backend.fingerprint(frame[y : y + h, x : x + w]) for frame in frames]
         short = min(w, h)
-        least = int(settings["min_video_side_px"])
+        least = settings.min_video_side_px
         reason = f"{path.name}: {w}x{h} pixels inside its bars, under {least}" if short < least else ""
         found = info.record() | {"content_rect": list(rect), "digest": file_digest(path), "fingerprint": prints}
     except media.MediaError as error:
@@ -75,11 +76,11 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]
     return {"path": path.name, "status": "rejected" if reason else "accepted", "reason": reason} | found
 
 
-def _probe_image(path: Path, backend: Fingerprinter, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _probe_image(path: Path, backend: Fingerprinter, settings: CatalogueSettings) -> dict[str, Any]:
     try:
         image = media.read_rgb(path)
         height, width = image.shape[:2]
-        least = int(settings["min_image_side_px"])
+        least = settings.min_image_side_px
         reason = f"{path.name}: {width}x{height} pixels, under {least}" if min(width, height) < least else ""
         found = {"width": width, "height": height, "digest": file_digest(path)}
         found["fingerprint"] = [backend.fingerprint(image)]

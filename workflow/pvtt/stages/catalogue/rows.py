@@ -1,7 +1,6 @@
 """Reading a catalogue: a CSV or TSV with one product per row, or a folder with one product per subfolder.
 
-Each row is checked against `workflow/schemas/catalogue_row.schema.yaml`. Only names of files are read here, never what
-is in them.
+Only names of files are read here, never what is in them.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from pvtt.config.settings import load_schema
+from pvtt.records import ids
 
 _LOG = logging.getLogger(__name__)
 
@@ -139,7 +135,7 @@ def _row(cells: Mapping[str, Any], folder: Path, line: int) -> Row:
 
 
 def _truth(text: str) -> bool | str:
-    """True or False; the text itself when it is neither, which the schema then names."""
+    """True or False; the text itself when it is neither, which is then a problem of the row."""
     return True if text.lower() in _TRUE else False if text.lower() in _FALSE else text
 
 
@@ -198,18 +194,10 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
 # ---------------------------------------------------------------- checks
 
 
-@cache
-def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(load_schema("catalogue_row"))
-
-
 def _checked(values: Mapping[str, Any], folder: Path, line: int, problem: str) -> Row:
-    """A row from its values; rejected with the first thing that the schema finds wrong, naming line and field."""
-    problems = [problem] if problem else []
-    problems += [
-        _explain(error) for error in sorted(_validator().iter_errors(values), key=lambda e: list(map(str, e.path)))
-    ]
-    reason = f"line {line} (id {values['id']!r}): {'; '.join(dict.fromkeys(problems))}" if problems else ""
+    """A row from its values; rejected with all that is wrong, naming line and field."""
+    problems = [*([problem] if problem else []), *_problems(values)]
+    reason = f"line {line} (id {values['id']!r}): {'; '.join(problems)}" if problems else ""
     return Row(
         product_id=str(values["id"]),
         category=str(values["category"]),
@@ -225,10 +213,14 @@ def _checked(values: Mapping[str, Any], folder: Path, line: int, problem: str) -
     )
 
 
-def _explain(error: jsonschema.ValidationError) -> str:
-    """What is wrong with a row: the schema's own sentence for the field where it has one."""
-    where = ".".join(str(part) for part in error.path) or "row"
-    return f"{where}: {error.schema.get('x-problem', error.message)}"
+def _problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a row, each with its field."""
+    if not values["video"] and not values["images"]:
+        yield "row: neither a video nor an image is given"
+    if not isinstance(values["empty"], bool):
+        yield "empty: not true or false"
+    if not ids.is_product_id(values["id"]):
+        yield f"id: {ids.PRODUCT_RULE}"
 
 
 def _located(folder: Path, name: str) -> Path:
@@ -243,8 +235,7 @@ def _unique(rows: Iterable[Row]) -> Iterator[Row]:
     good = {row.product_id for row in rows}
     lines: dict[str, int] = {}
     for row in rows:
-        usable = _validator().schema["properties"]["id"]
-        fits = jsonschema.Draft202012Validator(usable).is_valid(row.product_id)
+        fits = ids.is_product_id(row.product_id)
         if fits and row.product_id not in lines:
             lines[row.product_id] = row.line
             yield row

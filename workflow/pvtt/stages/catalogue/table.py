@@ -8,34 +8,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.catalogue import CatalogueSettings
 from pvtt.records.media import Probe, ProbedPhoto, ProbedVideo
+from pvtt.records.tables import CatalogueRow, columns
 from pvtt.stages.catalogue.base import Fingerprinter
 from pvtt.stages.catalogue.rows import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CATALOGUE_COLUMNS = (
-    "product_id",
-    "category",
-    "subcategory",
-    "title",
-    "platform",
-    "video",
-    "images",
-    "empty",
-    "status",
-    "reason",
-    "roles",
-    "n_images",
-    "width",
-    "height",
-    "fps",
-    "n_frames",
-    "video_digest",
-    "duplicate_of",
-    "same_as",
-)
+CATALOGUE_COLUMNS = columns(CatalogueRow)
 # Re-encoding may drop or add a frame or two; another cut of the same material is another video.
 _MAX_LENGTH_DIFFERENCE = 0.03  # of the longer video's duration
 
@@ -58,7 +40,7 @@ def build_catalogue(rows: Sequence[Row], probes: Iterable[Probe], settings: Mapp
     """
     import pandas as pd
 
-    backend = backend_class("catalogue", settings["backend"])(settings)
+    backend = backend_class("catalogue", CatalogueSettings.of(settings).backend)(settings)
     by_id = {probe.product_id: probe for probe in probes}
     known = _KnownContent()
     lines = [_table_row(row, by_id.get(row.product_id), known, backend) for row in rows]

@@ -11,6 +11,7 @@ import numpy as np
 
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.products import ProductsSettings
 from pvtt.imaging.resize import fit_long_side
 from pvtt.io.files import write_empty
 from pvtt.io.video import MediaError, read_rgba, write_png
@@ -40,8 +41,8 @@ def cut_out_product(
     `out_json` with status `accepted` or `rejected`, the reason, the photo's size, the box in it and the measures.
     A photo that is transparent already keeps its alpha.
     """
-    watch = Stopwatch()
-    backend = backend_class("products", settings["backend"])(settings)
+    watch, chosen = Stopwatch(), ProductsSettings.of(settings)
+    backend = backend_class("products", chosen.backend)(settings)
     record: dict[str, Any] = {
         "product_id": product_id,
         "image_index": image_index,
@@ -58,7 +59,7 @@ def cut_out_product(
     try:
         rgba = read_rgba(photo)
         record |= {"width": rgba.shape[1], "height": rgba.shape[0]}
-        cut_out, found = _cut_out(rgba, backend, settings, device or devices.selected_device())
+        cut_out, found = _cut_out(rgba, backend, chosen, device or devices.selected_device())
         record |= found
     except MediaError as error:
         record["reason"] = str(error)
@@ -70,12 +71,12 @@ def cut_out_product(
 
 
 def _cut_out(
-    rgba: np.ndarray, backend: Any, settings: Mapping[str, Any], device: str
+    rgba: np.ndarray, backend: Any, settings: ProductsSettings, device: str
 ) -> tuple[np.ndarray | None, dict[str, Any]]:
     """Cut-out and the record's fields; the cut-out is None when the photo is rejected."""
     height, width = rgba.shape[:2]
-    if min(height, width) < settings["min_side_px"]:
-        reason = f"too small: {width}x{height} pixels, the short side must have {settings['min_side_px']} (min_side_px)"
+    if min(height, width) < settings.min_side_px:
+        reason = f"too small: {width}x{height} pixels, the short side must have {settings.min_side_px} (min_side_px)"
         return None, {"reason": reason}
     image = np.ascontiguousarray(rgba[..., :3])
     measures: dict[str, float] = {}

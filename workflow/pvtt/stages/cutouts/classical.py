@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.products import ProductsSettings
 from pvtt.imaging.colour import to_lab
 from pvtt.imaging.morphology import components, flood, remove_small_objects
 from pvtt.imaging.resize import fit_long_side
@@ -38,33 +39,31 @@ _MAX_BACKGROUND_NOISE = 2.5  # CIE76 difference, robust standard deviation of th
 _GRABCUT_ITERATIONS = 4  # of GrabCut from each seed
 
 
-class Backend(Embedded):
+class Backend(Embedded[ProductsSettings]):
     """Classical cut-out; see the module docstring."""
 
+    settings_type = ProductsSettings
     name = "classical"
     version = "2"
 
     def cut_out(self, image: np.ndarray) -> np.ndarray:
         """See `base.CutOutBackend.cut_out`; NoCutOutError if the background is too cluttered."""
         background = fit_background(image)
-        if (
-            background.uniformity >= self.settings["min_ground_uniformity"]
-            and background.noise <= _MAX_BACKGROUND_NOISE
-        ):
+        if background.uniformity >= self.settings.min_ground_uniformity and background.noise <= _MAX_BACKGROUND_NOISE:
             alpha = _cut_by_background(background, to_lab(image))
         else:
             alpha = self._cut_by_grabcut(image, background)
         return np.asarray(np.rint(alpha * 255).astype(np.uint8))
 
     def _cut_by_grabcut(self, image: np.ndarray, background: BackgroundFit) -> np.ndarray:
-        small = fit_long_side(image, self.settings["work_px"])
+        small = fit_long_side(image, self.settings.work_px)
         saliency = saliency_map(small)
         level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
         masks = [_grabcut(small, saliency, level * factor) for factor in (0.7, 1.3)]
         parts = _confidence_measures(small, saliency, masks)
         confidence = float(np.prod(list(parts.values())))
         measures = {key: round(float(value), 4) for key, value in (parts | {"confidence": confidence}).items()}
-        min_confidence = self.settings["min_confidence"]
+        min_confidence = self.settings.min_confidence
         if confidence < min_confidence:
             detail = ", ".join(f"{key} {value:.2f}" for key, value in measures.items() if key != "confidence")
             raise NoCutOutError(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from pvtt.config.stages.products import ProductsSettings
 from pvtt.imaging.morphology import components
 
 _SMALL_PART = 0.01  # of the product's area; smaller parts are not counted
@@ -34,23 +34,23 @@ def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
     }
 
 
-def reason_against(measures: Mapping[str, float], settings: Mapping[str, Any]) -> str:
+def reason_against(measures: Mapping[str, float], settings: ProductsSettings) -> str:
     """Why a cut-out with these measures is rejected, with the number and its limit; empty if it is accepted."""
     covers = f"the cut-out covers {measures['area']:.2%} of the photo"
-    if measures["area"] < settings["min_area"]:
-        return f"no product found: {covers} (min_area {settings['min_area']:.2%})"
-    if measures["area"] > settings["max_area"]:
-        return f"no background found: {covers} (max_area {settings['max_area']:.0%})"
-    if measures["border_contact"] > settings["max_border_contact"]:
+    if measures["area"] < settings.min_area:
+        return f"no product found: {covers} (min_area {settings.min_area:.2%})"
+    if measures["area"] > settings.max_area:
+        return f"no background found: {covers} (max_area {settings.max_area:.0%})"
+    if measures["border_contact"] > settings.max_border_contact:
         return (
             f"the product is cut off: the cut-out touches {measures['border_contact']:.0%} of the photo's border "
-            f"(max_border_contact {settings['max_border_contact']:.0%})"
+            f"(max_border_contact {settings.max_border_contact:.0%})"
         )
-    if measures["parts"] > settings["max_parts"]:
-        return f"fragments: the cut-out has {measures['parts']} separate parts (max_parts {settings['max_parts']})"
-    if measures["main_part"] < settings["min_main_part"]:
+    if measures["parts"] > settings.max_parts:
+        return f"fragments: the cut-out has {measures['parts']} separate parts (max_parts {settings.max_parts})"
+    if measures["main_part"] < settings.min_main_part:
         return (
             f"fragments: the largest part is {measures['main_part']:.0%} of the cut-out "
-            f"(min_main_part {settings['min_main_part']:.0%})"
+            f"(min_main_part {settings.min_main_part:.0%})"
         )
     return ""

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from pvtt.backends.base import Limits, ModelBackend
+from pvtt.config.stages.products import ProductsSettings
 from pvtt.models import registry
 from pvtt.stages.cutouts.base import NoCutOutError
 
@@ -26,15 +27,16 @@ NETWORKS = {"birefnet-general": True, "isnet-general-use": False}
 _FLAT = 1e-3  # range of probabilities below which the network's output is constant
 
 
-class Backend(ModelBackend):
+class Backend(ModelBackend[ProductsSettings]):
     """A network of rembg from its local ONNX file."""
 
+    settings_type = ProductsSettings
     name = "rembg"
     version = "1"
     packages = ("rembg", "onnxruntime")
     limits = Limits(max_side_px=2048)
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: ProductsSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
         self._session: Any = None
 
@@ -45,12 +47,10 @@ class Backend(ModelBackend):
 
     @property
     def _network(self) -> str:
-        return str(self.settings["rembg"]["model"])
+        return self.settings.rembg.model
 
     def load(self, device: str = "cpu") -> None:
         """Open the network; RuntimeError when its file or the device's provider is not there."""
-        if self._network not in NETWORKS:
-            raise registry.ModelError(f"products.rembg.model: {self._network!r} is none of {', '.join(NETWORKS)}")
         file = registry.require(self.needs[0]) / f"{self._network}.onnx"
         import onnxruntime
         from rembg.sessions import sessions
@@ -82,7 +82,7 @@ class Backend(ModelBackend):
         """Refuse a photo by the network's output (1, 1, h, w), before it is stretched."""
         values = output.astype(np.float64)
         chance = 1 / (1 + np.exp(-np.clip(values, -60, 60))) if NETWORKS[self._network] else values
-        low, peak, least = float(chance.min()), float(chance.max()), self.settings["rembg"]["min_peak"]
+        low, peak, least = float(chance.min()), float(chance.max()), self.settings.rembg.min_peak
         measures = {"lowest": round(low, 4), "peak": round(peak, 4)} if np.isfinite(chance).all() else {}
         if not measures:
             raise NoCutOutError(f"no product found: {self._network} gave values that are no numbers")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from pvtt.config.stages.dataset import DatasetSettings
 from pvtt.io.files import atomic_path
 from pvtt.records.base import Record
 from pvtt.records.dataset import PublishedPairs, QualityScores, Statistics
@@ -46,16 +47,16 @@ def publish(
     valid, empty dataset. ValueError when a record does not fit its schema or a named file is missing.
     """
     run = read_run(Path(results), catalogue, clips, pairs, filtered)
-    out_dir = Path(out_dir)
+    out_dir, chosen = Path(out_dir), DatasetSettings.of(settings)
     files = DatasetFiles(out_dir)
     files.annotation("pairs").unlink(missing_ok=True)
     plan = plan_files(Path(results), run)
     published = sync(out_dir, plan)
-    entries = [pair_entry(run, pair, published, settings) for pair in run.kept()]
+    entries = [pair_entry(run, pair, published, chosen) for pair in run.kept()]
     records = {
-        "quality_scores": scores_record(run, settings),
-        "statistics": statistics_record(run, entries, settings),
-        "pairs": pairs_record(entries, settings),
+        "quality_scores": scores_record(run, chosen),
+        "statistics": statistics_record(run, entries, chosen),
+        "pairs": pairs_record(entries, chosen),
     }
     checked = {name: _TYPES[name].of(record, name) for name, record in records.items()}
     if missing := missing_files(records["pairs"], out_dir):
@@ -64,6 +65,6 @@ def publish(
             f"delete {out_dir} and run again"
         )
     with atomic_path(files.card) as aside:
-        aside.write_text(render_card(run, records, settings), encoding="utf-8")
+        aside.write_text(render_card(run, records, chosen), encoding="utf-8")
     for name, record in checked.items():
         record.write(files.annotation(name))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from pvtt.config.stages.dataset import DatasetSettings
 from pvtt.records.base import Provenance
 from pvtt.records.ids import stable_hash
 from pvtt.records.results import SCORES
@@ -15,7 +16,7 @@ from pvtt.records.run_summary import Record, Run, accepted_products, distributio
 _SPLIT_BUCKETS = 10_000
 
 
-def pair_entry(run: Run, pair: Mapping[str, Any], published: set[str], settings: Mapping[str, Any]) -> Record:
+def pair_entry(run: Run, pair: Mapping[str, Any], published: set[str], settings: DatasetSettings) -> Record:
     """One pair of pairs.json. Paths are relative to the dataset; `published` are the files that it has."""
     products = accepted_products(run)
     shot = next(shot for shot in run.shots if shot["clip_id"] == pair["clip_id"])
@@ -52,17 +53,17 @@ def assign_split(products: tuple[Mapping[str, Any], Mapping[str, Any]], test_sha
     return "mixed" if len(sides) > 1 else "test" if sides.pop() else "train"
 
 
-def pairs_record(entries: list[Record], settings: Mapping[str, Any]) -> Record:
+def pairs_record(entries: list[Record], settings: DatasetSettings) -> Record:
     """The content of pairs.json."""
     return {
-        "version": settings["version"],
-        "name": settings["name"],
+        "version": settings.version,
+        "name": settings.name,
         "total_pairs": len(entries),
         "pairs": entries,
     }
 
 
-def scores_record(run: Run, settings: Mapping[str, Any]) -> Record:
+def scores_record(run: Run, settings: DatasetSettings) -> Record:
     """The content of quality_scores.json: every planned pair, dropped ones too, with its reasons."""
     pairs = []
     for pair in run.planned():
@@ -80,17 +81,17 @@ def scores_record(run: Run, settings: Mapping[str, Any]) -> Record:
                 "measures": score.measures if score else {},
             }
         )
-    return {"version": settings["version"], "total_pairs": len(pairs), "kept": len(run.kept()), "pairs": pairs}
+    return {"version": settings.version, "total_pairs": len(pairs), "kept": len(run.kept()), "pairs": pairs}
 
 
-def statistics_record(run: Run, entries: list[Record], settings: Mapping[str, Any]) -> Record:
+def statistics_record(run: Run, entries: list[Record], settings: DatasetSettings) -> Record:
     """The content of statistics.json."""
     stages = funnel(run)
     planned = Counter(pair["difficulty"] for pair in run.planned())
     kept = Counter(pair["difficulty"] for pair in run.kept())
     facts = [entry["metadata"] for entry in entries]
     return {
-        "version": settings["version"],
+        "version": settings.version,
         "stages": [{"stage": stage.name, "count": stage.count, "of": stage.of} for stage in stages],
         "rejections": {
             stage.name: {reason: len(items) for reason, items in stage.reasons().items()}
@@ -129,7 +130,7 @@ def _product(row: Mapping[str, Any]) -> Record:
 
 
 def _metadata(
-    pair: Mapping[str, Any], shot: Mapping[str, Any], products: tuple[Record, Record], settings: Mapping[str, Any]
+    pair: Mapping[str, Any], shot: Mapping[str, Any], products: tuple[Record, Record], settings: DatasetSettings
 ) -> Record:
     clip, score = shot["clip"], pair["score"]
     made = [shot["masks"], shot["background"], pair["insert"], score]
@@ -145,7 +146,7 @@ def _metadata(
         "seed": int(pair["seed"]),
         "clip_range": [clip.source.start_frame, clip.source.end_frame],
         "empty_source": clip.empty,
-        "split": assign_split(products, settings["test_share"]),
+        "split": assign_split(products, settings.test_share),
         "licence": collect_licences([record.provenance for record in made if record]),
     }
 

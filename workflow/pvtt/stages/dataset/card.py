@@ -10,11 +10,12 @@ from typing import Any
 import jinja2
 
 from pvtt.backends.stages import WITH_BACKENDS
+from pvtt.config.stages.dataset import DatasetSettings
 from pvtt.records.base import ModelUsed
 from pvtt.records.run_summary import Record, Run, provenances
 
 
-def render_card(run: Run, records: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def render_card(run: Run, records: Mapping[str, Any], settings: DatasetSettings) -> str:
     """Markdown of the card; `records` has the content of pairs.json and statistics.json."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["cell"] = _cell

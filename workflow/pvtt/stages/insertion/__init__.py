@@ -48,11 +48,12 @@ def insert_product(
     product is. A pair that cannot be made gives empty media and `status: failed` with the reason.
     """
     clip, made, watch = ClipFiles(Path(clip_dir)), PairFiles(Path(out_dir)), Stopwatch()
-    backend = registry.backend_class("insertion", settings["backend"])(settings)
+    chosen = InsertionSettings.of(settings)
+    backend = registry.backend_class("insertion", chosen.backend)(settings)
     track = results.Track.read(clip.track)
     keys = ("pair_id", "clip_id", "source_id", "target_id", "image_index", "seed")
     record: dict[str, Any] = {key: pair[key] for key in keys}
-    record |= {"status": "done", "reason": "", "control": settings["control"], "measures": {}}
+    record |= {"status": "done", "reason": "", "control": chosen.control, "measures": {}}
     record |= {"n_frames": track.n_frames, "fps": track.fps, "width": track.width, "height": track.height}
     reads_model = getattr(backend, "reads_clip_model", False) and clip.model.is_file()
     cutout, others = Path(cutouts[0]), [Path(path) for path in cutouts[1:] if Path(path).stat().st_size]

@@ -15,23 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pvtt.config.stages.pairs import FeasibilityLimits, PairsSettings
 from pvtt.records.ids import clip_product, pair_id, seed_of, stable_hash
 from pvtt.records.media import CutOut
 from pvtt.records.results import Track
+from pvtt.records.tables import PlannedPair, columns
 from pvtt.stages.pairs.taxonomy import DIFFICULTIES, Taxonomy
 
-COLUMNS = [
-    "pair_id",
-    "clip_id",
-    "source_id",
-    "target_id",
-    "image_index",
-    "difficulty",
-    "seed",
-    "rank",
-    "status",
-    "reason",
-]
+# Packs are assigned to the planned pairs.
+COLUMNS = [name for name in columns(PlannedPair) if name != "pack"]
 
 _CLEAN_BACKGROUND = 0.8  # `ground_uniformity`: share of a photo's border that shows one background
 _SAME_PRODUCT = "source and target are one product: they share photos or a video"
@@ -139,14 +131,14 @@ def plan_pairs(
     settings: the stage's. max_pairs: cap on planned pairs, None for no cap. max_frames: the insertion backend's limit.
     Rows are sorted by clip, target and photo; `rank` is the hash by which the cap chooses.
     """
-    limits = settings["feasible"] | {"max_frames": max_frames}
+    chosen = PairsSettings.of(settings)
     rows: list[dict[str, Any]] = []
     for clip in sorted(clips, key=lambda clip: clip["clip_id"]):
-        if not _is_included({clip["clip_id"], clip["product_id"]}, settings, "clips", "sources"):
+        if not _is_included({clip["clip_id"], clip["product_id"]}, chosen, "clips", "sources"):
             continue
-        blocked = infeasibility_reason(clip, limits)
+        blocked = infeasibility_reason(clip, chosen.feasible, max_frames)
         for target in sorted(photos):
-            if target == clip["product_id"] or not _is_included({target}, settings, "targets"):
+            if target == clip["product_id"] or not _is_included({target}, chosen, "targets"):
                 continue
             source, level = products[clip["product_id"]], DIFFICULTIES[0]
             same = "group" in source and source["group"] == products[target]["group"]
@@ -154,10 +146,10 @@ def plan_pairs(
                 level = taxonomy.difficulty(source, products[target])
             rows.extend(
                 _candidate(clip, target, image, level, _SAME_PRODUCT if same else blocked)
-                for image in select_photos(target, photos[target], settings)
+                for image in select_photos(target, photos[target], chosen)
             )
     plan = pd.DataFrame(rows, columns=COLUMNS).astype({"image_index": "int64", "seed": "int64", "rank": "int64"})
-    return _apply_caps(plan, settings["quotas"], max_pairs)
+    return _apply_caps(plan, chosen.quotas.plain(), max_pairs)
 
 
 def _candidate(clip: Mapping[str, Any], target: str, image: int, level: str, blocked: str) -> dict[str, Any]:
@@ -188,9 +180,9 @@ def main_first(photos: Iterable[Photo]) -> list[int]:
     return [photo.index for photo in sorted(ordered, key=lambda photo: (photo != main, photo.index))]
 
 
-def select_photos(target: str, accepted: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
+def select_photos(target: str, accepted: Sequence[int], settings: PairsSettings) -> list[int]:
     """Select photos of a target; `accepted` starts with the main photo. `sample` always keeps the same photos."""
-    strategy, count = settings["strategy"], settings["photos"]
+    strategy, count = settings.strategy, settings.photos
     if strategy == "all":
         return sorted(accepted)
     if strategy == "single":
@@ -213,27 +205,25 @@ def clip_features(track: Track) -> dict[str, float]:
     }
 
 
-def infeasibility_reason(clip: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+def infeasibility_reason(clip: Mapping[str, Any], limits: FeasibilityLimits, max_frames: int | None) -> str:
     """Why nothing can be inserted in a clip; empty if it is feasible. A limit of None does not apply."""
     checks = (
-        ("box_coverage", "max_box_coverage", "the product's box covers {value:.0%} of the frame, limit {limit:.0%}"),
-        ("box_y_std_px", "max_box_y_std_px", "the box moves {value:.0f} px up and down (std), limit {limit:.0f} px"),
-        ("n_frames", "max_frames", "{value} frames, the insertion backend takes {limit}"),
+        ("box_coverage", limits.max_box_coverage, "the product's box covers {:.0%} of the frame, limit {:.0%}"),
+        ("box_y_std_px", limits.max_box_y_std_px, "the box moves {:.0f} px up and down (std), limit {:.0f} px"),
+        ("n_frames", max_frames, "{} frames, the insertion backend takes {}"),
     )
-    for fact, key, text in checks:
-        value, limit = clip[fact], limits[key]
-        if limit is not None and value > limit:
-            return text.format(value=value, limit=limit)
-    if clip["visible_share"] < limits["min_visible_share"]:
-        return (
-            f"the product is seen in {clip['visible_share']:.0%} of the frames, least {limits['min_visible_share']:.0%}"
-        )
+    for fact, limit, text in checks:
+        if limit is not None and clip[fact] > limit:
+            return text.format(clip[fact], limit)
+    least = limits.min_visible_share
+    if clip["visible_share"] < least:
+        return f"the product is seen in {clip['visible_share']:.0%} of the frames, least {least:.0%}"
     return ""
 
 
-def _is_included(names: set[str], settings: Mapping[str, Any], *lists: str) -> bool:
-    include = {name for key in lists for name in settings["include"][key]}
-    exclude = {name for key in lists for name in settings["exclude"][key]}
+def _is_included(names: set[str], settings: PairsSettings, *lists: str) -> bool:
+    include = {name for key in lists for name in getattr(settings.include, key)}
+    exclude = {name for key in lists for name in getattr(settings.exclude, key)}
     return not names & exclude and (not include or bool(names & include))
 
 

@@ -6,7 +6,7 @@ size for flow. Fidelity of the background is taken from every frame on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -17,13 +17,11 @@ import numpy as np
 from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.io.video import rate_text, read_frames, read_masks, video_fps
 from pvtt.metrics import PSNR_CAP_DB, psnr
-from pvtt.records.layout import ClipFiles
+from pvtt.records.layout import ClipFiles, PairFiles
 from pvtt.stages.scoring.source_flow import first_frames, read_flow, reduced_size, spread
 from pvtt.stages.scoring.temporal import Motion, Step, jitter
 
 VERSION = "2"  # raise it when other frames are read, or the background is measured otherwise
-_CLIP_FILES = ("video.mp4", "masks.mkv")
-_PAIR_FILES = ("insert.mp4", "insert_mask.mkv")
 _REFERENCE_SIDE = 480
 
 
@@ -49,20 +47,20 @@ class PairFrames:
 
 def load_pair(clip_dir: Path, pair_dir: Path, settings: ScoringSettings) -> PairFrames:
     """Read and check a pair; InvalidPairError or MediaError when it cannot be scored."""
-    paths = {name: clip_dir / name for name in _CLIP_FILES} | {name: pair_dir / name for name in _PAIR_FILES}
-    _check_rates(paths)
-    source_mask = np.logical_or.reduce(read_masks(paths["masks.mkv"]))
-    insert_mask = np.logical_or.reduce(read_masks(paths["insert_mask.mkv"]))
+    clip, made = ClipFiles(clip_dir), PairFiles(pair_dir)
+    _check_rates(clip.video, clip.masks, made.video, made.mask)
+    source_mask = np.logical_or.reduce(read_masks(clip.masks))
+    insert_mask = np.logical_or.reduce(read_masks(made.mask))
     _check_masks(source_mask, insert_mask)
     pair = PairFrames(source_boxes=[_box(mask) for mask in source_mask], jitter=jitter(source_mask, insert_mask))
     n_frames = len(source_mask)
     wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings.identity_frames)
     firsts = set(first_frames(n_frames, settings))
-    motions = _motions(ClipFiles(clip_dir).flow, firsts)
+    motions = _motions(clip.flow, firsts)
     errors, previous = [], None
     shape = source_mask.shape[1:]
     size, grow = reduced_size(shape, settings), round(settings.grow_px * min(shape) / _REFERENCE_SIDE)
-    for index, (source, result) in enumerate(_same_frames(paths, source_mask)):
+    for index, (source, result) in enumerate(_same_frames(clip, made, source_mask)):
         masks = source_mask[index], insert_mask[index]
         if index in wanted:
             sample = {"source": source, "result": result, "source_mask": masks[0], "insert_mask": masks[1]}
@@ -81,15 +79,16 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: ScoringSettings) -> Pair
     return pair
 
 
-def _check_rates(paths: Mapping[str, Path]) -> None:
-    for name, path in paths.items():
+def _check_rates(source: Path, *others: Path) -> None:
+    for path in (source, *others):
         if not path.is_file() or path.stat().st_size == 0:
-            raise InvalidPairError(f"{name}: missing or empty")
-    rates = {name: video_fps(path) for name, path in paths.items()}
-    for name, rate in rates.items():
-        if rate != rates["video.mp4"]:
+            raise InvalidPairError(f"{path.name}: missing or empty")
+    source_rate = video_fps(source)
+    for path in others:
+        rate = video_fps(path)
+        if rate != source_rate:
             raise InvalidPairError(
-                f"{name} has {rate_text(rate)} frames per second, the source {rate_text(rates['video.mp4'])}"
+                f"{path.name} has {rate_text(rate)} frames per second, the source {rate_text(source_rate)}"
             )
 
 
@@ -104,20 +103,20 @@ def _shape(masks: np.ndarray) -> str:
     return f"{masks.shape[0]} frames of {masks.shape[2]}x{masks.shape[1]}"
 
 
-def _same_frames(paths: Mapping[str, Path], masks: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _same_frames(clip: ClipFiles, made: PairFiles, masks: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Frames of source and result side by side, while source, result and masks agree in size and number."""
-    names = ("video.mp4", "insert.mp4")
-    counts = dict.fromkeys(names, 0)
-    for frames in zip_longest(*(read_frames(paths[name]) for name in names)):
-        for name, frame in zip(names, frames, strict=True):
+    videos, shown = (clip.video, made.video), clip.masks.name
+    counts = {path.name: 0 for path in videos}
+    for frames in zip_longest(*map(read_frames, videos)):
+        for path, frame in zip(videos, frames, strict=True):
             if frame is not None:
-                counts[name] += 1
+                counts[path.name] += 1
                 if frame.shape[:2] != masks.shape[1:]:
                     found = f"{frame.shape[1]}x{frame.shape[0]}"
-                    raise InvalidPairError(f"{name} is {found}, masks.mkv {masks.shape[2]}x{masks.shape[1]}")
-        if all(frame is not None for frame in frames) and counts["video.mp4"] <= len(masks):
+                    raise InvalidPairError(f"{path.name} is {found}, {shown} {masks.shape[2]}x{masks.shape[1]}")
+        if all(frame is not None for frame in frames) and counts[clip.video.name] <= len(masks):
             yield frames[0], frames[1]
-    counts["masks.mkv"] = len(masks)
+    counts[shown] = len(masks)
     if len(set(counts.values())) != 1:
         raise InvalidPairError("numbers of frames differ: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.segmentation import SegmentationSettings
 from pvtt.io import video
 from pvtt.io.files import write_empty
 from pvtt.models import devices
@@ -47,7 +48,7 @@ def segment_clip(
     clip_dir = Path(clip_dir)
     files = ClipFiles(clip_dir)
     clip = Clip.read(files.record)
-    backend = backend_class("segmentation", settings["backend"])(settings)
+    backend = backend_class("segmentation", SegmentationSettings.of(settings).backend)(settings)
     readable = readable_references(references)
     prompt = prompt_text(title, category, subcategory)
     inputs = {"video": files.video} | {f"reference_{k}": p for k, (p, _) in enumerate(readable, 1)}
@@ -60,7 +61,7 @@ def segment_clip(
     else:
         images = [image for _, image in readable]
         masks, track, outcome = _segment(
-            frames, images, prompt, backend, clip.empty, settings, device or devices.selected_device()
+            frames, images, prompt, backend, clip.empty, device or devices.selected_device()
         )
         video.write_masks(files.masks, masks, Fraction(clip.fps))
         head = {"clip_id": clip.clip_id, "fps": clip.fps}
@@ -77,7 +78,8 @@ def segment_clip(
 
 def version(settings: Mapping[str, Any]) -> str:
     """Versions of what makes the masks and of what measures them, such as `1, qa 1`."""
-    return f"{backend_class('segmentation', settings['backend']).version}, qa {QA_VERSION}"
+    backend = backend_class("segmentation", SegmentationSettings.of(settings).backend)
+    return f"{backend.version}, qa {QA_VERSION}"
 
 
 def _segment(
@@ -86,7 +88,6 @@ def _segment(
     prompt: str,
     backend: Any,
     empty: bool,
-    settings: Mapping[str, Any],
     device: str,
 ) -> tuple[Array, dict[str, Any], MaskMeasures]:
     if empty:

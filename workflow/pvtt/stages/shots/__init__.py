@@ -16,6 +16,7 @@ import numpy as np
 
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
+from pvtt.config.stages.shots import ShotsSettings
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
 from pvtt.io.progress import progress
@@ -24,6 +25,7 @@ from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles
 from pvtt.records.media import Clip, ClipSource, Shot, Shots
 from pvtt.records.provenance import Stopwatch, provenance
+from pvtt.records.tables import ClipRow, columns
 from pvtt.stages.shots.base import ShotDetector, Transitions
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
 
@@ -32,19 +34,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-CLIP_COLUMNS = (
-    "clip_id",
-    "product_id",
-    "start_frame",
-    "end_frame",
-    "fps",
-    "n_frames",
-    "width",
-    "height",
-    "status",
-    "reason",
-    "split",
-)
+CLIP_COLUMNS = columns(ClipRow)
 _SAMPLE_FRAMES = 9  # frames per video and per shot in which bars are looked for
 
 
@@ -54,15 +44,13 @@ def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]
     Frames are counted on the constant grid of `pvtt.io.video`. A video that cannot be read, or that has no usable shot,
     gives a record with status `rejected` and a reason.
     """
-    video, watch = Path(video), Stopwatch()
-    backend: ShotDetector = backend_class("shots", settings["backend"])(settings)
+    video, watch, chosen = Path(video), Stopwatch(), ShotsSettings.of(settings)
+    backend: ShotDetector = backend_class("shots", chosen.backend)(settings)
     try:
         info = media.probe(video)
         with load_model(backend, device or devices.selected_device()) as ready:
             found = _transitions(video, info, ready)
-        shots = _shot_records(
-            video, product_id, info, _plan_spans(info, found.transitions, settings), found.bars, settings
-        )
+        shots = _shot_records(video, product_id, info, _plan_spans(info, found.transitions, chosen), found.bars, chosen)
         fields: dict[str, Any] = {
             "fps": media.rate_text(info.fps),
             "n_frames": info.n_frames,
@@ -77,7 +65,7 @@ def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]
         fields = {"fps": None, "n_frames": 0, "width": 0, "height": 0, "cuts": [], "gradual": [], "shots": []}
         reason = str(error)
     head = {"product_id": product_id, "status": "rejected" if reason else "accepted", "reason": reason}
-    head["detector"] = f"{backend.name}:{settings['detector']}"
+    head["detector"] = f"{backend.name}:{chosen.detector}"
     return Shots.of(head | fields | {"provenance": provenance(backend, settings, {"video": video}, watch)})
 
 
@@ -180,7 +168,7 @@ def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _
     return _Analysis(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
 
 
-def _plan_spans(info: media.VideoInfo, transitions: Transitions, settings: Mapping[str, Any]) -> list[tuple[Span, str]]:
+def _plan_spans(info: media.VideoInfo, transitions: Transitions, settings: ShotsSettings) -> list[tuple[Span, str]]:
     """Spans of the clips to be, long shots split, each with the reason that its length rejects it, or none."""
     planned = []
     for span in shot_spans(info.n_frames, transitions):
@@ -196,7 +184,7 @@ def _shot_records(
     info: media.VideoInfo,
     plan: list[tuple[Span, str]],
     bars: letterbox.Rect,
-    settings: Mapping[str, Any],
+    settings: ShotsSettings,
 ) -> list[Shot]:
     """The shots of the record, numbered in order, with content rectangle and size."""
     shots = []
@@ -225,12 +213,12 @@ def _shot_records(
     return shots
 
 
-def _target_size(rect: letterbox.Rect, settings: Mapping[str, Any]) -> tuple[letterbox.Rect, int, int, str]:
+def _target_size(rect: letterbox.Rect, settings: ShotsSettings) -> tuple[letterbox.Rect, int, int, str]:
     """Rectangle to cut, width, height and the reason that the picture is too small, or none."""
-    least = int(settings["min_side_px"])
-    if min(rect[2:]) < max(least, int(settings["multiple_of"])):
+    least = settings.min_side_px
+    if min(rect[2:]) < max(least, settings.multiple_of):
         return rect, rect[2], rect[3], f"too small: {rect[2]}x{rect[3]} pixels inside the bars, under {least} pixels"
-    return *letterbox.working_size(rect, int(settings["short_side_px"]), int(settings["multiple_of"])), ""
+    return *letterbox.working_size(rect, settings.short_side_px, settings.multiple_of), ""
 
 
 def _sample_frames(video: Path, plan: list[tuple[Span, str]]) -> Iterator[list[Array]]:

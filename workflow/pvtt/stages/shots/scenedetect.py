@@ -24,6 +24,7 @@ from scenedetect.detectors import AdaptiveDetector, ContentDetector, HashDetecto
 from scenedetect.stats_manager import StatsManager
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.shots import ShotsSettings
 from pvtt.stages.shots.base import Transitions
 from pvtt.stages.shots.transitions import find_gradual, persistence, thumbnail
 
@@ -43,17 +44,17 @@ _MIN_CUT_DISTANCE_S = 0.25  # s
 DEFAULT_THRESHOLDS = {"adaptive": 3.0, "content": 27.0, "hash": 0.35}
 
 
-class Backend(Embedded):
+class Backend(Embedded[ShotsSettings]):
     """PySceneDetect's detectors by config: `detector` (adaptive, content, hash) and `threshold` (None: its own)."""
 
+    settings_type = ShotsSettings
     name = "scenedetect"
     version = "2"
     licence = "BSD-3-Clause"
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: ShotsSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self._detector = str(settings["detector"])
-        threshold = settings.get("threshold")
+        self._detector, threshold = self.settings.detector, self.settings.threshold
         self._threshold = float(DEFAULT_THRESHOLDS[self._detector] if threshold is None else threshold)
 
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:

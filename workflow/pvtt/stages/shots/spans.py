@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
+from pvtt.config.stages.shots import ShotsSettings
 from pvtt.stages.shots.base import Transitions
 
 
@@ -40,26 +39,26 @@ def shot_spans(n_frames: int, transitions: Transitions) -> list[Span]:
     return spans
 
 
-def length_problem(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> str:
+def length_problem(span: Span, fps: Fraction, settings: ShotsSettings) -> str:
     """Why a shot is too short for `min_shot_s` and `min_shot_frames`; empty if it is long enough."""
     if span.n_frames >= shortest_frames(fps, settings):
         return ""
     seconds = float(span.n_frames / fps)
-    limits = f"under {settings['min_shot_s']:g} s or {settings['min_shot_frames']} frames"
+    limits = f"under {settings.min_shot_s:g} s or {settings.min_shot_frames} frames"
     return f"too short: {span.n_frames} frame{'' if span.n_frames == 1 else 's'}, {seconds:.1f} s: {limits}"
 
 
-def shortest_frames(fps: Fraction, settings: Mapping[str, Any]) -> int:
+def shortest_frames(fps: Fraction, settings: ShotsSettings) -> int:
     """Frames of the shortest clip: `min_shot_s` and `min_shot_frames` both hold."""
-    return max(1, int(settings["min_shot_frames"]), math.ceil(_seconds(settings["min_shot_s"]) * fps))
+    return max(1, settings.min_shot_frames, math.ceil(_seconds(settings.min_shot_s) * fps))
 
 
-def split_span(span: Span, fps: Fraction, settings: Mapping[str, Any]) -> list[Span]:
+def split_span(span: Span, fps: Fraction, settings: ShotsSettings) -> list[Span]:
     """Equal parts of at most `max_clip_s`, in order; the span itself if it is short enough.
 
     At low frame rates a part could fall below the minimum length. There are then fewer, longer parts.
     """
-    longest = max(1, math.floor(_seconds(settings["max_clip_s"]) * fps))
+    longest = max(1, math.floor(_seconds(settings.max_clip_s) * fps))
     count = min(math.ceil(span.n_frames / longest), max(1, span.n_frames // shortest_frames(fps, settings)))
     edges = [span.start + span.n_frames * index // count for index in range(count + 1)]
     return [Span(edges[index], edges[index + 1], part=index > 0) for index in range(count)]

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pvtt.config.stages.verdicts import PairVerdictSettings, ScoreWeights
 from pvtt.records.results import SCORES, Score, Scores
+from pvtt.records.tables import JudgedPair, columns
 
 # (setting, whether it is a lower limit, figure, words)
 _RULES = (
@@ -29,22 +30,9 @@ _RULES = (
     ("max_motion_ratio", False, "motion_ratio", "product jitters: motion ratio"),
     ("max_box_drift", False, "box_drift", "box leaves the source's track: drift"),
 )
-_MEASURES = (
-    "identity_p10",
-    "source_likeness",
-    "swap",
-    "changed",
-    "background_psnr",
-    "motion_ratio",
-    "motion_ratio_outside",
-    "warping_error_inside",
-    "warping_error_outside",
-    "flicker_inside",
-    "flicker_outside",
-    "jitter",
-    "box_drift",
-)
-COLUMNS = ("pair_id", "kept", "reasons", "quality_score", *SCORES, "basis", "status", *_MEASURES)
+COLUMNS = columns(JudgedPair)
+# Measures that the table shows beside the scores.
+_MEASURES = COLUMNS[COLUMNS.index("status") + 1 :]
 
 
 class FailureRateError(RuntimeError):
@@ -83,11 +71,12 @@ def judge_pairs(scores: Iterable[Score], settings: PairVerdictSettings | Mapping
     """
     chosen = PairVerdictSettings.of(settings)
     rows = [_row(score, chosen) for score in scores]
-    names = [row["pair_id"] for row in rows]
+    names = [row.pair_id for row in rows]
     if len(set(names)) != len(names):
         double = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"several scores of one pair: {', '.join(double[:5])}; give each pair once")
-    table = pd.DataFrame(sorted(rows, key=lambda row: row["pair_id"]), columns=list(COLUMNS))
+    ordered = sorted(rows, key=lambda row: row.pair_id)
+    table = pd.DataFrame([row.model_dump() for row in ordered], columns=list(COLUMNS))
     figures = ["quality_score", *SCORES, *_MEASURES]
     table = table.astype(dict.fromkeys(figures, "float64") | {"kept": bool})
     table.attrs["weights"] = chosen.weights.plain()
@@ -141,13 +130,13 @@ def _figures(score: Score, quality: float | None) -> dict[str, float | None]:
     }
 
 
-def _row(score: Score, settings: PairVerdictSettings) -> dict[str, Any]:
+def _row(score: Score, settings: PairVerdictSettings) -> JudgedPair:
     verdict = judge_pair(score, settings)
-    return {
-        "pair_id": score.pair_id,
-        "kept": verdict.kept,
-        "reasons": ";".join(reason.replace(";", ",") for reason in verdict.reasons),
-        "basis": ";".join(verdict.basis),
-        "status": score.status,
+    return JudgedPair(
+        pair_id=score.pair_id,
+        kept=verdict.kept,
+        reasons=";".join(reason.replace(";", ",") for reason in verdict.reasons),
+        basis=";".join(verdict.basis),
+        status=score.status,
         **_figures(score, verdict.quality_score),
-    }
+    )

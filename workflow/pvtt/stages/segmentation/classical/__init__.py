@@ -7,13 +7,13 @@ stand out from their surroundings. Its evidence lets the quality check reject th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from pvtt.backends.base import Embedded
+from pvtt.config.stages.segmentation import SegmentationSettings
 from pvtt.imaging.morphology import tolerant_iou
 from pvtt.imaging.resize import at_size, reduced
 from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation
@@ -29,26 +29,22 @@ Array = np.ndarray
 _MAX_ENLARGEMENT = 1.75  # factor by which small frames are enlarged at most
 
 
-class Backend(Embedded):
+class Backend(Embedded[SegmentationSettings]):
     """Saliency, colour models and optical flow; see the module docstring."""
 
+    settings_type = SegmentationSettings
     name = "classical"
     version = "3"
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        super().__init__(settings)
-        self._work_side = int(settings["work_short_side_px"])
-        self._samples = int(settings["sampled_frames"])
-
     def segment(self, frames: Array, references: Sequence[Array], prompt: str) -> Segmentation:
         """Find and track the product; see `base.SegmentationBackend.segment`."""
-        numbers = sample_numbers(len(frames), self._samples)
+        numbers = sample_numbers(len(frames), self.settings.sampled_frames)
         overlay_masks = detect_overlays([reduced(frame, SHORT_SIDE) for frame in frames])
         sampled = [(number, frames[number]) for number in numbers]
         detections = cosegment(sampled, references, [overlay_masks[number] for number in numbers])
         if detections is None:
             return Segmentation.empty(frames, "nothing in the clip stands out from its background")
-        working_frames = [resize_to_short_side(frame, self._work_side) for frame in frames]
+        working_frames = [resize_to_short_side(frame, self.settings.work_short_side_px) for frame in frames]
         tracklet, models = track_mask(working_frames, overlay_masks, detections)
         del working_frames
         full_masks = np.empty(frames.shape[:3], bool)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pvtt.backends.base import ModelBackend
+from pvtt.config.stages.segmentation import SegmentationSettings
 from pvtt.models import registry
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.concavity_filling import estimate_hull_prior
@@ -39,17 +40,17 @@ _CONFIGS = {
 }
 
 
-class Backend(ModelBackend):
+class Backend(ModelBackend[SegmentationSettings]):
     """Grounding DINO and SAM 2.1; see the module docstring. Settings: `segmentation.sam2`."""
 
+    settings_type = SegmentationSettings
     name = "sam2"
     version = "1"
     packages = ("torch", "transformers", "sam2")
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: SegmentationSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
-        self._own: Mapping[str, Any] = settings["sam2"]
-        self._samples = int(settings["sampled_frames"])
+        self._own, self._samples = self.settings.sam2, self.settings.sampled_frames
         self._detector: Any = None
         self._model: Any = None
         self._device = "cpu"
@@ -57,13 +58,13 @@ class Backend(ModelBackend):
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """The detector's and the segmenter's ids."""
-        return self._own["detector"], self._own["model"]
+        return self._own.detector, self._own.model
 
     def load(self, device: str = "cpu") -> None:
         """Load both models onto `device`; ModelError when a file is missing."""
         self._device = device
-        self._detector = Detector(registry.require(self._own["detector"]), device)
-        self._model = load_predictor(self._own["model"], device)
+        self._detector = Detector(registry.require(self._own.detector), device)
+        self._model = load_predictor(self._own.model, device)
 
     def close(self) -> None:
         """Release the models."""
@@ -78,7 +79,7 @@ class Backend(ModelBackend):
         text = detection_text(prompt)
         selection = self._select(frames, references, text)
         if selection is None:
-            least = self._own["fallback_threshold"]
+            least = self._own.fallback_threshold
             return Segmentation.empty(
                 frames, f"no box for '{text}' scores {least:g} or more in {self._samples} sampled frames"
             )
@@ -97,9 +98,9 @@ class Backend(ModelBackend):
     def _select(self, frames: Array, references: Sequence[Array], text: str) -> BoxSelection | None:
         own = self._own
         sampled = {number: frames[number] for number in sample_numbers(len(frames), self._samples)}
-        boxes = self._detector.detect(list(sampled.items()), text, own["fallback_threshold"])
+        boxes = self._detector.detect(list(sampled.items()), text, own.fallback_threshold)
         boxes = rate_similarity(boxes, sampled, references)
-        return select_box(boxes, sampled, own["box_threshold"], own["largest_box_share"], own["max_objects"])
+        return select_box(boxes, sampled, own.box_threshold, own.largest_box_share, own.max_objects)
 
     def _track(self, frames: Array, selection: BoxSelection, text: str) -> tuple[Array, Array, dict[str, Any]]:
         """Masks bool (k, n, h, w), confidence (n,) and evidence; tracked in a crop if the product is small."""
@@ -119,14 +120,14 @@ class Backend(ModelBackend):
 
     def _crop_if_small(self, frames: Array, masks: Array) -> CroppedVideo | None:
         areas = masks.any(0).mean((1, 2))
-        small = (areas > 0).any() and np.median(areas[areas > 0]) < self._own["small_product_share"]
+        small = (areas > 0).any() and np.median(areas[areas > 0]) < self._own.small_product_share
         return crop_around_product(frames, masks) if small else None
 
     def _evidence(
         self, tracker: Sam2Tracker, video: CroppedVideo, selection: BoxSelection, prompts: Prompts, masks: Array
     ) -> dict[str, Any]:
         other_detections = [one for one in selection.found if one.number != selection.number]
-        checked = [other_detections[k] for k in sample_numbers(len(other_detections), self._own["checked_frames"])]
+        checked = [other_detections[k] for k in sample_numbers(len(other_detections), self._own.checked_frames)]
         detected = [] if selection.fallback else [(one.number, video.box(one.box, one.number)) for one in checked]
         return {
             "box_score": selection.score,
@@ -138,7 +139,7 @@ class Backend(ModelBackend):
             "opening_points": float(prompts.n_negative),
             "window_px": float(video.side),
             "agreement": tracker.agreement(video, masks, detected),
-            "round_trip": tracker.round_trip(video, selection.number, masks, self._own["round_trip_frames"]),
+            "round_trip": tracker.round_trip(video, selection.number, masks, self._own.round_trip_frames),
         }
 
     def _precision(self) -> AbstractContextManager[Any]:

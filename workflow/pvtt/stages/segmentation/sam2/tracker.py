@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
+from pvtt.config.stages.segmentation import Sam2Settings
 from pvtt.metrics import mask_iou
 from pvtt.stages.segmentation.sam2.box_selection import box_iou
 from pvtt.stages.segmentation.sam2.cropped_video import Box, CroppedVideo
@@ -32,9 +33,9 @@ class Prompts:
 class Sam2Tracker:
     """SAM 2 with its settings and the words for the product; works on one clip at a time."""
 
-    def __init__(self, model: Predictor, words: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, model: Predictor, words: str, settings: Sam2Settings) -> None:
         self._model, self._words = model, words
-        self._offload = bool(settings["offload_video_to_cpu"]), bool(settings["offload_state_to_cpu"])
+        self._offload = settings.offload_video_to_cpu, settings.offload_state_to_cpu
 
     def prompts(self, video: CroppedVideo, place: int, boxes: Sequence[Box]) -> Prompts:
         """Masks of boxes (px of the image) in the `place`-th frame, without the product's holes."""
