@@ -15,6 +15,8 @@ from typing import Any
 import pandas as pd
 
 from pvtt.backends import registry, stages
+from pvtt.config.run import RunSettings
+from pvtt.config.stages.verdicts import MaskVerdictSettings
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
@@ -110,26 +112,27 @@ def read_feed(config: Mapping[str, Any], clips_per_video: float | None = None) -
     clips_per_video : float or None
         For videos without shot detection. None: the mean of the other videos, or the value in `costs.yaml`.
     """
-    results = Path(config["results"])
+    chosen = RunSettings.of(config)
+    results = Path(chosen.results)
     check_results(results)
     files = Layout(results)
-    rows = [row for row in read_catalogue(config["catalogue"]) if row.status == "accepted"]
+    rows = [row for row in read_catalogue(chosen.catalogue) if row.status == "accepted"]
     catalogue = _catalogue(rows, _table(files.catalogue))
     found = _table(files.clips)
     rate = _clips_per_video(found, clips_per_video)
     clips = _clips(catalogue, found, rate.value)
     photos = [(row.product_id, index) for row in rows for index, image in enumerate(row.images, 1) if image.is_file()]
-    masked = [_masked(files.clip(clip["clip_id"]), clip, config["verdicts"]["masks"]) for clip in clips]
+    masked = [_masked(files.clip(clip["clip_id"]), clip, chosen.verdicts.masks) for clip in clips]
     plan = plan_from_records(
         catalogue,
-        Taxonomy(read_taxonomy(config["pairs"]["taxonomy"])),
+        Taxonomy(read_taxonomy(chosen.pairs.taxonomy)),
         [clip for clip in masked if clip],
         _photos(files, photos),
-        config["pairs"],
-        config["max_pairs"],
+        chosen.pairs,
+        chosen.max_pairs,
         registry.selected_backends("insertion", config["insertion"])[0].limits.max_frames,
     )
-    plan, _ = assign_packs(plan, read_ledger(files.packs), config["pairs"]["pack_pairs"])
+    plan, _ = assign_packs(plan, read_ledger(files.packs), chosen.pairs.pack_pairs)
     planned = plan[plan.status == "planned"]
     videos = [row.product_id for row in rows if row.video and row.video.is_file()]
     work = _work(results, config, videos, clips, [(product, str(index)) for product, index in photos], planned)
@@ -200,7 +203,7 @@ def _clips(catalogue: pd.DataFrame, found: pd.DataFrame | None, per_video: float
     return [clip | {"empty": bool(empty[clip["product_id"]])} for clip in clips]
 
 
-def _masked(files: ClipFiles, clip: Mapping[str, Any], limits: Mapping[str, Any]) -> MaskedClip | None:
+def _masked(files: ClipFiles, clip: Mapping[str, Any], limits: MaskVerdictSettings) -> MaskedClip | None:
     """A clip with accepted masks, None for rejected ones; where there are no masks yet, what a good clip would be."""
     measures, track = MeasuredMasks.read_if_there(files.mask_measures), Track.read_if_there(files.track)
     if not measures or not track:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pvtt.config.run import RunSettings
+from pvtt.config.stages.pairs import PairFilter, Quotas
 from pvtt.io.project_files import project_file
 from pvtt.reporting.estimate.unit_costs import costs
 from pvtt.stages.pairs import plan_pairs
@@ -32,9 +34,9 @@ class Preset:
 
     def pairs(self, config: Mapping[str, Any]) -> int:
         """Number of planned pairs with these settings; ValueError if the settings need a catalogue."""
-        pairs = config["pairs"]
-        named = [name for part in ("include", "exclude") for name in pairs[part].values() if name]
-        if named or any(share is not None for share in pairs["quotas"].values()):
+        chosen = RunSettings.of(config)
+        pairs = chosen.pairs
+        if (pairs.include, pairs.exclude, pairs.quotas) != (PairFilter(), PairFilter(), Quotas()):
             raise ValueError(
                 f"preset {self.name}: quotas, include and exclude need a catalogue; estimate a feed instead"
             )
@@ -43,11 +45,11 @@ class Preset:
             [_CLIP | {"clip_id": "p0_s01", "product_id": "p0"}],
             {name: {"category": "", "subcategory": ""} for name in names},
             {name: range(1, self.photos + 1) for name in names},
-            Taxonomy(read_taxonomy(pairs["taxonomy"])),
+            Taxonomy(read_taxonomy(pairs.taxonomy)),
             pairs,
         )
         total = self.clips * int((plan.status == "planned").sum())
-        return total if config["max_pairs"] is None else min(total, config["max_pairs"])
+        return total if chosen.max_pairs is None else min(total, chosen.max_pairs)
 
     def items(self, pairs: int, clip_model: bool) -> dict[str, int]:
         """Number of items by stage for a number of pairs; `clip_model`: insertion reads what `measure_clip` measures.

@@ -63,7 +63,7 @@ def plan_from_records(
     taxonomy: Taxonomy,
     clips: Iterable[MaskedClip],
     photos: Iterable[Photo],
-    settings: Mapping[str, Any],
+    settings: PairsSettings | Mapping[str, Any],
     max_pairs: int | None = None,
     max_frames: int | None = None,
 ) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def plan_pairs(
     products: Mapping[str, Mapping[str, Any]],
     photos: Mapping[str, Sequence[int]],
     taxonomy: Taxonomy,
-    settings: Mapping[str, Any],
+    settings: PairsSettings | Mapping[str, Any],
     max_pairs: int | None = None,
     max_frames: int | None = None,
 ) -> pd.DataFrame:
