@@ -65,7 +65,7 @@ class Backend(ModelBackend[ProductsSettings]):
             )
         radius = max(2, round(_RADIUS * min(max(image.shape[:2]), _LARGEST_SIDE_PX)))
         alpha = guided_alpha(image, chance > 0.5, radius)
-        return np.rint(alpha * 255).astype(np.uint8)
+        return np.asarray(np.rint(alpha * 255), np.uint8)
 
 
 def uncertain_share(chance: NDArray[np.float32]) -> float:
