@@ -1,5 +1,6 @@
 """What keeps the project's own files in step, and the small tools around the workflow."""
 
+import ast
 import json
 import logging
 import re
@@ -211,3 +212,70 @@ def test_the_models_environment_is_at_its_pins_and_can_be_imported():
     code = f"import {', '.join(names)}\nfrom diffusers import WanVACEPipeline"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+# ---------------------------------------------------------------- documentation of the code
+
+
+LIBRARY = ROOT / "workflow" / "pvtt"
+
+
+def modules(*folders):
+    for folder in folders:
+        for path in sorted((LIBRARY / folder).rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def takes_arrays(function):
+    arguments = [*function.args.args, *function.args.kwonlyargs]
+    return any("Array" in ast.unparse(one.annotation) for one in arguments if one.annotation)
+
+
+def undocumented_functions(tree):
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"))
+    return [f.name for f in functions if takes_arrays(f) and "Parameters\n---" not in (ast.get_docstring(f) or "")]
+
+
+def is_number(node):
+    match node:
+        case ast.Constant(value=value):
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case ast.UnaryOp(operand=operand):
+            return is_number(operand)
+        case ast.BinOp(left=left, right=right):
+            return is_number(left) and is_number(right)
+        case ast.Tuple(elts=parts):
+            return bool(parts) and all(map(is_number, parts))
+    return False
+
+
+def uncommented_constants(tree, lines):
+    constants = (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and node.value)
+    return [
+        lines[node.lineno - 1]
+        for node in constants
+        if is_number(node.value) and "#" not in lines[node.lineno - 1] and not lines[node.lineno - 2].startswith("#")
+    ]
+
+
+def test_functions_of_arrays_document_their_parameters():
+    found = {path.name: undocumented_functions(tree) for path, tree in modules("imaging", "metrics", "io")}
+    assert len(found) > 20 and not {name: missing for name, missing in found.items() if missing}
+
+
+def test_numeric_constants_have_a_comment():
+    found = {
+        str(path.relative_to(LIBRARY)): uncommented_constants(tree, path.read_text(encoding="utf-8").splitlines())
+        for path, tree in modules(".")
+    }
+    assert not {name: missing for name, missing in found.items() if missing}
+
+
+def test_the_checks_of_the_documentation_find_faults():
+    code = (
+        'import x\nA = 3\n# px\nB = -1.5\nC = (1, 2)  # s\nD = True\n\n\ndef f(a: BoolArray) -> None:\n    """Do."""\n'
+    )
+    tree = ast.parse(code)
+    assert uncommented_constants(tree, code.splitlines()) == ["A = 3"]
+    assert undocumented_functions(tree) == ["f"]
+    assert not undocumented_functions(ast.parse(code.replace("Do.", "Do.\n\n    Parameters\n    ----------\n    ")))

@@ -52,6 +52,15 @@ def test_the_page_needs_no_network_and_all_its_media_are_there(report: tuple[Pat
     assert {path.name for path in (folder / "media").iterdir()} == shown
 
 
+def test_the_summary_stands_alone_in_snakemake_s_report(report: tuple[Path, str]) -> None:
+    folder, page = report
+    summary = (folder / "summary.html").read_text(encoding="utf-8")
+    assert "media/" not in summary and 'id="pairs"' not in summary and 'id="clips"' not in summary
+    for section in ("overview", "scores", "rejected", "time"):
+        text = re.search(rf'<section id="{section}".*?</section>', page, re.DOTALL)
+        assert text and text[0] in summary, section
+
+
 def test_previews_are_small_and_have_every_frame(report: tuple[Path, str]) -> None:
     folder, _ = report
     for kind in ("source", "mask", "background"):

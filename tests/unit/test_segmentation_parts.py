@@ -16,7 +16,6 @@ from pvtt.imaging.morphology import (
 )
 from pvtt.stages.segmentation import color_histograms, motion
 from pvtt.stages.segmentation.classical import pixel_labeling
-from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.instances import split_instances
 from pvtt.stages.segmentation.classical.overlay import detect_overlays
@@ -28,6 +27,7 @@ from pvtt.stages.segmentation.classical.propagation import (
 )
 from pvtt.stages.segmentation.classical.saliency import estimate_saliency
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours
+from pvtt.stages.segmentation.classical.skin import foreign_skin
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
 from pvtt.stages.segmentation.track import build_track, track_points
 

@@ -16,7 +16,7 @@ from pvtt.io.progress import progress
 from pvtt.records.layout import Layout
 
 _TWO, _KEY, _ASIDE = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]{32}"), re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{8}")
-_DAY_S = 86_400
+_DAY_S = 86_400  # s: age from which temporary files count as left over
 
 
 @dataclass(frozen=True)

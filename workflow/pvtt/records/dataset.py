@@ -10,7 +10,7 @@ from pvtt.records.base import ClipId, Count, Fields, PairId, Positive, ProductId
 
 Difficulty = Literal["easy", "medium", "hard", "expert"]
 Counts = dict[str, Positive]
-_BINS = 20
+_BINS = 20  # bins of the histograms of scores, 0 to 1
 
 
 def _path(pattern: str) -> Any:

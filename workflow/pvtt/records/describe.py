@@ -16,6 +16,7 @@ from pvtt.io.project_files import project_file
 from pvtt.records import dataset, media, results, tables
 from pvtt.records.base import Fields, Provenance, Record, WithReason
 from pvtt.records.layout import Layout
+from pvtt.records.results_format import ResultsFormat
 
 FORMATS = project_file("docs/formats.md")
 _FILES = Layout("")
@@ -41,6 +42,7 @@ class Described:
 
 
 RECORDS = (
+    Described("format", _FILES.format, ResultsFormat),
     Described("probe", _FILES.probe("<product_id>"), media.Probe),
     Described("shots", _FILES.shots("<product_id>"), media.Shots),
     Described("clip", _CLIP.record, media.Clip),
@@ -51,6 +53,7 @@ RECORDS = (
     Described("background", _CLIP.background_record, results.Background),
     Described("insert", _PAIR.record, results.Insertion),
     Described("score", _PAIR.score, results.Score),
+    Described("judge", _PAIR.judge, results.JudgeAnswers),
     Described("pack", _FILES.pack("<pack>"), results.Pack),
     Described("pairs_json", _FILES.dataset.annotation("pairs"), dataset.PublishedPairs),
     Described("quality_scores", _FILES.dataset.annotation("quality_scores"), dataset.QualityScores),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from pvtt.records.base import (
     KEEP,
@@ -144,6 +144,30 @@ class Judgement(Fields):
     grades: dict[str, JsonValue] | None = Field(
         default=None, description="Grades with reasons that were asked in JSON; they enter no score."
     )
+
+
+class JudgeAnswer(Fields):
+    """A judge's answer as it came. What follows `top` is what the judge told of the call; others may tell more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    dimension: str = Field(description="What was asked about.")
+    order: str = Field(description="Order of the pictures.")
+    model: str = Field(description="Name under which the model was asked.")
+    text: str
+    top: str = Field(description="JSON: the first token's alternatives, [token, natural log-probability] each.")
+    served: JsonValue = Field(default=None, description="Name of the model that answered.")
+    fingerprint: JsonValue = None
+    finish: JsonValue = Field(default=None, description="Why it ended.")
+    prompt_tokens: JsonValue = None
+    completion_tokens: JsonValue = None
+    seconds: Seconds = 0.0
+
+
+class JudgeAnswers(Record):
+    """The raw answers of a judge on a pair; a question that has one is not asked again."""
+
+    answers: dict[str, JudgeAnswer] = Field(description="By the digest of the question.")
 
 
 class Scores(Fields):

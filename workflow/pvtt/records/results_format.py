@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pvtt.io.files import read_json, write_json
+from pvtt.io.files import read_json
+from pvtt.records.base import Positive, Record
 from pvtt.records.layout import Layout
 
 # 1 (no format.json): verdicts stood in qa.json and score.json. 2: in mask_verdicts.tsv and filtered.parquet.
 FORMAT = 2
+
+
+class ResultsFormat(Record):
+    """Which format the records of a results folder have."""
+
+    format: Positive
 
 
 class ResultsFormatError(ValueError):
@@ -27,6 +34,7 @@ def check_results(results: Path) -> None:
     # A run marks its folder before it writes any of these. What is there earlier has one format in all versions.
     later = (files.clips, files.pairs, files.filtered, files.clip_folders, files.pair_folders)
     if files.format.is_file():
+        # Not by type: another format may have other fields.
         found = read_json(files.format).get("format")
     elif any(path.exists() for path in later):
         found = 1
@@ -44,4 +52,4 @@ def mark_results(results: Path) -> None:
     check_results(results)
     path = Layout(results).format
     if not path.is_file():
-        write_json(path, {"format": FORMAT})
+        ResultsFormat(format=FORMAT).write(path)

@@ -13,8 +13,8 @@ import numpy as np
 
 from pvtt.reporting.compare.matching import DIRECTIONS, Item, Outcome
 
-_DRAWS = 4000
-_SEED = 0
+_DRAWS = 4000  # bootstrap samples
+_SEED = 0  # of the bootstrap
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-_BAR = 12
-_WIDTH = 130
+_BAR = 12  # characters of the longest bar
+_WIDTH = 130  # characters of a line
 
 
 def as_text(record: Mapping[str, Any]) -> str:

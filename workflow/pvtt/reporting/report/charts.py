@@ -7,7 +7,7 @@ from html import escape
 
 from pvtt.records.run_summary import Record, Stage
 
-_ROW = 40
+_ROW = 40  # px: height of a row of the funnel
 
 
 def funnel_chart(stages: Sequence[Stage]) -> str:

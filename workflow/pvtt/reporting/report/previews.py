@@ -20,11 +20,11 @@ from pvtt.io.files import read_json, write_json
 Array = np.ndarray
 # One colour per object, RGB; the first is what the page's legend shows.
 OBJECT_COLOURS = ((255, 64, 129), (0, 200, 220), (255, 200, 0), (120, 220, 60))
-_VERSION = 1
-_TINT = 0.38
-_CRF = 25
-_STRIP_HEIGHT = 132
-_PICTURE_SIDE = 360
+_VERSION = 1  # of the previews; a new one renders them again
+_TINT = 0.38  # opacity of the colour over a mask
+_CRF = 25  # constant rate factor of the preview videos
+_STRIP_HEIGHT = 132  # px: height of the frames in a strip
+_PICTURE_SIDE = 360  # px: long side of a preview image
 
 
 class Previews:

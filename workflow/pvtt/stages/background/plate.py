@@ -39,11 +39,11 @@ from pvtt.stages.background.temporal import (
 
 Array = np.ndarray
 
-_SEED = 1
-_DOUBTFUL = 0.06
-_TINT = 0.05
-_DETAIL_PX = 2.5
-_NOISE = 4.0
+_SEED = 1  # of the texture synthesis
+_DOUBTFUL = 0.06  # share of the light that a shadow absorbs, above which a pixel of the plate is uncertain
+_TINT = 0.05  # chromaticity difference to the plate, above which a pixel belongs to another object
+_DETAIL_PX = 2.5  # px: standard deviation of the blur that separates coarse from fine changes
+_NOISE = 4.0  # grey levels: noise at which fine changes are damped to 1/e
 
 
 class Backend(Embedded[BackgroundSettings]):

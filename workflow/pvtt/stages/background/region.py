@@ -14,7 +14,7 @@ Array = np.ndarray
 
 # Shares of the light that a shadow must take: to be seen at all, and to be worth painting anew.
 FAINTEST, CLEAR = 0.008, 0.02
-_LEAST_GROWTH = 6
+_LEAST_GROWTH = 6  # px: smallest growth of a mask
 
 
 def growth(grow_px: int, shape: tuple[int, ...]) -> int:

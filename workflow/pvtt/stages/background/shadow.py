@@ -22,12 +22,12 @@ from pvtt.stages.background.inpaint import membrane
 
 Array = np.ndarray
 
-_SHORT_SIDE = 120
-_FRAMES = 8
-_PIXELS = 4000
-_REACH = 2.2
-_TINT = 0.035
-_LEAST_EXPLAINED = 0.03
+_SHORT_SIDE = 120  # px: short side at which the shadow is fitted
+_FRAMES = 8  # frames used for the fit
+_PIXELS = 4000  # pixels per frame used for the fit
+_REACH = 2.2  # distance from the product, relative to its size, within which its shadow is looked for
+_TINT = 0.035  # chromaticity difference to the floor at the foot, above which a pixel is not floor
+_LEAST_EXPLAINED = 0.03  # smallest share of the variation of the light that a shadow must explain
 
 
 @dataclass(frozen=True)

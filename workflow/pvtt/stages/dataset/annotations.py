@@ -13,7 +13,7 @@ from pvtt.records.ids import stable_hash
 from pvtt.records.results import SCORES
 from pvtt.records.run_summary import Record, Run, accepted_products, distribution, funnel, score_values
 
-_SPLIT_BUCKETS = 10_000
+_SPLIT_BUCKETS = 10_000  # hash buckets of the split into training and test
 
 
 def pair_entry(run: Run, pair: Mapping[str, Any], published: set[str], settings: DatasetSettings) -> Record:

@@ -13,7 +13,7 @@ Array = np.ndarray
 _SPREAD_PX = 4  # px: encoding spreads a change beyond the region, half a chroma block of 4:2:0 at most
 _SOFT_PX = 1.5  # px: standard deviation of the transition from background to source
 _LEAST_WEIGHT = 0.02  # share of the background: less is the source
-_MARGIN = 0.06
+_MARGIN = 0.06  # margin of the reference image, both sides together, relative to its side
 
 
 def reference_on_white(cutout: Array, size: tuple[int, int]) -> Array:

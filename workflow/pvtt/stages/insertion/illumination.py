@@ -22,11 +22,11 @@ from pvtt.stages.insertion.layer import Cutout
 
 Array = np.ndarray
 
-_SHORT_SIDE = 120
-_SHADOW_PX = 40
-_REACH = 1.6
-_LEAST_EXPLAINED = 0.1
-_NEUTRAL = 0.15
+_SHORT_SIDE = 120  # px: short side at which the light is measured
+_SHADOW_PX = 40  # px: size of the outline at which its shadow is rendered
+_REACH = 1.6  # distance from the product, relative to its size, within which its shadow is looked for
+_LEAST_EXPLAINED = 0.1  # smallest share of the variation of the light that a shadow must explain
+_NEUTRAL = 0.15  # deviation of the white point from neutral at which the colour cast has the exponent 1/e
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from pvtt.stages.insertion.base import Box, InsertionError
 
 Array = np.ndarray
 
-N_POINTS = 8
-_MIN_AGREEING = 4
+N_POINTS = 8  # points that are tracked
+_MIN_AGREEING = 4  # smallest number of points that agree on a motion
 # One step of the key points is trusted as much as a box whose error is this many times larger.
 _POINT_TRUST = 9.0
-_LAG = 4
-_EDGE_TRUST = 0.05
+_LAG = 4  # frames on each side over which a step is measured
+_EDGE_TRUST = 0.05  # weight of a box side that the border of the frame cuts, relative to others
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 import jsonschema
 
 from pvtt.config.stages.scoring import JudgingSettings
-from pvtt.io.files import read_json, write_json
 from pvtt.records.provenance import Stopwatch
+from pvtt.records.results import JudgeAnswer, JudgeAnswers
 from pvtt.stages.scoring.judges.base import Answer, JudgeBackend, JudgeError, Question
 from pvtt.stages.scoring.rubric import ORDERS, expected_score, explain_schema, questions, rubric
 
@@ -135,9 +135,7 @@ class _Answers:
 
     def __init__(self, store: Path) -> None:
         self._store = store
-        self._known: dict[str, Any] = {}
-        if store.is_file():
-            self._known = read_json(store)["answers"]
+        self._known = dict(JudgeAnswers.read(store).answers) if store.is_file() else {}
         self.asked = self.found = 0
 
     def of(self, judge: JudgeBackend, key: tuple[str, str], question: Question) -> Answer:
@@ -146,16 +144,16 @@ class _Answers:
         if digest in self._known:
             self.found += 1
             known = self._known[digest]
-            return Answer(known["text"], tuple((token, logprob) for token, logprob in json.loads(known["top"])))
+            return Answer(known.text, tuple((token, logprob) for token, logprob in json.loads(known.top)))
         answer = judge.ask(question)
         self.asked += 1
-        self._known[digest] = {
-            "dimension": key[0],
-            "order": key[1],
-            "model": judge.asked_model,
-            "text": answer.text,
-            "top": json.dumps(answer.top, ensure_ascii=False),
+        self._known[digest] = JudgeAnswer(
+            dimension=key[0],
+            order=key[1],
+            model=judge.asked_model,
+            text=answer.text,
+            top=json.dumps(answer.top, ensure_ascii=False),
             **answer.facts,
-        }
-        write_json(self._store, {"answers": self._known})
+        )
+        JudgeAnswers(answers=self._known).write(self._store)
         return answer

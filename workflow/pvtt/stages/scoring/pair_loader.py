@@ -22,7 +22,7 @@ from pvtt.stages.scoring.source_flow import first_frames, read_flow, reduced_siz
 from pvtt.stages.scoring.temporal import Motion, Step, jitter
 
 VERSION = "2"  # raise it when other frames are read, or the background is measured otherwise
-_REFERENCE_SIDE = 480
+_REFERENCE_SIDE = 480  # px: short side to which `grow_px` refers
 
 
 class InvalidPairError(ValueError):

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 VERSION = "2"  # raise it when a figure of this module changes
-_STILL_PX = 0.15
-_MIN_PIXELS = 24
+_STILL_PX = 0.15  # px per frame: motion of a still scene, added to both sides of a ratio
+_MIN_PIXELS = 24  # smallest number of pixels of a measure
 _FLOW_STEPS = 64  # of stored flow in a pixel; int16 then holds 512 px, more than a reduced frame moves
 
 

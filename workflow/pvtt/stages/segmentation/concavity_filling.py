@@ -21,9 +21,8 @@ Array = np.ndarray
 MIN_SOLIDITY = 0.65  # area over convex hull area, above which a product has no large openings
 _MIN_REFERENCE_SHARE = 0.6  # of a concavity's pixels: colours that the photos show
 _MIN_CONTACT = 0.55  # of a concavity's outline: pixels on the mask
-_MAX_BORDER_LENGTH = (
-    0.15  # px of the mask along one frame side, over the square root of its area; above it is truncated
-)
+# Pixels of the mask along one side of the frame, over the square root of its area; above it, the product is truncated.
+_MAX_BORDER_LENGTH = 0.15
 _MIN_AREA_SHARE = 0.004  # of the hull's area; smaller concavities are not filled
 _SOLIDITY_SLACK = 0.03  # solidity by which a filled mask may exceed the median of the photos
 

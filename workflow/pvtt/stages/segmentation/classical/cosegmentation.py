@@ -14,39 +14,28 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import (
-    Components,
-    components,
     convex_hull,
     largest_components,
     remove_small_objects_and_holes,
     ring,
 )
-from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation import color_histograms
-from pvtt.stages.segmentation.base import SHORT_SIDE
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.frame_features import (
+    MIN_AREA,
     FrameFeatures,
     Region,
     connected_regions,
+    extract_features,
     score_regions,
     select_regions,
 )
 from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
-from pvtt.stages.segmentation.classical.saliency import estimate_saliency
-from pvtt.stages.segmentation.classical.shadow_edges import DEEP_SHADOW_SHARE, closed_contours, shadow_tolerant_log_odds
+from pvtt.stages.segmentation.classical.shadow_edges import DEEP_SHADOW_SHARE, shadow_tolerant_log_odds
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior, fill_concavities
 
 Array = np.ndarray
-
-_MAX_SKIN_AREA = 0.4  # of the frame; a larger skin-coloured region is a wooden background
-_MIN_REFERENCE_SHARE = 0.5  # of a skin-coloured region: colours that the photos show, for it to be the product's
-_MIN_SALIENCY, _MAX_CLOSED_AREA = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
-_HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; Bhattacharyya overlap with the background's colours
-_BACKGROUND_SALIENCY = 0.15  # below it, a pixel near the border is likely background
-_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass(frozen=True)
@@ -89,129 +78,6 @@ class InitialDetections:
     def best(self) -> int:
         """Index in `numbers` of the frame that shows the product best."""
         return int(np.argmax(self.scores))
-
-
-def extract_features(
-    number: int, frame: Array, matcher: PhotoMatcher | None, overlay_mask: Array, hull_prior: HullPrior | None
-) -> FrameFeatures:
-    """Features of one frame at a short side of `SHORT_SIDE` px.
-
-    Parameters
-    ----------
-    number : int
-        Frame number.
-    frame : uint8 (h, w, 3) RGB
-    matcher : PhotoMatcher or None
-    overlay_mask : bool (h, w), at the reduced size
-    hull_prior : HullPrior or None
-    """
-    image = reduced(frame, SHORT_SIDE)
-    saliency, background = estimate_saliency(image)
-    corners = None
-    if matcher is not None:
-        larger = reduced(frame, 2 * SHORT_SIDE)
-        corners = matcher.match(larger)
-        corners = None if corners is None else corners * (image.shape[0] / larger.shape[0])
-    location_prior = None if corners is None else _location_log_odds(corners, image.shape[:2])
-    distractors = foreign_skin(image, None if hull_prior is None else hull_prior.color_likelihood) | overlay_mask
-    bins, guide = color_histograms.bin_indices(image), GuidedFilter(image)
-    closed_regions = soft_regions = np.zeros(overlay_mask.shape, bool)
-    if hull_prior is not None and hull_prior.is_solid:
-        closed_regions, soft_regions = closed_contours(
-            image, _outer_tenth(saliency.shape) & (saliency < _BACKGROUND_SALIENCY) & ~distractors
-        )
-        closed_regions = _salient_parts(closed_regions, saliency, bins)
-    return FrameFeatures(
-        number, image, bins, saliency, background, distractors, location_prior, closed_regions, soft_regions, guide
-    )
-
-
-def _outer_tenth(shape: tuple[int, ...]) -> Array:
-    """The outer tenth of a frame, bool (h, w)."""
-    height, width = shape
-    outer = np.ones(shape, bool)
-    outer[height // 10 : -(height // 10), width // 10 : -(width // 10)] = False
-    return outer
-
-
-def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array:
-    """Components of closed regions that stand out, bool (h, w).
-
-    The veins of marble or a horizon also close off parts of the background. Such parts are large, or of low saliency
-    and of the colours (`bins` from `color_histograms.bin_indices`) of the rest.
-    """
-    parts = components(closed_regions, 4)
-    labels, areas = parts.labels, parts.areas
-    means = np.bincount(labels.ravel(), saliency.ravel(), len(parts)) / np.maximum(areas, 1)
-    kept = (means > _MIN_SALIENCY) & (areas < _MAX_CLOSED_AREA * labels.size)
-    kept[0] = False
-    rest = color_histograms.histogram(bins, ~closed_regions)
-    for k in np.flatnonzero(kept & (means < _HIGH_SALIENCY)):
-        kept[k] = (
-            color_histograms.bhattacharyya(color_histograms.histogram(bins, labels == k), rest)
-            < _MAX_BACKGROUND_OVERLAP
-        )
-    return parts.select(kept)
-
-
-def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
-    """Log-odds of the location: 1 inside the quadrilateral enlarged by a tenth, falling to -4 outside; float32 (h,
-    w).
-    """
-    centre = corners.mean(0)
-    grown = centre + 1.1 * (corners - centre)
-    inside = np.zeros(shape, np.uint8)
-    cv2.fillConvexPoly(inside, np.rint(grown).astype(np.int32), 1)
-    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
-    return np.where(inside > 0, 1.0, -np.minimum(distance / 2, 4)).astype(np.float32)
-
-
-def foreign_skin(image: Array, color_likelihood: Array | None) -> Array:
-    """Skin-coloured regions that are not the product's.
-
-    These are regions that touch the frame border, as hands and arms do. With photos, also regions whose colours the
-    photos do not show, and regions that touch a sleeve: something unlike the photos that enters over the border. A
-    region that fills much of the frame is a wooden background, of which the product may be a part.
-
-    Parameters
-    ----------
-    image : uint8 (h, w, 3) RGB
-    color_likelihood : float64 (32768,) or None
-        Of the photos' colours, see `color_histograms.color_likelihood`; None without photos.
-
-    Returns
-    -------
-    bool (h, w)
-    """
-    skin = cv2.blur(color_histograms.skin_probability(image), (3, 3)) > 0.5
-    parts = components(skin, 4)
-    if len(parts) <= 1:
-        return np.zeros(skin.shape, bool)
-    labels, areas = parts.labels, parts.areas
-    distractors = _at_border(parts)
-    if color_likelihood is not None:
-        likelihood = color_likelihood[color_histograms.bin_indices(image)[..., 0]]
-        distractors |= np.bincount(labels.ravel(), likelihood.ravel(), len(parts)) < _MIN_REFERENCE_SHARE * areas
-        distractors[
-            np.unique(labels[cv2.dilate(_sleeve_mask(image, likelihood, skin), np.ones((5, 5), np.uint8)) > 0])
-        ] = True
-    distractors &= areas < _MAX_SKIN_AREA * labels.size
-    return parts.select(distractors)
-
-
-def _sleeve_mask(image: Array, likelihood: Array, skin: Array) -> Array:
-    """Closed regions that are unlike the photos and touch the frame border, uint8 (h, w)."""
-    closed_regions, _ = closed_contours(image, _outer_tenth(skin.shape))
-    unlike_photos = closed_regions & (cv2.blur(likelihood, (3, 3)) < _MIN_REFERENCE_SHARE) & ~skin
-    parts = components(unlike_photos, 4)
-    return parts.select(_at_border(parts)).astype(np.uint8)
-
-
-def _at_border(parts: Components) -> Array:
-    """Which components touch the frame border with at least 4 px, bool (count,)."""
-    labels = parts.labels
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.bincount(edge, minlength=len(parts)) >= 4
 
 
 def cosegment(
@@ -344,7 +210,7 @@ def _refine(
         for frame, weight in zip(features, weights, strict=True):
             near = np.maximum(cv2.dilate(weight, np.ones((9, 9), np.uint8)), 1e-3 * convex_hull(weight > 0.5))
             location_prior = np.where(near > 0, 0.5 * _prior(frame, reference) + 0.5 * weight, -6)
-            least = 0.3 * _MIN_AREA * weight.size
+            least = 0.3 * MIN_AREA * weight.size
             odds = shadow_tolerant_log_odds(frame.bins, frame.image, foreground, background, near > 0) + location_prior
             mask = largest_components(remove_small_objects_and_holes(mean_field(odds, frame.guide) > 0.5, least))
             masks.append(fill_concavities(mask, frame.image, hull_prior))

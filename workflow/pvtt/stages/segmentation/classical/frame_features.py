@@ -14,14 +14,24 @@ import numpy as np
 
 from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import border_contact, components
+from pvtt.imaging.resize import reduced
 from pvtt.stages.segmentation import color_histograms
+from pvtt.stages.segmentation.base import SHORT_SIDE
+from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
+from pvtt.stages.segmentation.classical.saliency import estimate_saliency
+from pvtt.stages.segmentation.classical.shadow_edges import closed_contours
+from pvtt.stages.segmentation.classical.skin import foreign_skin, outer_tenth
+from pvtt.stages.segmentation.concavity_filling import HullPrior
 
 Array = np.ndarray
 
+_MIN_SALIENCY, _MAX_CLOSED_AREA = 0.2, 0.6  # of a closed part: mean saliency, share of the frame
+_HIGH_SALIENCY, _MAX_BACKGROUND_OVERLAP = 0.5, 0.6  # mean saliency; Bhattacharyya overlap with the background's colours
+_BACKGROUND_SALIENCY = 0.15  # below it, a pixel near the border is likely background
 _MAX_GAP, _MAX_GAP_REFERENCE = 0.15, 0.8  # of the main region's extent: to parts of its colours, of photo colours
 _MIN_REFERENCE_SHARE = 0.7  # of a neighbouring region's colours: those that the photos show, for it to be a part
 _MIN_RELATIVE_SCORE = 0.4  # of the best region's score, for a part that lies apart
-_MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
+MIN_AREA = 0.0008  # of the frame; in smaller regions colour statistics carry no evidence
 
 
 @dataclass
@@ -62,7 +72,7 @@ def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
     mask = frame.probability > 0.5
     parts = components(mask, 8)
     labels = parts.labels
-    large = [k for k in range(1, len(parts)) if parts.areas[k] >= _MIN_AREA * mask.size]
+    large = [k for k in range(1, len(parts)) if parts.areas[k] >= MIN_AREA * mask.size]
     large = sorted(large, key=lambda k: -parts.areas[k])[:12]
     return [Region(number, labels == k, color_histograms.histogram(frame.bins, labels == k), 0.0) for k in large]
 
@@ -144,3 +154,70 @@ def _is_near(mask: Array, best: Array, reach: float) -> bool:
     extent = max(np.ptp(rows), np.ptp(columns)) + 1
     distance = cv2.distanceTransform(1 - best.astype(np.uint8), cv2.DIST_L2, 5)
     return bool(distance[mask].min() <= reach * extent)
+
+
+def extract_features(
+    number: int, frame: Array, matcher: PhotoMatcher | None, overlay_mask: Array, hull_prior: HullPrior | None
+) -> FrameFeatures:
+    """Features of one frame at a short side of `SHORT_SIDE` px.
+
+    Parameters
+    ----------
+    number : int
+        Frame number.
+    frame : uint8 (h, w, 3) RGB
+    matcher : PhotoMatcher or None
+    overlay_mask : bool (h, w), at the reduced size
+    hull_prior : HullPrior or None
+    """
+    image = reduced(frame, SHORT_SIDE)
+    saliency, background = estimate_saliency(image)
+    corners = None
+    if matcher is not None:
+        larger = reduced(frame, 2 * SHORT_SIDE)
+        corners = matcher.match(larger)
+        corners = None if corners is None else corners * (image.shape[0] / larger.shape[0])
+    location_prior = None if corners is None else _location_log_odds(corners, image.shape[:2])
+    distractors = foreign_skin(image, None if hull_prior is None else hull_prior.color_likelihood) | overlay_mask
+    bins, guide = color_histograms.bin_indices(image), GuidedFilter(image)
+    closed_regions = soft_regions = np.zeros(overlay_mask.shape, bool)
+    if hull_prior is not None and hull_prior.is_solid:
+        closed_regions, soft_regions = closed_contours(
+            image, outer_tenth(saliency.shape) & (saliency < _BACKGROUND_SALIENCY) & ~distractors
+        )
+        closed_regions = _salient_parts(closed_regions, saliency, bins)
+    return FrameFeatures(
+        number, image, bins, saliency, background, distractors, location_prior, closed_regions, soft_regions, guide
+    )
+
+
+def _salient_parts(closed_regions: Array, saliency: Array, bins: Array) -> Array:
+    """Components of closed regions that stand out, bool (h, w).
+
+    The veins of marble or a horizon also close off parts of the background. Such parts are large, or of low saliency
+    and of the colours (`bins` from `color_histograms.bin_indices`) of the rest.
+    """
+    parts = components(closed_regions, 4)
+    labels, areas = parts.labels, parts.areas
+    means = np.bincount(labels.ravel(), saliency.ravel(), len(parts)) / np.maximum(areas, 1)
+    kept = (means > _MIN_SALIENCY) & (areas < _MAX_CLOSED_AREA * labels.size)
+    kept[0] = False
+    rest = color_histograms.histogram(bins, ~closed_regions)
+    for k in np.flatnonzero(kept & (means < _HIGH_SALIENCY)):
+        kept[k] = (
+            color_histograms.bhattacharyya(color_histograms.histogram(bins, labels == k), rest)
+            < _MAX_BACKGROUND_OVERLAP
+        )
+    return parts.select(kept)
+
+
+def _location_log_odds(corners: Array, shape: tuple[int, int]) -> Array:
+    """Log-odds of the location: 1 inside the quadrilateral enlarged by a tenth, falling to -4 outside; float32 (h,
+    w).
+    """
+    centre = corners.mean(0)
+    grown = centre + 1.1 * (corners - centre)
+    inside = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(inside, np.rint(grown).astype(np.int32), 1)
+    distance = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
+    return np.where(inside > 0, 1.0, -np.minimum(distance / 2, 4)).astype(np.float32)

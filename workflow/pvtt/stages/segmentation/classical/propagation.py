@@ -17,9 +17,9 @@ from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import largest_components, remove_small_objects_and_holes, signed_distance
 from pvtt.imaging.resize import reduced, resize_nearest
 from pvtt.stages.segmentation import color_histograms
-from pvtt.stages.segmentation.classical.cosegmentation import foreign_skin
 from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours, shadow_tolerant_log_odds
+from pvtt.stages.segmentation.classical.skin import foreign_skin
 from pvtt.stages.segmentation.concavity_filling import HullPrior, fill_concavities
 from pvtt.stages.segmentation.motion import Flow, warp
 

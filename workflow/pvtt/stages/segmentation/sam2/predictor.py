@@ -26,6 +26,7 @@ from pvtt.stages.segmentation.sam2.cropped_video import Box, CroppedVideo
 
 Array = np.ndarray
 
+# Mean and standard deviation of RGB (0-1) in ImageNet, with which SAM 2 was trained.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
