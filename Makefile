@@ -21,6 +21,8 @@ OUT ?= compare
 COMPARE ?=
 # More arguments of pvtt estimate, such as "--nodes 4", "--presets" or "--preset medium --plan"; CONFIG as for compare.
 ESTIMATE ?=
+# small runs the demo with the small pretrained networks; empty with the embedded backends.
+MODELS ?=
 # All pairs of the demo feed take three times as long; empty for all.
 DEMO_PAIRS ?= 16
 VENV := .venv
@@ -32,7 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CPU ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: help install models propainter videopainter demo world bench compare estimate test test-fast check format dag clean
+.PHONY: help install models models-small propainter videopainter demo world bench compare estimate test test-fast check format dag clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +69,9 @@ $(VENV)/.models: $(VENV)/.core envs/models.txt envs/constraints-models.txt
 	@$(PIP) -c envs/constraints-models.txt -r envs/models.txt
 	@touch $@ $@-cpu
 
+models-small: $(VENV)/.core ## fetch the small pretrained networks, which run on the CPU (0.2 GB)
+	@$(BIN)/pvtt models fetch --for-config config/presets/small-models.yaml
+
 # Torch is the build that pip finds; PIP_EXTRA_INDEX_URL can name an index that has it for the CPU alone.
 $(VENV)/.models-cpu: $(VENV)/.core envs/models.txt envs/constraints-models.txt
 	@echo "Installing what model backends need on a CPU ..."
@@ -83,8 +88,9 @@ propainter videopainter: %: .venv-%/.done ## an environment of its own, .venv-<n
 	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-demo: $(VENV)/.core ## run the whole pipeline on the generated feed
-	@$(BIN)/snakemake --cores $(CORES) --config results=$(RESULTS) $(if $(DEMO_PAIRS),max_pairs=$(DEMO_PAIRS))
+demo: $(VENV)/.core $(if $(filter small,$(MODELS)),models-small) ## run the whole pipeline on the demo videos: MODELS=small
+	@$(BIN)/snakemake --cores $(CORES) $(if $(MODELS),--configfile config/presets/$(MODELS)-models.yaml) \
+		--config results=$(RESULTS) $(if $(DEMO_PAIRS),max_pairs=$(DEMO_PAIRS))
 	@echo
 	@echo "dataset: $(abspath $(RESULTS))/dataset"
 	@echo "report:  $(abspath $(RESULTS))/report/index.html"

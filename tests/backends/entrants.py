@@ -92,6 +92,7 @@ ENTRANTS = {
     "products": [
         Entrant("classical"),
         Entrant("rembg", ("rembg-birefnet-general",), ("rembg", "onnxruntime", "onnx")),
+        Entrant("u2net", ("u2net",), ("onnx",)),
     ],
     "background": [
         Entrant("plate"),

@@ -58,6 +58,7 @@ def test_a_moving_square_leaves_the_known_ground():
     assert not removal.measures["camera_moves"]
 
 
+@pytest.mark.slow
 def test_outside_the_region_the_source_is_untouched():
     frames, masks, _ = scene(4, shadow=0.4)
     result, removal = removed(frames, masks)
@@ -75,6 +76,7 @@ def test_unseen_smooth_ground_becomes_a_membrane():
     assert removal.measures["flicker"] == 0
 
 
+@pytest.mark.slow
 def test_the_shadow_goes_with_the_product():
     frames, masks, plain = scene(0, shadow=0.4)
     truth = np.broadcast_to(plain, frames.shape)
@@ -93,6 +95,7 @@ def test_a_differently_coloured_neighbour_is_no_shadow():
     assert not removal.region[:, 50:86, 74:120].any()
 
 
+@pytest.mark.slow
 def test_the_plate_follows_a_moving_camera():
     wide = cv2.resize(np.random.default_rng(3).integers(0, 255, (60, 100, 3), np.uint8), (400, 240))
     wide = cv2.GaussianBlur(wide, (0, 0), 1.5)
@@ -144,6 +147,7 @@ def test_a_thing_in_front_keeps_its_pixels_beside_the_product():
     assert result[31, 12].min() > source[31, 12].min()
 
 
+@pytest.mark.slow
 def test_the_result_is_the_same_every_time():
     frames, masks, _ = scene(1, texture=14, shadow=0.3)
     first, _ = removed(frames, masks)

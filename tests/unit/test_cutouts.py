@@ -240,6 +240,7 @@ def test_opaque_alpha_channel_is_no_cut_out(tmp_path):
     assert record["measures"]["area"] == pytest.approx(ring.mean(), rel=0.03)
 
 
+@pytest.mark.slow
 def test_same_photo_same_bytes(tmp_path):
     image, _ = scene()
     photo = photo_file(tmp_path, image)

@@ -22,6 +22,7 @@ def test_rows_name_files_that_are_there():
     assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) < 9_000_000
 
 
+@pytest.mark.slow
 def test_cuts_are_inside_the_videos():
     for product, cuts in read_json(DEMO / "truth/cuts.json").items():
         assert video.count_frames(DEMO / f"videos/{product}.mp4") == cuts["n_frames"]

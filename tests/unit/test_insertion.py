@@ -314,6 +314,7 @@ def run_stage(tmp_path, status="accepted", changes=None, **arguments):
     return out, json.loads((out / "insert.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_pair_reads_what_was_measured_on_its_clip(tmp_path, monkeypatch):
     own, _ = run_stage(tmp_path / "own")
     settings = stage_defaults("insertion")
@@ -346,6 +347,7 @@ def test_stage_writes_video_masks_and_record(tmp_path, control):
     assert np.abs(frame[70:90, 80:100].astype(int).mean((0, 1)) - [30, 160, 220]).max() < 45
 
 
+@pytest.mark.slow
 def test_stage_is_deterministic(tmp_path):
     first, _ = run_stage(tmp_path / "a")
     second, _ = run_stage(tmp_path / "b")

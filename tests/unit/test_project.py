@@ -70,7 +70,7 @@ def test_table_of_models_is_current():
     assert (ROOT / "docs/models.md").read_text(encoding="utf-8").endswith(models.describe())
 
 
-PRESETS = [f"presets/{name}.yaml" for name in ("poc", "small", "medium", "large")]
+PRESETS = [f"presets/{name}.yaml" for name in ("poc", "small", "medium", "large", "small-models")]
 
 
 @pytest.mark.parametrize("name", ["config.yaml", *PRESETS])

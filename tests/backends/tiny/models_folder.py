@@ -26,6 +26,7 @@ MODELS: dict[str, tuple[Build, Sequence[str]]] = {
     "sam2.1-hiera-tiny": (sam2.build, [sam2.FILE]),
     "rembg-birefnet-general": (rembg.build, ["birefnet-general.onnx"]),
     "rembg-isnet-general-use": (lambda f: rembg.build(f, network="isnet-general-use"), ["isnet-general-use.onnx"]),
+    "u2net": (lambda f: rembg.build(f, network="u2net"), ["u2net.onnx"]),
     "wan2.1-vace-1.3b": (vace.build, vace.files()),
     "wan2.1-vace-14b": (lambda f: vace.build(f, heads=4), vace.files()),
     "wan2.2-vace-fun-a14b": (lambda f: vace.build(f, two_stage=True), vace.files(two_stage=True)),

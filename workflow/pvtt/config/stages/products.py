@@ -30,6 +30,23 @@ class RembgSettings(Settings):
     )
 
 
+class U2NetSettings(Settings):
+    """Cut-outs by U2-Net."""
+
+    min_peak: StrictFloat = Field(
+        0.5, ge=0, le=1, description="Least probability that the network must give some pixel of the photo."
+    )
+    max_uncertain: StrictFloat = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description=(
+            "Largest share of uncertain pixels, with a probability from 8/255 to 247/255, among those with any; "
+            "above it the network saw no clear product."
+        ),
+    )
+
+
 class ProductsSettings(Settings):
     """Cut-outs of the product photos."""
 
@@ -101,3 +118,4 @@ class ProductsSettings(Settings):
         ),
     )
     rembg: RembgSettings = RembgSettings()
+    u2net: U2NetSettings = U2NetSettings()
