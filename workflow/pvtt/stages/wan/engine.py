@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pvtt.config.wan import WanSettings
+from pvtt.io.arrays import BoolArray, Float32Array, UInt8Array
 from pvtt.models import registry
 from pvtt.models.registry import ModelError
 from pvtt.stages.wan.lora import merge_lora
@@ -18,9 +18,6 @@ from pvtt.stages.wan.pipeline import LatentKeys, pipeline_class
 from pvtt.stages.wan.prompts import MAX_TOKENS, PromptCache, encoder_identity
 from pvtt.stages.wan.tensor_cache import TensorCache, digest
 from pvtt.stages.wan.windows import LATENT_FRAMES, TOKEN_PX
-
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 _SEED_STEP = 1_000_003  # distance between the seeds of successive windows
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "ftfy")
@@ -37,8 +34,8 @@ class GenerationRequest:
 
     prompt: str
     seed: int
-    reference: Image | None = None
-    guide: Image | None = None
+    reference: UInt8Array | None = None
+    guide: UInt8Array | None = None
 
 
 class Engine:
@@ -160,8 +157,8 @@ class Engine:
     # ------------------------------------------------------------ windows
 
     def generate(
-        self, frames: Image, mask: Mask, request: GenerationRequest, number: int = 0, reusable: bool = True
-    ) -> Image:
+        self, frames: UInt8Array, mask: BoolArray, request: GenerationRequest, number: int = 0, reusable: bool = True
+    ) -> UInt8Array:
         """Generate the masked part of a window.
 
         Parameters
@@ -193,7 +190,7 @@ class Engine:
         self.pipe.latent_keys = _latent_keys(frames, mask, guide, reusable)
         positive, negative = self.embeddings(request.prompt)
         with torch.no_grad():
-            generated: NDArray[np.float32] = self.pipe(
+            generated: Float32Array = self.pipe(
                 video=video,
                 mask=masked,
                 reference_images=None if request.reference is None else _to_signed(request.reference[None])[0, :, 0],
@@ -225,7 +222,7 @@ def compute_dtype(device: str) -> Any:
     return torch.bfloat16 if device.startswith("cuda") else torch.float32
 
 
-def check_window(frames: Image, mask: Mask, reference: Image | None) -> None:
+def check_window(frames: UInt8Array, mask: BoolArray, reference: UInt8Array | None) -> None:
     """Raise ValueError unless the model can represent these shapes exactly (see `Engine.generate`)."""
     n, height, width = frames.shape[:3]
     if frames.dtype != np.uint8 or frames.shape[3:] != (3,):
@@ -240,7 +237,7 @@ def check_window(frames: Image, mask: Mask, reference: Image | None) -> None:
         raise ValueError(f"the reference has the shape {reference.shape}, not {(height, width, 3)}")
 
 
-def _latent_keys(frames: Image, mask: Mask, guide: Image | None, reusable: bool) -> LatentKeys:
+def _latent_keys(frames: UInt8Array, mask: BoolArray, guide: UInt8Array | None, reusable: bool) -> LatentKeys:
     region = digest(np.packbits(mask), np.array(mask.shape))
     filled = f"neutral {mask.shape}" if guide is None else None
     if not reusable:
@@ -250,7 +247,7 @@ def _latent_keys(frames: Image, mask: Mask, guide: Image | None, reusable: bool)
     return LatentKeys(f"kept {digest(visible)} {region}", filled, f"mask {region}")
 
 
-def _to_signed(frames: Image) -> Any:
+def _to_signed(frames: UInt8Array) -> Any:
     """Frames, uint8 (F, H, W, 3), as a float32 tensor (1, 3, F, H, W) in [-1, 1]."""
     import torch
 
@@ -258,7 +255,7 @@ def _to_signed(frames: Image) -> Any:
     return 2.0 * (video.to(torch.float32) / 255.0) - 1.0
 
 
-def _model_video(frames: Image, mask: Mask, guide: Image | None) -> tuple[Any, Image | None]:
+def _model_video(frames: UInt8Array, mask: BoolArray, guide: UInt8Array | None) -> tuple[Any, UInt8Array | None]:
     """The video that the model sees: 0 (127.5 of 255) in the mask except for the guide; and the guide if visible."""
     import torch
 

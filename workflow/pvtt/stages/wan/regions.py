@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pvtt.imaging.resize import resize_nearest
+from pvtt.io.arrays import BoolArray
 from pvtt.stages.wan.windows import LATENT_FRAMES
 
-Mask = NDArray[np.bool_]
 
-
-def align_to_blocks(mask: Mask, size: tuple[int, int], block_px: int) -> Mask:
+def align_to_blocks(mask: BoolArray, size: tuple[int, int], block_px: int) -> BoolArray:
     """Resize a mask to the model's frame size and set every block that it touches.
 
     Parameters
@@ -45,7 +43,7 @@ def align_to_blocks(mask: Mask, size: tuple[int, int], block_px: int) -> Mask:
     return np.repeat(np.repeat(blocks, block_px, 0), block_px, 1)[:height, :width]
 
 
-def dilate_in_time(masks: Mask, radius: int = LATENT_FRAMES) -> Mask:
+def dilate_in_time(masks: BoolArray, radius: int = LATENT_FRAMES) -> BoolArray:
     """Union of each mask, bool (n, h, w), with those of the frames at most `radius` frames away; bool (n, h, w)."""
     dilated = masks.copy()
     for shift in range(1, min(radius, len(masks) - 1) + 1):

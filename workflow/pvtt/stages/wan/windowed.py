@@ -8,24 +8,22 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from pvtt.io.arrays import BoolArray, UInt8Array
 from pvtt.stages.wan.engine import Engine, GenerationRequest
 from pvtt.stages.wan.windows import Window
 
-Image = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-Stack = TypeVar("Stack", Image, Mask)
+Stack = TypeVar("Stack", UInt8Array, BoolArray)
 
 
 @dataclass
 class _FrameBuffer:
     """Frames that are read but not yet yielded, at the clip's size and at the model's size (width, height)."""
 
-    source: Iterator[Image]
+    source: Iterator[UInt8Array]
     size: tuple[int, int]
-    full: list[Image]
-    small: list[Image]
+    full: list[UInt8Array]
+    small: list[UInt8Array]
 
     def fill(self, count: int) -> None:
         while len(self.full) < count:
@@ -40,8 +38,8 @@ class _FrameBuffer:
 
 
 def generate_windows(
-    engine: Engine, frames: Iterator[Image], regions: Mask, windows: list[Window], request: GenerationRequest
-) -> Iterator[tuple[Image, Image]]:
+    engine: Engine, frames: Iterator[UInt8Array], regions: BoolArray, windows: list[Window], request: GenerationRequest
+) -> Iterator[tuple[UInt8Array, UInt8Array]]:
     """Generate the regions of a clip.
 
     The last frames of a window are known frames of the next one; in the overlap, the two versions are blended linearly.
@@ -89,12 +87,12 @@ def generate_windows(
 
 def _generate_window(
     engine: Engine,
-    small: Image,
-    region: Mask,
+    small: UInt8Array,
+    region: BoolArray,
     position: tuple[Window, int],
     request: GenerationRequest,
-    before: Image,
-) -> Image:
+    before: UInt8Array,
+) -> UInt8Array:
     """Generate one window; `before` are the last frames of the window before, which are known in this one."""
     window, number = position
     if not region.any():
@@ -115,10 +113,10 @@ def _pad(stack: Stack, length: int) -> Stack:
     return np.concatenate([stack, np.repeat(stack[-1:], length - len(stack), 0)])
 
 
-def resize_frame(frame: Image, size: tuple[int, int]) -> Image:
+def resize_frame(frame: UInt8Array, size: tuple[int, int]) -> UInt8Array:
     """Resize a frame, uint8 (h, w, 3), to `size` (width, height): area average to shrink, bicubic to enlarge."""
     if frame.shape[1::-1] == size:
         return frame
     shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
-    resized: Image = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    resized: UInt8Array = cv2.resize(frame, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return resized
