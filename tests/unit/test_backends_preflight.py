@@ -17,6 +17,7 @@ from pvtt.backends.base import Embedded, ModelBackend
 from pvtt.config import settings
 from pvtt.config.base import Settings
 from pvtt.config.run import RunSettings
+from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.models import devices
 from pvtt.records import provenance
 
@@ -164,7 +165,7 @@ class TestSettingsOfOthers:
     def schema(self, monkeypatch):
         """`magic`, `wand` and `owl` have settings in the stage's; `wand` reads those of `magic` too."""
         parts = {name: (Steps, Steps()) for name in ("magic", "wand", "owl")}
-        grown = create_model("Grown", __base__=settings.stage_type(STAGE), also=(list[str], []), **parts)
+        grown = create_model("Grown", __base__=InsertionSettings, also=(list[str], []), **parts)
         monkeypatch.setattr(
             settings, "RunSettings", create_model("Run", __base__=RunSettings, insertion=(grown, grown()))
         )

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from pvtt.imaging.camera_motion import camera_motion
 from pvtt.imaging.geometry import (
     apply,
     box_of,
-    camera_motion,
     closed,
     dilated,
     fit_similarity,

@@ -27,18 +27,18 @@ class RunSettings(Settings):
     catalogue: StrictStr = Field(
         "resources/demo/products.csv",
         description=(
-            "The feed, a CSV or TSV file (columns id, category, subcategory, title, platform, video, images, "
-            "empty) or a folder of <ID>/{video.mp4,image_*.jpg,metadata.json}; paths inside are relative to "
-            "it."
+            "The catalogue: a CSV or TSV file (columns id, category, subcategory, title, platform, video, "
+            "images, empty) or a folder of <ID>/{video.mp4,image_*.jpg,metadata.json}; paths inside are "
+            "relative to it."
         ),
     )
     results: StrictStr = Field("results", description="Folder where everything is written.")
     store: StrictStr = Field(
         "",
         description=(
-            "Folder that keeps results of expensive jobs under the digest of all that they depend on, so that"
-            " nothing is computed twice; empty is `store` in the results folder, and several results folders "
-            "may name the same."
+            "Folder of the results cache, which keeps results of expensive jobs under the digest of all their"
+            " inputs, so that nothing is computed twice. Empty takes `store` in the results folder; several "
+            "results folders may share one."
         ),
     )
     max_pairs: StrictInt | None = Field(

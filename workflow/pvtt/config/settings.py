@@ -45,26 +45,32 @@ def load_schema(name: str) -> dict[str, Any]:
     return schema
 
 
-def stage_type(stage: str) -> type[Settings]:
-    """Type of a stage's settings."""
-    return type(_defaults(stage))
-
-
 def stage_defaults(stage: str) -> dict[str, Any]:
     """The settings of one stage with every key at its default."""
-    return _defaults(stage).plain()
-
-
-def _defaults(stage: str) -> Settings:
     [key] = [key for key, name in STAGES.items() if name == stage]
-    defaults: Settings = RunSettings.model_fields[key].default
-    return defaults
+    defaults: Settings = getattr(RunSettings(), key)
+    return defaults.plain()
 
 
 def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[str, Any]:
-    """The configuration of `config/config.yaml`, then `files`, then `items` (KEY=VALUE), as Snakemake reads it.
+    """Read a configuration as Snakemake does: `config/config.yaml`, then files, then items; later ones override.
 
-    Each overrides the ones before it, key by key in nested ones. SettingsError for a file or an item of another shape.
+    Parameters
+    ----------
+    files
+        YAML files. Nested keys are merged one by one.
+    items
+        `KEY=VALUE`, the value in YAML.
+
+    Returns
+    -------
+    dict
+        The configuration, not checked and without defaults.
+
+    Raises
+    ------
+    SettingsError
+        For a file without keys, or an item that is not KEY=VALUE.
     """
     parts: list[Any] = []
     for path in [project_file("config/config.yaml"), *map(Path, files)]:
@@ -83,9 +89,23 @@ def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[st
 
 
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a configuration and fill in every default; SettingsError lists every mistake with its key.
+    """Check a configuration and fill in every default.
 
-    The settings of backends that are not chosen are checked and left out: a change of theirs must not redo anything.
+    Parameters
+    ----------
+    config
+        A configuration, such as Snakemake's.
+
+    Returns
+    -------
+    dict
+        All settings as plain values; in each part the given keys come first. Settings of backends that are not chosen
+        are checked and left out, so that a change of them recomputes nothing.
+
+    Raises
+    ------
+    SettingsError
+        Lists every mistake with its key.
     """
     if moved := _moved(config):
         raise SettingsError("configuration:\n" + "\n".join(f"  {old} is now {new}" for old, new in moved))

@@ -15,7 +15,7 @@ Steps = Annotated[StrictInt, Field(ge=1, le=200, description="Denoising steps; t
 BlockPx = Annotated[
     Literal[16, 32, 48, 64],
     Field(
-        description="Blocks, in the model's pixels, that a masked pixel masks as a whole; a token of the model has 16."
+        description="Side of the blocks that one masked pixel masks as a whole, in the model's pixels; a token has 16."
     ),
 ]
 
@@ -38,7 +38,7 @@ class WanSettings(Settings):
         description="Strength of classifier-free guidance by the words; 1 is none and takes half of the time.",
     )
     conditioning_scale: StrictFloat = Field(
-        1.0, ge=0, le=2, description="Weight of the video and reference that the model is given."
+        1.0, ge=0, le=2, description="Weight of the video and of the reference image that the model gets."
     )
     flow_shift: StrictFloat = Field(
         3.0, gt=0, le=20, description="Shift of the noise schedule; 3 is for 480 lines, 5 for 720."
@@ -56,15 +56,15 @@ class WanSettings(Settings):
         81,
         ge=5,
         le=257,
-        description="Longest piece of a clip that is made at once, 4k + 1 frames; longer clips are made in windows.",
+        description="Most frames that are generated at once, 4k + 1; longer clips are generated in windows.",
     )
     overlap_frames: StrictInt = Field(
         9,
         ge=0,
         le=129,
         description=(
-            "Frames that a window takes over from the one before and blends with it, 4k + 1; 0 makes windows "
-            "that know nothing of each other."
+            "Frames that a window takes over from the one before and blends with it, 4k + 1; 0 makes the "
+            "windows independent."
         ),
     )
     block_px: BlockPx = 32
@@ -96,8 +96,8 @@ class WanSettings(Settings):
     offload: Literal["none", "model"] = Field(
         "none",
         description=(
-            "Where parts of the model wait that are not in use; `model` keeps them in the host's memory, for "
-            "GPUs that cannot hold both transformers of Wan2.2."
+            "Where unused parts of the model are kept; `model` keeps them in the host's memory, for GPUs that"
+            " cannot hold both transformers of Wan2.2."
         ),
     )
     vae_tiling: StrictBool = Field(

@@ -11,12 +11,12 @@ from pvtt.config.wan import NegativePrompt, Prompt, WanSettings
 
 
 class ProPainterSettings(Settings):
-    """ProPainter, a program of an environment of its own."""
+    """ProPainter, a program in an environment of its own."""
 
     checkout: StrictStr = Field(
         "",
         description=(
-            "Folder of the checkout with inference_propainter.py; empty is the folder propainter among the models."
+            "Folder of the checkout with inference_propainter.py; empty takes `propainter` in the models' folder."
         ),
     )
     python: StrictStr = Field(
@@ -26,21 +26,23 @@ class ProPainterSettings(Settings):
         24,
         ge=3,
         description=(
-            "Memory of the GPU in GB; clips that need more are painted in chunks, larger frames made smaller."
-            " Halved once when the program runs out of it."
+            "GPU memory in GB. Clips that need more are processed in chunks, and larger frames are reduced. "
+            "Halved once when the program runs out of memory."
         ),
     )
-    subvideo_length: StrictInt = Field(80, ge=20, description="Most frames that are worked on at once.")
+    subvideo_length: StrictInt = Field(80, ge=20, description="Largest number of frames that are processed at once.")
     overlap_frames: StrictInt = Field(
-        10, ge=0, le=20, description="Frames that two chunks of a clip share and fade over."
+        10, ge=0, le=20, description="Frames that two chunks of a clip share; they are cross-faded."
     )
-    neighbor_length: StrictInt = Field(10, ge=2, description="Neighbouring frames that a frame is painted from.")
-    ref_stride: StrictInt = Field(10, ge=1, description="Every how many frames one is taken as a distant reference.")
+    neighbor_length: StrictInt = Field(
+        10, ge=2, description="Number of neighbouring frames that a frame is inpainted from."
+    )
+    ref_stride: StrictInt = Field(10, ge=1, description="Distance between distant reference frames, in frames.")
     raft_iter: StrictInt = Field(20, ge=1, description="Iterations of the optical flow.")
     mask_dilation_px: StrictInt = Field(
         4,
         ge=0,
-        description="How far the program grows the mask once more, so that no pixel at its rim is taken for ground.",
+        description="Further dilation of the mask by the program, so that no pixel at its edge counts as background.",
     )
     timeout_s: StrictFloat = Field(
         3600, gt=0, description="Seconds after which one run of the program is stopped and the clip fails."
@@ -48,12 +50,12 @@ class ProPainterSettings(Settings):
 
 
 class VideoPainterSettings(Settings):
-    """VideoPainter, a program of an environment of its own."""
+    """VideoPainter, a program in an environment of its own."""
 
     checkout: StrictStr = Field(
         "",
         description=(
-            "Folder of the checkout whose diffusers/src is used; empty is the diffusers fork that is "
+            "Folder of the checkout whose diffusers/src is used; empty takes the diffusers fork that is "
             "installed in the environment."
         ),
     )
@@ -77,34 +79,34 @@ class VideoPainterSettings(Settings):
         3,
         ge=1,
         description=(
-            "Every how many frames one is painted; the model was trained on 8 frames per second. The frames "
-            "between take their ground from these by the camera's motion."
+            "Distance between generated frames, in frames; the model was trained on 8 frames per second. The "
+            "frames between take the background from them by the camera's motion."
         ),
     )
     overlap_frames: Literal[1, 5, 9, 13, 17, 21, 25] = Field(
         9,
         description=(
-            "Painted frames that two windows of 49 share and fade over; whole latent frames, so that the "
-            "windows' masks agree."
+            "Generated frames that two windows of 49 share; they are cross-faded. Whole latent frames, so "
+            "that the windows' masks agree."
         ),
     )
     seed: StrictInt = Field(0, ge=0, description="Seed of the noise.")
     offload: StrictBool = Field(
-        False, description="Keep on the GPU only the part of the model that works, for GPUs with less than 40 GB."
+        False, description="Keep only the active part of the model on the GPU, for GPUs with less than 40 GB."
     )
     max_grid: StrictFloat = Field(
         1.5,
         gt=0,
         description=(
-            "Largest pattern on the grid of latent cells in the painted ground, beyond what the scene has "
-            "beside it, in grey levels (RMS)."
+            "Largest grid pattern of latent cells in the generated background, above that of the scene beside"
+            " it, in grey levels (RMS)."
         ),
     )
     retries: StrictInt = Field(
         1,
         ge=0,
         le=5,
-        description="How often a clip with a grid is painted again, with another seed, before it is refused.",
+        description="Number of further attempts, each with another seed, for a clip with a grid; then it is refused.",
     )
     timeout_s: StrictFloat = Field(
         7200, gt=0, description="Seconds after which one run of the program is stopped and the clip fails."
@@ -133,7 +135,7 @@ class BackgroundSettings(Settings):
     backend: StrictStr = Field(
         "plate",
         description=(
-            "What removes the product; `plate` (CPU, temporal plate and inpainting) or another backend by name."
+            "Backend that removes the product; `plate` (CPU, temporal plate and inpainting) or another one by name."
         ),
     )
     grow_px: StrictInt = Field(
@@ -141,8 +143,8 @@ class BackgroundSettings(Settings):
         ge=0,
         le=100,
         description=(
-            "How far the product's mask is grown on every side, for its soft rim and compression around it, "
-            "in pixels of a frame of 720 lines; in smaller frames less, down to 6."
+            "Growth of the product's mask on every side, for its soft edge and the compression around it, in "
+            "pixels of a frame of 720 lines; less in smaller frames, down to 6."
         ),
     )
     shadow_extent: StrictFloat = Field(
@@ -150,8 +152,8 @@ class BackgroundSettings(Settings):
         ge=0,
         le=3,
         description=(
-            "How far from the product its shadow is taken away, as a multiple of the square root of the "
-            "mask's area; 0 keeps the shadow."
+            "Distance from the product up to which its shadow is removed, as a multiple of the square root of"
+            " the mask's area; 0 keeps the shadow."
         ),
     )
     feather_px: StrictFloat = Field(
@@ -162,8 +164,8 @@ class BackgroundSettings(Settings):
         ge=0,
         le=255,
         description=(
-            "Detail of the ground, in grey levels, from which on unseen ground gets the detail of patches on "
-            "its smooth surface."
+            "Detail of the background, in grey levels, from which inpainted background gets the detail of "
+            "patches on its smooth surface."
         ),
     )
     max_coverage: StrictFloat = Field(

@@ -11,24 +11,24 @@ class CatalogueSettings(Settings):
     """Which files of the catalogue can be used, and which repeat others."""
 
     backend: StrictStr = Field(
-        "perceptual_hash", description="How near-duplicates are described; perceptual_hash needs no weights."
+        "perceptual_hash", description="Method that finds near-duplicates; perceptual_hash needs no weights."
     )
     min_image_side_px: StrictInt = Field(64, ge=1, description="Photos with a shorter side are rejected.")
     min_video_side_px: StrictInt = Field(
         128, ge=1, description="Videos whose picture inside baked-in bars has a shorter side are rejected."
     )
     fingerprint_frames: StrictInt = Field(
-        16, ge=1, description="Frames of a video, evenly spread, that its fingerprint describes."
+        16, ge=1, description="Number of evenly spaced frames in a video's fingerprint."
     )
     duplicate_bits: StrictFloat = Field(
         6,
         ge=0,
         le=64,
-        description="Mean number of differing bits of 64 up to which two pictures or videos are the same.",
+        description="Two pictures or videos are duplicates up to this mean number of differing bits, out of 64.",
     )
     duplicate_levels: StrictFloat = Field(
         8,
         ge=0,
         le=255,
-        description="Mean colour difference in grey levels up to which two pictures or videos are the same.",
+        description="Two pictures or videos are duplicates up to this mean colour difference, in grey levels.",
     )

@@ -25,8 +25,8 @@ class VideoAnyDoorSettings(Settings):
         ge=0,
         le=2,
         description=(
-            "How far around the product's box the program's frames are taken, for shadow and reflection, as a"
-            " share of the box's longer side; beyond it the clip stays as it is."
+            "Margin around the product's box in which the program's frames are used, for shadow and "
+            "reflection, as a share of the box's longer side; outside it the clip stays as it is."
         ),
     )
     max_frames: StrictInt = Field(
@@ -62,16 +62,15 @@ class WanInsertionSettings(WanSettings):
         10,
         ge=0,
         le=200,
-        description=(
-            "How far the place is grown on every side, in pixels of a frame of 720 lines; less in smaller frames."
-        ),
+        description=("Growth of the region on every side, in pixels of a frame of 720 lines; less in smaller frames."),
     )
     feather_px: StrictFloat = Field(
         6.0,
         ge=0,
         le=50,
         description=(
-            "Width of the transition to the untouched frame, inside what was made, in pixels of a frame of 720 lines."
+            "Width of the transition to the untouched frame, inside the generated region, in pixels of a "
+            "frame of 720 lines."
         ),
     )
 
@@ -84,12 +83,14 @@ class VaceInsertionSettings(WanInsertionSettings):
     region: Literal["box", "square", "mask", "adapted"] = Field(
         "box",
         description=(
-            "Where the model paints; the source product's `box`, that box widened to a `square`, its `mask`, "
-            "or its box `adapted` to the cut-out's aspect. The first three are the clip's own, so its latents"
-            " serve all of its pairs."
+            "Region that the model generates: the source product's `box`, that box widened to a `square`, its"
+            " `mask`, or its box `adapted` to the cut-out's aspect. The first three are the clip's own, so "
+            "its latents serve all of its pairs."
         ),
     )
-    edges: StrictBool = Field(False, description="Whether the first frame shows the cut-out's edges where it is to be.")
+    edges: StrictBool = Field(
+        False, description="Whether the model sees the cut-out's edges, at their place, in the first frame."
+    )
 
 
 class InsertAnywhereSettings(WanInsertionSettings):
@@ -122,13 +123,13 @@ class InsertionSettings(Settings):
 
     backend: StrictStr = Field(
         "composite",
-        description="What inserts the product; `composite` (CPU, tracked compositing) or another backend by name.",
+        description="Backend that inserts the product; `composite` (CPU, tracked compositing) or another one by name.",
     )
     control: Literal["boxes", "ends", "points"] = Field(
         "boxes",
         description=(
-            "What the new product follows; the source's box in every frame, only its first and last box, or "
-            "its key points."
+            "Trajectory of the new product: the source's box in every frame (boxes), only its first and last "
+            "box (ends), or its key points (points)."
         ),
     )
     smooth_s: StrictFloat = Field(
@@ -147,15 +148,18 @@ class InsertionSettings(Settings):
         0.5,
         ge=0,
         le=1,
-        description="How far the product's colours are drawn to the cast of the scene's light; 0 keeps the photo's.",
+        description=(
+            "Strength with which the product's colours are matched to the cast of the scene's light; 0 keeps "
+            "the photo's."
+        ),
     )
     colour_photos: StrictInt = Field(
         3,
         ge=1,
         le=100,
         description=(
-            "How many photos of a product say together what its colours are, as each is lit in its own way; "
-            "the inserted one and the first others. 1 leaves every photo its own."
+            "Number of photos whose mean gives a product's colours, as each photo has its own light: the "
+            "inserted one and the first others. 1 takes each photo's own colours."
         ),
     )
     default_shadow: StrictFloat = Field(

@@ -53,7 +53,8 @@ class ProductsSettings(Settings):
     backend: StrictStr = Field(
         "classical",
         description=(
-            "How the product is separated from its ground; classical needs no weights and is made for studio photos."
+            "Method that separates the product from its background; classical needs no weights and is made "
+            "for studio photos."
         ),
     )
     min_side_px: StrictInt = Field(64, ge=1, description="Photos whose short side is smaller are rejected.")
@@ -62,21 +63,24 @@ class ProductsSettings(Settings):
         ge=128,
         le=1024,
         description=(
-            "Long side at which a photo without a uniform ground is segmented, before its edge is refined at full size."
+            "Long side at which a photo without a uniform background is segmented, before its edge is refined"
+            " at full size."
         ),
     )
     min_ground_uniformity: StrictFloat = Field(
         0.8,
         ge=0,
         le=1,
-        description="Share of the photo's border that must follow one smooth ground for the cut-out by ground colour.",
+        description=(
+            "Least share of the photo's border that fits one smooth background, for a cut-out by background colour."
+        ),
     )
     min_confidence: StrictFloat = Field(
         0.75,
         ge=0,
         le=1,
         description=(
-            "Least confidence of a cut-out from a photo without a uniform ground; below it the photo is "
+            "Least confidence of a cut-out from a photo without a uniform background; below it the photo is "
             "rejected as too cluttered."
         ),
     )

@@ -24,12 +24,14 @@ class JudgingSettings(Settings):
     )
     frame_side_px: StrictInt = Field(448, ge=28, description="Longer side to which these frames are reduced.")
     photos: StrictInt = Field(4, ge=1, description="Photos of the target that a judge sees, at most.")
-    title: StrictBool = Field(False, description="Whether the target's title is told, cleaned and marked as data.")
+    title: StrictBool = Field(
+        False, description="Whether the judge is told the target's title, cleaned and marked as data."
+    )
     explain: StrictBool = Field(
         False,
         description=(
-            "Whether grades with a sentence of reason each are asked as well, for readers only; about 300 "
-            "tokens more per pair."
+            "Whether grades with one sentence of reason each are asked for as well, for readers only; about "
+            "300 tokens more per pair."
         ),
     )
     min_digit_mass: StrictFloat = Field(
@@ -138,8 +140,8 @@ class ScoringSettings(Settings):
         24,
         ge=0,
         description=(
-            "Margin around both masks, in pixels of a clip 480 high and scaled with the short side, that may "
-            "change without counting as damaged background."
+            "Margin around both masks that may change without counting as damaged background, in pixels of a "
+            "clip 480 high, scaled with the short side."
         ),
     )
     dinov2: EmbeddingSettings = Field(

@@ -82,7 +82,7 @@ class SegmentationSettings(Settings):
         "classical", description="Backend that finds and follows the product; `classical` needs no weights and no GPU."
     )
     sampled_frames: StrictInt = Field(
-        9, ge=1, description="Frames spread over the clip in which the product is looked for."
+        9, ge=1, description="Number of frames, spread over the clip, in which the product is searched."
     )
     work_short_side_px: StrictInt = Field(
         480,

@@ -15,8 +15,8 @@ class ShotsSettings(Settings):
     backend: StrictStr = Field(
         "scenedetect",
         description=(
-            "How transitions are found; scenedetect is PySceneDetect with added tests for overlays, dissolves"
-            " and fades."
+            "Method that finds transitions; scenedetect is PySceneDetect with added tests for overlays, "
+            "dissolves and fades."
         ),
     )
     detector: Literal["adaptive", "content", "hash"] = Field(
@@ -26,7 +26,8 @@ class ShotsSettings(Settings):
         None,
         gt=0,
         description=(
-            "The detector's limit for a cut, lower finds more; null is its own (adaptive 3, content 27, hash 0.35)."
+            "Threshold of the detector for a cut; a lower one finds more cuts. null takes the detector's "
+            "default (adaptive 3, content 27, hash 0.35)."
         ),
     )
     min_shot_s: StrictFloat = Field(2.0, ge=0, description="Shots shorter than this many seconds are rejected.")
@@ -41,7 +42,7 @@ class ShotsSettings(Settings):
         16,
         ge=2,
         multiple_of=2,
-        description="Both sides of a clip are multiples of this many pixels, reached by cutting, not by stretching.",
+        description="Both sides of a clip are multiples of this many pixels; the picture is cropped, not stretched.",
     )
     min_side_px: StrictInt = Field(
         128, ge=16, description="Shots whose picture inside the bars has a shorter side are rejected."

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pvtt.imaging.camera_motion import camera_motion
 from pvtt.imaging.colour import to_linear, to_srgb
-from pvtt.imaging.geometry import apply, camera_motion, closed, dilated, disc
+from pvtt.imaging.geometry import apply, closed, dilated, disc
 from pvtt.io.video_reader import Frames
 from pvtt.stages.background.inpaint import membrane
 

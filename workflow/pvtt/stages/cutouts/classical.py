@@ -13,8 +13,6 @@ reaches the photo's border.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import cv2
 import numpy as np
 
@@ -25,6 +23,8 @@ from pvtt.imaging.morphology import components, flood, remove_small_objects
 from pvtt.imaging.resize import fit_long_side
 from pvtt.stages.cutouts.background_model import BackgroundFit, border_mask, fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.grabcut import check_no_card, confidence_measures, grabcut
+from pvtt.stages.cutouts.mask_cleaning import fill_unlike_holes, holes, main_components
 from pvtt.stages.cutouts.matting import guided_alpha, known_background_alpha
 from pvtt.stages.cutouts.saliency import saliency_map
 
@@ -36,7 +36,6 @@ _MAX_PALE_SHARE = 0.2  # of the product's area: shadow inside its hull, above wh
 _MIN_CAST_RATIO = 1.3  # area of a cast shadow relative to the part of it within the product's hull
 _MAX_STRAY_EDGES = 0.005  # px of edges away from the mask, relative to the outlines' length
 _MAX_BACKGROUND_NOISE = 2.5  # CIE76 difference, robust standard deviation of the border about the fitted surface
-_GRABCUT_ITERATIONS = 4  # of GrabCut from each seed
 
 
 class Backend(Embedded[ProductsSettings]):
@@ -59,8 +58,8 @@ class Backend(Embedded[ProductsSettings]):
         small = fit_long_side(image, self.settings.work_px)
         saliency = saliency_map(small)
         level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
-        masks = [_grabcut(small, saliency, level * factor) for factor in (0.7, 1.3)]
-        parts = _confidence_measures(small, saliency, masks)
+        masks = [grabcut(small, saliency, level * factor) for factor in (0.7, 1.3)]
+        parts = confidence_measures(small, saliency, masks)
         confidence = float(np.prod(list(parts.values())))
         measures = {key: round(float(value), 4) for key, value in (parts | {"confidence": confidence}).items()}
         min_confidence = self.settings.min_confidence
@@ -71,8 +70,8 @@ class Backend(Embedded[ProductsSettings]):
                 f"(min_confidence {min_confidence:.2f}; {detail})",
                 measures,
             )
-        _check_no_card(intersection := masks[0] & masks[1], to_lab(small))
-        mask = _fill_unlike_holes(_main_components(intersection), to_lab(small))
+        check_no_card(intersection := masks[0] & masks[1], to_lab(small))
+        mask = fill_unlike_holes(main_components(intersection), to_lab(small))
         return guided_alpha(image, mask, radius_px=3)
 
 
@@ -89,7 +88,7 @@ def _cut_by_background(background: BackgroundFit, lab: np.ndarray) -> np.ndarray
     depth = _MAX_SHADED_DISTANCE
     if outer_shadow.sum() > _MIN_OPENING_SHARE * mask.sum():
         depth = max(depth, float(np.percentile(background.distance[outer_shadow], 98)))
-    mask = _open_true_holes(_main_components(mask), background, lab, depth)
+    mask = _open_true_holes(main_components(mask), background, lab, depth)
     _check_pale_parts(mask, outer_shadow, _lightness_slope(lab))
     return known_background_alpha(lab, background.lab, mask, band_px=3)
 
@@ -147,25 +146,13 @@ def _max_soft_slope(shape: tuple[int, ...]) -> float:
     return 2.0 * max(1.0, 500 / min(shape[:2]))
 
 
-def _holes(mask: np.ndarray) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Enclosed regions outside `mask`: window in the photo and bool mask inside the window."""
-    parts = components(~mask, 4)
-    labels = parts.labels
-    height, width = mask.shape
-    for x, y, w, h in parts.boxes[1:]:
-        if x > 0 and y > 0 and x + w < width and y + h < height:
-            window = np.s_[y : y + h, x : x + w]
-            values, counts = np.unique(labels[window][~mask[window]], return_counts=True)
-            yield window, labels[window] == values[counts.argmax()]
-
-
 def _close_false_holes(mask: np.ndarray, background: BackgroundFit, exact_distance: float) -> np.ndarray:
     """Fill enclosed regions, except those of exactly the background's colour that are not tiny: these are real
     openings.
     """
     min_area = max(12.0, 0.0004 * float(mask.sum()))
     filled = mask.copy()
-    for window, inside in _holes(mask):
+    for window, inside in holes(mask):
         # A quarter of a large opening is enough: the rest may lie in the product's own shadow.
         share = 25 if inside.sum() > _MIN_OPENING_SHARE * float(mask.sum()) else 50
         if inside.sum() < min_area or float(np.percentile(background.distance[window][inside], share)) > exact_distance:
@@ -194,7 +181,7 @@ def _open_true_holes(mask: np.ndarray, background: BackgroundFit, lab: np.ndarra
             continue
         window = np.s_[y : y + h, x : x + w]
         inside = parts.labels[window] == index
-        marked_px = sum(hole.sum() for _, hole in _holes(np.pad(inside, 1)))
+        marked_px = sum(hole.sum() for _, hole in holes(np.pad(inside, 1)))
         max_residual = _MAX_PLANE_RESIDUAL * depth / _MAX_SHADED_DISTANCE
         if marked_px < 0.01 * area and _plane_residual(background.distance[window], inside) < max_residual:
             opened[window] &= ~inside
@@ -219,119 +206,3 @@ def _remove_weak_rim(mask: np.ndarray, distance: np.ndarray, high: float) -> np.
     deepest = np.zeros(len(parts))
     np.maximum.at(deepest, parts.labels.ravel(), depth.ravel())
     return np.asarray(mask & ~parts.select(parts.containing(outside & weak) & (deepest <= thin)))
-
-
-def _fill_unlike_holes(mask: np.ndarray, lab: np.ndarray) -> np.ndarray:
-    """Fill enclosed regions (labels, highlights) whose colour does not occur outside the product nearby."""
-    filled = mask.copy()
-    outside_mask = ~mask
-    for window, inside in _holes(mask):
-        outside_mask[window] &= ~inside
-    for (rows, columns), inside in _holes(mask):
-        margin = max(10, inside.shape[0], inside.shape[1])
-        surroundings = np.s_[
-            max(0, rows.start - margin) : rows.stop + margin, max(0, columns.start - margin) : columns.stop + margin
-        ]
-        outside = lab[surroundings][outside_mask[surroundings]]
-        colour = np.median(lab[rows, columns][inside], axis=0)
-        tiny = inside.sum() < 0.012 * mask.sum()
-        if tiny or len(outside) < inside.sum() or (np.linalg.norm(outside - colour, axis=1) < 10).mean() < 0.05:
-            filled[rows, columns] |= inside
-    return filled
-
-
-def _main_components(mask: np.ndarray) -> np.ndarray:
-    """Large components and small ones close to them (a chain's links), without distant specks and lettering."""
-    parts = components(mask, 8)
-    if len(parts) < 2:
-        return mask
-    labels, areas = parts.labels, parts.areas.astype(float)
-    areas[0] = 0
-    large = areas >= 0.08 * areas.max()
-    reach = 0.02 * float(np.hypot(*mask.shape))
-    keep = large.copy()
-    for _ in range(8):
-        distance = cv2.distanceTransform((~keep[labels]).astype(np.uint8), cv2.DIST_L2, 5)
-        close = np.unique(labels[(distance <= reach) & mask])
-        grown = keep.copy()
-        grown[close] = True
-        grown &= areas >= max(6.0, 2e-4 * areas.max())
-        if (grown == keep).all():
-            break
-        keep = grown
-    return np.asarray(keep[labels])
-
-
-def _grabcut(image: np.ndarray, saliency: np.ndarray, level: float) -> np.ndarray:
-    """GrabCut seeded by saliency above `level`; bool (h, w)."""
-    seed = np.where(saliency > level, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    seed[saliency > max(0.85, (1 + 2 * level) / 3)] = cv2.GC_FGD
-    seed[border_mask(*seed.shape) & (saliency < 0.5)] = cv2.GC_BGD
-    if not (seed & 1).any():
-        return np.zeros(seed.shape, bool)
-    cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(image[..., ::-1].copy(), seed, None, *models, _GRABCUT_ITERATIONS, cv2.GC_INIT_WITH_MASK)
-    mask = _main_components((seed & 1).astype(bool))
-    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool))
-
-
-def _confidence_measures(image: np.ndarray, saliency: np.ndarray, masks: list[np.ndarray]) -> dict[str, float]:
-    """Measures in [0, 1] that are near 1 for a good cut-out; their product is the confidence.
-
-    `stability`: IoU of the masks from both seeds; `separation`: 1 - Bhattacharyya coefficient of the colours inside and
-    outside, near the product or in the whole photo, whichever is lower; `main_part`: share of the largest component;
-    `contrast`: mean saliency, 1 from 0.6; `edge_support`: share of the contour on edges of the photo; `free_border`: 1
-    minus ten times the covered share of the photo's border.
-    """
-    intersection, union = masks[0] & masks[1], masks[0] | masks[1]
-    if intersection.sum() < 16:
-        return {"stability": 0.0}
-    window = np.ones((max(3, min(intersection.shape) // 6) | 1,) * 2, np.uint8)
-    ring = cv2.dilate(intersection.astype(np.uint8), window).astype(bool) & ~intersection
-    inside = _colour_histogram(image, intersection)
-    overlap = max(float(np.sqrt(inside * _colour_histogram(image, region)).sum()) for region in (ring, ~intersection))
-    areas = components(intersection, 8).areas[1:]
-    rim = np.concatenate([intersection[0], intersection[-1], intersection[:, 0], intersection[:, -1]])
-    return {
-        "stability": float(intersection.sum() / union.sum()),
-        "separation": 1 - overlap,
-        "main_part": float(areas.max() / areas.sum()),
-        "contrast": min(1.0, float(saliency[intersection].mean()) / 0.6),
-        "edge_support": _edge_support(image, intersection),
-        "free_border": float(np.clip(1 - 10 * rim.mean(), 0, 1)),
-    }
-
-
-def _check_no_card(mask: np.ndarray, lab: np.ndarray) -> None:
-    """Reject a rectangle with a plain rim and content in its middle: the product lies on a card or in a box."""
-    outline = max(cv2.findContours(mask.astype(np.uint8), 0, cv2.CHAIN_APPROX_SIMPLE)[0], key=cv2.contourArea)
-    (_, (width, height), _) = cv2.minAreaRect(outline)
-    fill = cv2.contourArea(outline) / max(1.0, width * height)
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
-    short_side = min(width, height)
-    rim, middle = (depth > 3) & (depth < 0.15 * short_side), depth > 0.15 * short_side
-    if fill < 0.92 or not rim.any() or not middle.any():
-        return
-    plain = np.median(lab[rim], axis=0)
-    distance = np.linalg.norm(lab - plain, axis=2)
-    if (distance[rim] < 10).mean() > 0.85 and (distance[middle] > 15).mean() > 0.02:
-        raise NoCutOutError(
-            f"the product lies on a card or in a box: the outline fills {fill:.0%} of a rectangle with a plain rim",
-            {"rectangle_fill": round(float(fill), 4)},
-        )
-
-
-def _colour_histogram(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Lab histogram, 8 x 32 x 32 cells, summing to 1, of the pixels in `mask`."""
-    cells = ((to_lab(image)[mask] + [0, 128, 128]) / [12.5, 8, 8]).astype(int).clip(0, [7, 31, 31])
-    counts = np.bincount((cells[:, 0] * 32 + cells[:, 1]) * 32 + cells[:, 2], minlength=8192)
-    return np.asarray(counts / max(1, counts.sum()))
-
-
-def _edge_support(image: np.ndarray, mask: np.ndarray) -> float:
-    lab = cv2.GaussianBlur(to_lab(image), (0, 0), 1.0)
-    slopes = [cv2.Sobel(lab, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1))]
-    step = cv2.dilate(np.sqrt(sum((slope**2).sum(2) for slope in slopes)), np.ones((3, 3), np.uint8))
-    outline = mask & ~cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    return float(np.clip(step[outline] / 5.0, 0, 1).mean())

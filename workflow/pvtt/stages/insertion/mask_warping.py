@@ -1,7 +1,7 @@
 """Warping of a product's mask from one frame to all frames, by the motion of the scene.
 
 The camera's motion is estimated on the clean background (corners, pyramidal Lucas-Kanade, a similarity or a homography
-by RANSAC: `pvtt.imaging.geometry.camera_motion`). The mask of the first frame moves with it. Where the source product
+by RANSAC: `pvtt.imaging.camera_motion`). The mask of the first frame moves with it. Where the source product
 leaves the place that this motion predicts, the product moved by itself; the difference in position, size and angle is
 added. There is no depth: the scene is taken as a plane, and nothing occludes the mask. This replaces the 4D-aware
 masks of InsertAnywhere, which use depth.
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pvtt.imaging.geometry import apply, camera_motion, dilated, scale_and_angle, similarity
+from pvtt.imaging.camera_motion import camera_motion
+from pvtt.imaging.geometry import apply, dilated, scale_and_angle, similarity
 from pvtt.io.video_reader import Frames
 from pvtt.stages.insertion.base import Box
 from pvtt.stages.insertion.trajectory import Trajectory

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from pvtt.imaging.geometry import camera_motion, dilated, disc, similarity
+from pvtt.imaging.camera_motion import camera_motion
+from pvtt.imaging.geometry import dilated, disc, similarity
 from pvtt.stages.insertion.trajectory import Trajectory
 
 Array = np.ndarray
