@@ -9,7 +9,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.records.layout import ClipFiles, PairFiles
 from stages.background import chained_folder
 from stages.common import Options, Outcome, backend_name, clip_folder, pair_folder
@@ -43,7 +43,7 @@ def draw_all(options: Options, outcomes: Sequence[Outcome]) -> list[Path]:
             plt.close(figure)
             written.append(options.out / name)
     if (pair := typical_pair(outcomes)) is not None:
-        video.write_png(options.out / "contact.png", contact(options, *pair))
+        images.write_png(options.out / "contact.png", contact(options, *pair))
         written.append(options.out / "contact.png")
     return written
 

@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.io.files import read_json
 from pvtt.metrics import mask_iou, psnr
@@ -148,7 +149,7 @@ def _inside(span: Shot | ClipSource, stills: list[Still]) -> list[Still]:
 
 
 def _still(path: Path) -> Array:
-    return media.read_rgb(path)[..., 0] > 127
+    return images.read_rgb(path)[..., 0] > 127
 
 
 def _in_clip(mask: Array, clip: Clip) -> Array:

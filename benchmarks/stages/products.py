@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pvtt.io.video import read_rgba, write_png
+from pvtt.io.images import read_rgba, write_png
 from pvtt.metrics import alpha_error, mask_iou
 from pvtt.records.media import CutOut
 from pvtt.stages.cutouts import cut_out_product

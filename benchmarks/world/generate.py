@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.io.files import write_json
 from pvtt.io.progress import progress
@@ -95,8 +96,8 @@ def _write_catalogue(out_dir: Path, videos: Sequence[Video], products: Sequence[
 def _photos(out_dir: Path, name: str, count: int, side: int, seed: int) -> dict[str, Any]:
     for index in range(1, count + 1):
         image, alpha = draw_photo(product(name), index, side, seed)
-        media.write_jpeg(out_dir / f"images/{name}/{index}.jpg", image, 90)
-        media.write_png(out_dir / f"truth/photos/{name}/{index}.png", alpha)
+        images.write_jpeg(out_dir / f"images/{name}/{index}.jpg", image, 90)
+        images.write_png(out_dir / f"truth/photos/{name}/{index}.png", alpha)
     return {}
 
 

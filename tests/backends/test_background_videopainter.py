@@ -10,7 +10,8 @@ import yaml
 from backends.clips import scene, write_clip
 from backends.tiny.videopainter import build, build_weights
 from pvtt.config.settings import load_schema, stage_defaults
-from pvtt.io.video import count_frames, write_png
+from pvtt.io.images import write_png
+from pvtt.io.video import count_frames
 from pvtt.metrics import psnr
 from pvtt.models.registry import ModelError
 from pvtt.stages.background import remove_product

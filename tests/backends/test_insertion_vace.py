@@ -20,7 +20,8 @@ from backends.vace_clips import (
 from pvtt.backends.base import Limits
 from pvtt.backends.registry import available
 from pvtt.config.settings import load_schema
-from pvtt.io.video import count_frames, read_masks, write_masks, write_png, write_video
+from pvtt.io.images import write_png
+from pvtt.io.video import count_frames, read_masks, write_masks, write_video
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.change_detection import detect_inserted_mask_otsu
 from pvtt.stages.insertion.compositing import edges_in, reference_on_white, restore_background

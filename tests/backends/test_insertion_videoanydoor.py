@@ -15,7 +15,8 @@ from pvtt.backends import subprocess_runner
 from pvtt.config.settings import load_schema, resolve, stage_defaults
 from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import box_mask, box_of
-from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
+from pvtt.io.images import write_png
+from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_video
 from pvtt.models.registry import ModelError
 from pvtt.stages.insertion import insert_product
 from pvtt.stages.insertion.base import InsertionError, Request

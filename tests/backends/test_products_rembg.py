@@ -19,7 +19,7 @@ pytest.importorskip("rembg", reason="rembg is not installed (make models)")
 from backends.tiny.rembg import build
 from pvtt.config.settings import SettingsError, load_schema, resolve, stage_defaults
 from pvtt.config.stages.products import RembgSettings
-from pvtt.io.video import read_rgba, write_png
+from pvtt.io.images import read_rgba, write_png
 from pvtt.models.registry import ModelError
 from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.cutouts.base import NoCutOutError

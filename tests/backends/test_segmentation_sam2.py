@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from pvtt.config.settings import stage_defaults
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.models import registry
 from pvtt.records.results import MeasuredMasks
 from pvtt.stages.segmentation import segment_clip
@@ -310,7 +310,7 @@ def test_detected_boxes_lie_inside_the_frame():
 def test_masks_equal_upstreams_video_predictor_and_memory_is_bounded(predictor, tmp_path):
     frames, _ = paint([[disc(20 + 3 * t, 60, 18)] for t in range(44)])
     for number, frame in enumerate(frames):
-        video.write_png(tmp_path / f"{number}.png", frame)
+        images.write_png(tmp_path / f"{number}.png", frame)
         (tmp_path / f"{number}.png").rename(tmp_path / f"{number:03}.jpg")  # Pillow looks at what is in a file
     start, masks = 20, np.stack([disc(80, 60, 18), disc(120, 90, 12)])
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pvtt.config.settings import load_schema
+from pvtt.io import images
 from pvtt.io import video as media
 
 pytestmark = pytest.mark.xdist_group("run")
@@ -59,7 +60,7 @@ def test_the_dataset_is_valid_and_whole(finished_run):
         for video in (pair["source"]["video"], pair["output"]["video"], pair["output"]["background"]):
             assert media.count_frames(dataset / video) == count
         assert len(list((dataset / pair["output"]["masks"]).glob("*.png"))) == count
-        assert media.read_rgba(dataset / pair["target"]["product_image"])[..., 3].min() == 0
+        assert images.read_rgba(dataset / pair["target"]["product_image"])[..., 3].min() == 0
         assert pair["metadata"]["quality_score"] >= 0.7
 
 
@@ -91,8 +92,8 @@ def test_a_new_product_runs_its_own_clips_and_the_new_pairs(own_run):
     rows = pd.read_csv(own_run.catalogue, keep_default_na=False)
     donor = rows[(rows.images != "") & (rows.video == "")].iloc[0].copy()
     photo = own_run.catalogue.parent / donor.images.split(";")[0]
-    image = media.read_rgb(photo)
-    media.write_png(photo.with_name("new.png"), image[:, ::-1])
+    image = images.read_rgb(photo)
+    images.write_png(photo.with_name("new.png"), image[:, ::-1])
     donor["id"], donor["images"] = "NEWP001", str(photo.with_name("new.png").relative_to(own_run.catalogue.parent))
     pd.concat([rows, donor.to_frame().T]).to_csv(own_run.catalogue, index=False)
     jobs = own_run.run()

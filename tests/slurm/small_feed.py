@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fabricate import Run
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.records.ids import stable_hash
 
 SIDE, FRAMES, FPS = 64, 8, Fraction(8)
@@ -58,7 +58,7 @@ class SmallFeed(Run):
         cutout = np.full((24, 24, 4), 255, np.uint8)
         for product in self.clips:
             cutout[..., :3] = (stable_hash(product) % 256, 120, 200)
-            video.write_png(self.folder / "cutout.png", cutout)
+            images.write_png(self.folder / "cutout.png", cutout)
             self._replace(f"products/{product}/1.png", (self.folder / "cutout.png").read_bytes())
             self._replace(f"products/{product}/1.json", json.dumps(_cutout(product)).encode())
         (self.folder / "cutout.png").unlink()

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.io.files import write_json
 from pvtt.records.ids import clip_id
@@ -85,7 +86,7 @@ def make_feed(out_dir: str | Path, seed: int = 0) -> Path:
         video = _write_video(out_dir, product, seed, cuts, shots)
         photos = [f"images/{product.product_id}/{index}.jpg" for index in range(1, product.photos + 1)]
         for index, photo in enumerate(photos, 1):
-            media.write_jpeg(out_dir / photo, draw_photo(str(product.sprite), index, _PHOTO_SIZE, seed), 88)
+            images.write_jpeg(out_dir / photo, draw_photo(str(product.sprite), index, _PHOTO_SIZE, seed), 88)
         rows.append(
             (
                 *(product.product_id, product.category, product.subcategory, product.title, "generated", video),

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.records import ids
 from pvtt.records.mask_verdicts import write_mask_verdicts
@@ -138,7 +138,7 @@ def _write_cutout(results: Path, product: str, index: int, image: str, sprite: s
     rgba = np.rint(np.concatenate([drawn[..., :3] / np.maximum(alpha, 1e-3), alpha], 2).clip(0, 1) * 255)
     rows, columns = np.flatnonzero(alpha[..., 0].max(1) > 0.1), np.flatnonzero(alpha[..., 0].max(0) > 0.1)
     box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1]
-    video.write_png(
+    images.write_png(
         results / "products" / product / f"{index}.png", rgba.astype(np.uint8)[box[1] : box[3], box[0] : box[2]]
     )
     record = {"product_id": product, "image_index": index, "status": "accepted", "reason": "", "image": image}
@@ -191,7 +191,7 @@ def _write_pair(results: Path, pair: dict, number: int) -> float | None:
         write_empty(folder / "insert.mp4")
         write_empty(folder / "insert_mask.mkv")
         return None
-    cutout = video.read_rgba(results / "products" / pair["target_id"] / "1.png")
+    cutout = images.read_rgba(results / "products" / pair["target_id"] / "1.png")
     frames = [_paste(f, cutout, b) for f, b in zip(video.read_frames(clip / "background.mp4"), boxes, strict=True)]
     video.write_video(folder / "insert.mp4", frames, Fraction(track["fps"]))
     video.write_masks(folder / "insert_mask.mkv", video.read_masks(clip / "masks.mkv"), Fraction(track["fps"]))

@@ -9,7 +9,7 @@ import pytest
 
 import bench
 from baselines.paste import Backend as Paste
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
 from pvtt.stages.insertion.base import Request
 from regression import compare, make_baseline
@@ -202,8 +202,8 @@ def write_world(root):
         photo, alpha = np.full((300, 300, 3), 250, np.uint8), np.zeros((300, 300), np.uint8)
         photo[60:240, 60:240], photo[96:204, 96:204] = colour, np.array(colour) // 3
         alpha[60:240, 60:240] = 255
-        video.write_jpeg(root / f"images/{product}/1.jpg", photo)
-        video.write_png(root / f"truth/photos/{product}/1.png", alpha)
+        images.write_jpeg(root / f"images/{product}/1.jpg", photo)
+        images.write_png(root / f"truth/photos/{product}/1.png", alpha)
     clip = {"clip_id": "RED_s01", "product_id": "RED", "video": "videos/RED.mp4", "start_frame": 0, "end_frame": N}
     clip |= {"fps": "24/1", "width": SIZE[0], "height": SIZE[1], "content_rect": [0, 0, *SIZE], "tags": []}
     clip |= {"mean_area": 0.074, "empty": False, "swaps": ["GREEN"], "hand": False}
@@ -253,7 +253,7 @@ def test_run_knows_good_from_bad(finished):
 def test_run_draws_its_pictures(finished):
     names = {path.name for path in finished[1].glob("*.png")}
     assert {"segmentation_j.png", "segmentation_qa.png", "background_psnr.png", "insertion.png", "scoring.png"} <= names
-    assert video.read_rgb(finished[1] / "contact.png").shape[1] == 3 * 484
+    assert images.read_rgb(finished[1] / "contact.png").shape[1] == 3 * 484
 
 
 def test_clips_can_be_chosen(finished):

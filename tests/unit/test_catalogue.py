@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from pvtt.config.settings import stage_defaults
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.stages.catalogue import (
     CATALOGUE_COLUMNS,
@@ -168,9 +169,9 @@ def feed(tmp_path_factory):
     shutil.copy(folder / "a.mp4", folder / "a_copy.mp4")
     (folder / "bad.mp4").write_bytes(b"<html>")
     for name in ("a", "b"):
-        media.write_png(folder / f"{name}.png", picture(ord(name)))
-    media.write_jpeg(folder / "a_again.jpg", picture(ord("a")), quality=70)
-    media.write_png(folder / "tiny.png", picture(5)[:20, :20])
+        images.write_png(folder / f"{name}.png", picture(ord(name)))
+    images.write_jpeg(folder / "a_again.jpg", picture(ord("a")), quality=70)
+    images.write_png(folder / "tiny.png", picture(5)[:20, :20])
     return folder
 
 

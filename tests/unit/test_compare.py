@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pvtt.cli import main
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import write_table
 from pvtt.records.mask_verdicts import write_mask_verdicts
@@ -87,7 +87,7 @@ def make_run(
     for name in PRODUCTS:
         made = provenance(ways["products"], 0.5, {"photo": "p"})
         cutout_record(name, provenance=made).write(folder / "products" / name / "1.json")
-        video.write_png(folder / "products" / name / "1.png", np.full((8, 8, 4), 255, np.uint8))
+        images.write_png(folder / "products" / name / "1.png", np.full((8, 8, 4), 255, np.uint8))
     rows = [
         _write_pair(folder, clip, target, value, ways, digests, seconds) for (clip, target), value in quality.items()
     ]

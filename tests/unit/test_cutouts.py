@@ -9,7 +9,7 @@ import pytest
 from pvtt.backends.base import Limits
 from pvtt.config.settings import stage_defaults
 from pvtt.config.stages.products import ProductsSettings
-from pvtt.io.video import read_rgba, write_jpeg, write_png
+from pvtt.io.images import read_rgba, write_jpeg, write_png
 from pvtt.metrics import mask_iou
 from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.cutouts.background_model import fit_background

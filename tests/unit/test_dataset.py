@@ -17,6 +17,7 @@ import pytest
 from fabricated import tiny_run
 
 from pvtt.config.settings import load_schema, stage_defaults
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.io.files import read_json
 from pvtt.records.base import Provenance
@@ -85,8 +86,8 @@ def test_every_pair_names_files_that_decode_and_agree(dataset: Path) -> None:
             info = media.probe(dataset / name)
             assert [info.width, info.height] == facts["resolution"]
             assert (info.n_frames, media.rate_text(info.fps)) == (facts["frame_count"], facts["fps"])
-        assert media.read_rgba(dataset / pair["target"]["product_image"])[..., 3].min() == 0
-        assert media.read_rgb(dataset / pair["source"]["product_image"]).shape[2] == 3
+        assert images.read_rgba(dataset / pair["target"]["product_image"])[..., 3].min() == 0
+        assert images.read_rgb(dataset / pair["source"]["product_image"]).shape[2] == 3
 
 
 def test_the_first_pair_says_what_it_is(dataset: Path) -> None:
@@ -113,7 +114,7 @@ def test_videos_are_links_and_masks_are_the_union(dataset: Path) -> None:
     results = tiny_run().results
     assert (dataset / "videos/source/MUGS001_s01.mp4").samefile(results / "clips/MUGS001_s01/video.mp4")
     masks = media.read_masks(results / "clips/MUGS001_s01/masks.mkv").any(0)
-    image = media.read_rgba(dataset / "masks/MUGS001_s01/0052.png")[..., 0]
+    image = images.read_rgba(dataset / "masks/MUGS001_s01/0052.png")[..., 0]
     assert np.array_equal(image, masks[51].astype(np.uint8) * 255)
 
 
@@ -142,7 +143,7 @@ def test_what_is_stale_or_damaged_is_made_again(tmp_path: Path) -> None:
     publish_to(tmp_path, "kddd")
     assert mask.read_bytes() == good
     assert media.probe(video).n_frames == 52
-    assert media.read_rgb(photo).shape == (256, 256, 3)
+    assert images.read_rgb(photo).shape == (256, 256, 3)
 
 
 def test_without_kept_pairs_the_dataset_is_whole_and_empty(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pvtt.config.settings import stage_defaults
 from pvtt.imaging.colour import to_linear, to_srgb
 from pvtt.imaging.geometry import box_of, dilated
 from pvtt.imaging.shadow import N_COPIES, shade, shadow_copies
-from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_png, write_video
+from pvtt.io.images import write_png
+from pvtt.io.video import count_frames, read_masks, read_video, write_masks, write_video
 from pvtt.stages.insertion import clip_model, insert_product, measure_clip
 from pvtt.stages.insertion.base import InsertionError, Request
 from pvtt.stages.insertion.color_consensus import consensus_color_gain

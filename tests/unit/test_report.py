@@ -11,7 +11,7 @@ import pytest
 from fabricated import tiny_run
 
 from pvtt.config.settings import stage_defaults
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
 from pvtt.records.run_summary import Stage
 from pvtt.reporting.report import write_report
@@ -177,10 +177,10 @@ def test_choosing_takes_from_each_group_and_keeps_the_order() -> None:
 def test_a_large_picture_is_reduced_with_its_transparency(tmp_path: Path) -> None:
     image = np.zeros((200, 800, 4), np.uint8)
     image[:, :400] = (10, 200, 30, 255)
-    video.write_png(tmp_path / "cut.png", image)
+    images.write_png(tmp_path / "cut.png", image)
     previews = Previews(tmp_path / "media", 96)
     assert previews.picture("cut", tmp_path / "cut.png") == "media/cut.png"
-    small = video.read_rgba(tmp_path / "media" / "cut.png")
+    small = images.read_rgba(tmp_path / "media" / "cut.png")
     assert small.shape == (90, 360, 4)
     assert small[45, 20].tolist() == [10, 200, 30, 255] and small[45, 340, 3] == 0
     assert previews.picture("none", tmp_path / "none.png") is None

@@ -10,7 +10,8 @@ import pytest
 
 from pvtt.config.settings import load_schema, stage_defaults
 from pvtt.io.files import write_empty
-from pvtt.io.video import write_masks, write_png, write_video
+from pvtt.io.images import write_png
+from pvtt.io.video import write_masks, write_video
 from pvtt.metrics import psnr
 from pvtt.stages import scoring
 from pvtt.stages.scoring import score_pair

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pvtt.config.settings import stage_defaults
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.records.results import MeasuredMasks
 from pvtt.stages.segmentation import color_histograms, segment_clip
 from pvtt.stages.segmentation.classical import Backend
@@ -175,7 +175,7 @@ def test_unusable_references_are_skipped(tmp_path):
     make_clip(tmp_path, frames)
     (tmp_path / "1.png").write_bytes(b"")
     (tmp_path / "2.png").write_bytes(b"no image")
-    video.write_png(tmp_path / "3.png", np.zeros((8, 8, 4), np.uint8))
+    images.write_png(tmp_path / "3.png", np.zeros((8, 8, 4), np.uint8))
     paths = [tmp_path / f"{k}.png" for k in (1, 2, 3, 4)]
     segment_clip(tmp_path, paths, "", settings())
     record = json.loads((tmp_path / "mask_measures.json").read_text())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.video import MediaError
 
 
@@ -226,21 +226,21 @@ class TestDamage:
 class TestImages:
     def test_png_round_trip(self, tmp_path):
         rgba = np.random.default_rng(0).integers(0, 255, (20, 30, 4), np.uint8)
-        video.write_png(tmp_path / "a.png", rgba)
-        assert np.array_equal(video.read_rgba(tmp_path / "a.png"), rgba)
-        video.write_png(tmp_path / "m.png", rgba[..., 0] > 127)
-        assert np.array_equal(video.read_rgb(tmp_path / "m.png")[..., 0], (rgba[..., 0] > 127) * 255)
+        images.write_png(tmp_path / "a.png", rgba)
+        assert np.array_equal(images.read_rgba(tmp_path / "a.png"), rgba)
+        images.write_png(tmp_path / "m.png", rgba[..., 0] > 127)
+        assert np.array_equal(images.read_rgb(tmp_path / "m.png")[..., 0], (rgba[..., 0] > 127) * 255)
 
     def test_transparency_is_laid_on_white(self, tmp_path):
-        video.write_png(tmp_path / "a.png", np.array([[[10, 20, 30, 0], [10, 20, 30, 255], [0, 0, 0, 51]]], np.uint8))
-        assert video.read_rgb(tmp_path / "a.png").tolist() == [[[255, 255, 255], [10, 20, 30], [204, 204, 204]]]
+        images.write_png(tmp_path / "a.png", np.array([[[10, 20, 30, 0], [10, 20, 30, 255], [0, 0, 0, 51]]], np.uint8))
+        assert images.read_rgb(tmp_path / "a.png").tolist() == [[[255, 255, 255], [10, 20, 30], [204, 204, 204]]]
 
     @pytest.mark.parametrize("mode", ["L", "CMYK", "P", "LA", "1"])
     def test_modes(self, tmp_path, mode):
         grey = np.repeat(np.linspace(0, 255, 32, dtype=np.uint8)[None, :, None], 3, 2).repeat(32, 0)
         suffix = "jpg" if mode == "CMYK" else "png"
         Image.fromarray(grey).convert(mode).save(tmp_path / f"a.{suffix}")
-        image = video.read_rgb(tmp_path / f"a.{suffix}")
+        image = images.read_rgb(tmp_path / f"a.{suffix}")
         assert image.shape == (32, 32, 3) and image.dtype == np.uint8
         # A palette has 51 grey levels' steps and dither; black and white has nothing in between.
         assert np.abs(image.mean() - grey.mean()) < 4
@@ -248,7 +248,7 @@ class TestImages:
 
     def test_sixteen_bits(self, tmp_path):
         cv2.imwrite(str(tmp_path / "a.png"), np.array([[0, 257 * 100, 65535]], np.uint16))
-        assert video.read_rgb(tmp_path / "a.png")[0, :, 0].tolist() == [0, 100, 255]
+        assert images.read_rgb(tmp_path / "a.png")[0, :, 0].tolist() == [0, 100, 255]
 
     def test_exif_orientation(self, tmp_path):
         upright = np.zeros((16, 32, 3), np.uint8)
@@ -256,7 +256,7 @@ class TestImages:
         exif = Image.Exif()
         exif[0x0112] = 6  # stored so that it must be turned a quarter clockwise
         Image.fromarray(np.rot90(upright)).save(tmp_path / "a.jpg", exif=exif, quality=95)
-        image = video.read_rgb(tmp_path / "a.jpg")
+        image = images.read_rgb(tmp_path / "a.jpg")
         assert image.shape == (16, 32, 3)
         assert np.abs(image.astype(int) - upright).mean() < 3
 
@@ -266,6 +266,6 @@ class TestImages:
         (tmp_path / "zero.jpg").write_bytes(b"")
         for name in ("half.jpg", "zero.jpg"):
             with pytest.raises(MediaError, match=f"{name}: cannot be read as an image"):
-                video.read_rgba(tmp_path / name)
+                images.read_rgba(tmp_path / name)
         with pytest.raises(MediaError, match="there is no such file"):
-            video.read_rgba(tmp_path / "none.jpg")
+            images.read_rgba(tmp_path / "none.jpg")

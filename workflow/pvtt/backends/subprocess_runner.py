@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from pvtt.io.git import checkout_commit
-from pvtt.io.video import MediaError, read_rgba
+from pvtt.io.images import read_rgba
+from pvtt.io.video import MediaError
 
 Array = np.ndarray
 

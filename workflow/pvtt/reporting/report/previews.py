@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.io.files import read_json, write_json
 
@@ -94,7 +95,7 @@ class Previews:
                 yield image
 
         media.write_video(self._folder / f"{name}.mp4", small(), media.video_fps(source), crf=_CRF)
-        media.write_jpeg(self._folder / f"{name}.jpg", shown[0], 82)
+        images.write_jpeg(self._folder / f"{name}.jpg", shown[0], 82)
 
     def _write_strip(self, name: str, source: Path, masks: Path, frames: Sequence[int]) -> None:
         planes = None if _is_empty(masks) else media.read_masks(masks)
@@ -106,10 +107,10 @@ class Previews:
             raise media.MediaError(f"{source}: none of the frames {list(frames)}")
         gap = np.full((tiles[0].shape[0], 3, 3), 128, np.uint8)
         row = list(chain.from_iterable((tile, gap) for tile in tiles))[:-1]
-        media.write_jpeg(self._folder / f"{name}.jpg", np.concatenate(row, axis=1), 84)
+        images.write_jpeg(self._folder / f"{name}.jpg", np.concatenate(row, axis=1), 84)
 
     def _write_picture(self, name: str, source: Path) -> None:
-        image = media.read_rgba(source)
+        image = images.read_rgba(source)
         scale = _PICTURE_SIDE / max(image.shape[:2])
         if scale < 1:
             size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
@@ -118,7 +119,7 @@ class Previews:
             small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
             small[..., :3] *= 255 / np.maximum(small[..., 3:], 1)
             image = np.clip(np.rint(small), 0, 255).astype(np.uint8)
-        media.write_png(self._folder / f"{name}.png", image)
+        images.write_png(self._folder / f"{name}.png", image)
 
 
 def draw_masks(image: Array, masks: Array) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 from pvtt.backends.registry import backend_class
 from pvtt.config.stages.catalogue import CatalogueSettings
 from pvtt.imaging import letterbox
+from pvtt.io import images
 from pvtt.io import video as media
 from pvtt.io.files import file_digest
 from pvtt.records.media import Probe
@@ -78,7 +79,7 @@ def _probe_video(path: Path, backend: Fingerprinter, settings: CatalogueSettings
 
 def _probe_image(path: Path, backend: Fingerprinter, settings: CatalogueSettings) -> dict[str, Any]:
     try:
-        image = media.read_rgb(path)
+        image = images.read_rgb(path)
         height, width = image.shape[:2]
         least = settings.min_image_side_px
         reason = f"{path.name}: {width}x{height} pixels, under {least}" if min(width, height) < least else ""

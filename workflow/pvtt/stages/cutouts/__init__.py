@@ -14,7 +14,8 @@ from pvtt.backends.registry import backend_class
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.imaging.resize import fit_long_side
 from pvtt.io.files import write_empty
-from pvtt.io.video import MediaError, read_rgba, write_png
+from pvtt.io.images import read_rgba, write_png
+from pvtt.io.video import MediaError
 from pvtt.models import devices
 from pvtt.records.media import CutOut
 from pvtt.records.provenance import Stopwatch, provenance

@@ -16,9 +16,8 @@ from pvtt.models.u2net import MODEL, U2Net
 from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.matting import guided_alpha
 
-_RADIUS = (
-    1 / 160
-)  # of the long side: two of the network's pixels, 4 px of a photo of 640 px; tuned on the rendered world
+# Of the long side: two of the network's pixels, 4 px of a photo of 640 px; tuned on the rendered world.
+_RADIUS = 1 / 160
 _LARGEST_SIDE_PX = 1024  # px, at which `guided_alpha` measures its radius
 
 

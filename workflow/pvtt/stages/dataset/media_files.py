@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.files import link_or_copy
 from pvtt.records.layout import Layout
 from pvtt.records.run_summary import Run, accepted_products, main_photo
@@ -62,7 +62,7 @@ def _source_photo(run: Run, product_id: str) -> Path | None:
     if index >= len(photos) or not photos[index].is_file():
         return None
     try:
-        video.read_rgb(photos[index])
+        images.read_rgb(photos[index])
     except video.MediaError:
         return None
     return photos[index]
@@ -93,7 +93,7 @@ def _stamp(target: Path, source: Path) -> None:
 
 
 def _write_photo(source: Path, target: Path) -> None:
-    video.write_jpeg(target, video.read_rgb(source))
+    images.write_jpeg(target, images.read_rgb(source))
 
 
 def _write_mask_images(source: Path, target: Path) -> None:
@@ -102,7 +102,7 @@ def _write_mask_images(source: Path, target: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
     try:
         for number, mask in enumerate(np.any(video.read_masks(source), axis=0), 1):
-            video.write_png(aside / f"{number:04d}.png", mask)
+            images.write_png(aside / f"{number:04d}.png", mask)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(aside, target)
     finally:

@@ -15,7 +15,8 @@ from pvtt.backends import registry, subprocess_runner
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.io import files
-from pvtt.io.video import MediaError, read_masks, read_rgba, video_fps, write_masks, write_video
+from pvtt.io.images import read_rgba
+from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
 from pvtt.io.video_reader import VideoReader
 from pvtt.models import devices
 from pvtt.records import results

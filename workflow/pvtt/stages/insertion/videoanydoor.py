@@ -22,7 +22,7 @@ from pvtt.backends.base import Limits, ProgramBackend
 from pvtt.config.stages.insertion import InsertionSettings
 from pvtt.imaging.geometry import apply, box_mask, dilated, similarity
 from pvtt.io.files import write_json
-from pvtt.io.video import write_png
+from pvtt.io.images import write_png
 from pvtt.stages.insertion.base import Box, Insertion, InsertionError, Request
 from pvtt.stages.insertion.change_detection import detect_inserted_mask
 from pvtt.stages.insertion.compositing import put_back, restore_background

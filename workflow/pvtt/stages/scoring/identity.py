@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pvtt.io.video import read_rgba
+from pvtt.io.images import read_rgba
 from pvtt.stages.scoring.base import Crop, IdentityBackend
 
 IDENTITY_MEASURES = ("identity_median", "identity_p10", "source_likeness", "swap", "changed")

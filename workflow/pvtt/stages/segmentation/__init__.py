@@ -12,7 +12,7 @@ import numpy as np
 from pvtt.backends.lifecycle import WorkError, load_model
 from pvtt.backends.registry import backend_class
 from pvtt.config.stages.segmentation import SegmentationSettings
-from pvtt.io import video
+from pvtt.io import images, video
 from pvtt.io.files import write_empty
 from pvtt.models import devices
 from pvtt.records import results
@@ -59,9 +59,9 @@ def segment_clip(
         write_empty(files.track)
         outcome = MaskMeasures("failed", f"the clip cannot be read: {error}", {})
     else:
-        images = [image for _, image in readable]
+        photos = [image for _, image in readable]
         masks, track, outcome = _segment(
-            frames, images, prompt, backend, clip.empty, device or devices.selected_device()
+            frames, photos, prompt, backend, clip.empty, device or devices.selected_device()
         )
         video.write_masks(files.masks, masks, Fraction(clip.fps))
         head = {"clip_id": clip.clip_id, "fps": clip.fps}
@@ -106,7 +106,7 @@ def readable_references(paths: Sequence[Path]) -> list[tuple[Path, Array]]:
     found = []
     for path in map(Path, paths):
         try:
-            image = video.read_rgba(path) if path.stat().st_size else None
+            image = images.read_rgba(path) if path.stat().st_size else None
         except (video.MediaError, FileNotFoundError):
             continue
         if image is not None and (image[..., 3] > 127).any():

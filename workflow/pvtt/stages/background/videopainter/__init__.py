@@ -28,7 +28,7 @@ from pvtt.backends.registry import backend_class
 from pvtt.config.stages.background import BackgroundSettings
 from pvtt.imaging.geometry import box_of
 from pvtt.io.files import write_json
-from pvtt.io.video import write_png
+from pvtt.io.images import write_png
 from pvtt.io.video_reader import Frames
 from pvtt.models import registry
 from pvtt.stages.background.base import Removal, RemovalError
