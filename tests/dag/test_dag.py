@@ -218,6 +218,7 @@ def test_a_new_limit_or_weight_schedules_judging_planning_dataset_and_report_onl
         assert dry_run(finished, "--config", f"verdicts={json.dumps(verdicts)}") == AGGREGATES | rules
 
 
+@pytest.mark.slow
 def test_a_moved_feed_re_runs_no_job_that_reads_its_files(finished):
     """Only the catalogue's table names folders: it and the tables, the dataset and the report after it are new."""
     touch(finished, "--forceall", "all")
@@ -257,6 +258,7 @@ def test_presets_plan_as_many_pairs_as_they_say(tmp_path, preset, pairs):
     assert len(planned) == pairs and planned.pack.nunique() == -(-pairs // 96)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "pairs"), [("poc", 12), ("small", 24)])
 def test_presets_schedule_the_jobs_of_their_plan(tmp_path, preset, pairs):
     path, said = preset_of(preset)

@@ -156,11 +156,11 @@ def test_half_of_the_score_is_left_at_a_jitter_of_a_fiftieth():
 
 def test_a_motion_read_from_a_file_is_the_one_that_is_computed(tmp_path):
     write_video(tmp_path / "video.mp4", SOURCE, Fraction(25))
-    measure_flow(tmp_path / "video.mp4", tmp_path / "flow.npz", {"flow_side_px": 60, "flow_pairs": 4})
+    measure_flow(tmp_path / "video.mp4", tmp_path / "flow.npz", {"flow_side_px": 64, "flow_pairs": 4})
     found = read_flow(tmp_path / "flow.npz")
     assert list(found) == [0, 3, 5, 8]
     frames = [
-        cv2.resize(frame, (90, 60), interpolation=cv2.INTER_AREA) for frame in read_frames(tmp_path / "video.mp4")
+        cv2.resize(frame, (96, 64), interpolation=cv2.INTER_AREA) for frame in read_frames(tmp_path / "video.mp4")
     ]
     for index, motion in found.items():
         expected = source_motion((frames[index], frames[index + 1]))

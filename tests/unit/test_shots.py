@@ -339,6 +339,7 @@ class TestStage:
         assert (errors[:, 1] < errors[:, 0]).all()
         assert 10 * np.log10(255**2 / errors[:, 1].mean()) > 38
 
+    @pytest.mark.slow
     def test_a_large_picture_is_scaled_down(self, tmp_path):
         frames = [cv2.resize(frame, (640, 480)) for frame in scene(1, 52)]
         media.write_video(tmp_path / "v.mp4", frames, FPS)

@@ -1,1 +1,1 @@
-"""Settings of a run, checked against their schemas."""
+"""Settings of a run: their types, defaults and checks."""
