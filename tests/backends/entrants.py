@@ -89,6 +89,10 @@ ENTRANTS = {
             {"model": "sam2.1-hiera-tiny", "detector": "grounding-dino-tiny", "max_objects": 2},
         ),
     ],
+    "shots": [
+        Entrant("scenedetect"),
+        Entrant("transnetv2", ("transnetv2",), ("torch",)),
+    ],
     "products": [
         Entrant("classical"),
         Entrant("rembg", ("rembg-birefnet-general",), ("rembg", "onnxruntime", "onnx")),

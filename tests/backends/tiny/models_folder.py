@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from backends.tiny import embedders, grounding_dino, rembg, sam2, vace, vlm
+from backends.tiny import embedders, grounding_dino, rembg, sam2, transnetv2, vace, vlm
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "0123456789abcdef" * 2 + "01234567"
@@ -27,6 +27,7 @@ MODELS: dict[str, tuple[Build, Sequence[str]]] = {
     "rembg-birefnet-general": (rembg.build, ["birefnet-general.onnx"]),
     "rembg-isnet-general-use": (lambda f: rembg.build(f, network="isnet-general-use"), ["isnet-general-use.onnx"]),
     "u2net": (lambda f: rembg.build(f, network="u2net"), ["u2net.onnx"]),
+    "transnetv2": (transnetv2.build, transnetv2.FILES),
     "wan2.1-vace-1.3b": (vace.build, vace.files()),
     "wan2.1-vace-14b": (lambda f: vace.build(f, heads=4), vace.files()),
     "wan2.2-vace-fun-a14b": (lambda f: vace.build(f, two_stage=True), vace.files(two_stage=True)),

@@ -9,6 +9,14 @@ from pydantic import Field, StrictFloat, StrictInt, StrictStr
 from pvtt.config.base import Settings
 
 
+class TransNetV2Settings(Settings):
+    """Shots by TransNetV2."""
+
+    threshold: StrictFloat = Field(
+        0.5, gt=0, lt=1, description="Probability of a transition from which a frame counts as part of one."
+    )
+
+
 class ShotsSettings(Settings):
     """Shots of the videos and the clips cut from them."""
 
@@ -47,3 +55,4 @@ class ShotsSettings(Settings):
     min_side_px: StrictInt = Field(
         128, ge=16, description="Shots whose picture inside the bars has a shorter side are rejected."
     )
+    transnetv2: TransNetV2Settings = TransNetV2Settings()
