@@ -24,7 +24,7 @@ def test_the_funnel_counts_what_passed_of_what_came_in(run) -> None:
     counts = {stage.name: (stage.count, stage.of) for stage in funnel(run)}
     kept = sum(pair["kept"] for pair in run.pairs)
     assert counts == {
-        "rows of the feed": (3, 3),
+        "rows of the catalogue": (3, 3),
         "videos": (2, 2),
         "shots": (2, 3),
         "masks": (2, 2),

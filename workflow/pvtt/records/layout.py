@@ -147,7 +147,7 @@ class Layout:
 
     @property
     def catalogue(self) -> Path:
-        """Table of all rows of the feed, accepted or rejected."""
+        """Table of all rows of the catalogue, accepted or rejected."""
         return self.results / "catalogue.tsv"
 
     @property

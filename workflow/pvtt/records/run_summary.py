@@ -176,7 +176,7 @@ def funnel(run: Run) -> list[Stage]:
     planned = run.planned()
     made = [pair for pair in planned if pair["insert"] and pair["insert"].status == "done"]
     return [
-        _stage("rows of the feed", run.products, "product_id"),
+        _stage("rows of the catalogue", run.products, "product_id"),
         _stage("videos", videos, "product_id"),
         _stage("shots", run.shots, "clip_id"),
         _stage("masks", cut, "clip_id", "masks", several=True),
