@@ -85,7 +85,9 @@ class TestSettings:
         filled = settings.resolve(BASE | {"shots": {"min_shot_s": 3}})
         assert filled["shots"]["min_shot_s"] == 3
         assert filled["shots"]["min_shot_frames"] == 50
-        assert filled["shots"] == settings.stage_defaults("shots") | {"min_shot_s": 3}
+        expected = settings.stage_defaults("shots") | {"min_shot_s": 3}
+        del expected["transnetv2"]  # of a backend that is not chosen
+        assert filled["shots"] == expected
 
     @pytest.mark.parametrize(
         ("config", "message"),
