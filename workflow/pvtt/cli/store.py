@@ -79,7 +79,7 @@ def _print_table(folder: Path, found: list[Entry]) -> None:
         )
         rows.append((rule, *cells))
     align = ["left", *["right"] * (len(head) - 1)]
-    print(tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersglobalalign="same"))
+    print(tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersalign=align))
     print(f"\nfolder: {folder}")
 
 

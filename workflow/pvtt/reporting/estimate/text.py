@@ -221,5 +221,5 @@ def _wall_text(hours: float) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int, flush_left: Sequence[int] = ()) -> str:
     """Columns to their width; the first `left` and those of `flush_left` flush left, numbers flush right."""
     align = ["left" if k < left or k in flush_left else "right" for k in range(len(head))]
-    table: str = tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersglobalalign="same")
+    table: str = tabulate(rows, head, "plain", disable_numparse=True, colalign=align, headersalign=align)
     return table
