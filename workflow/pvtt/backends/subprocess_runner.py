@@ -152,7 +152,20 @@ def log_tail(log: Path) -> str:
 
 
 def write_frames(folder: Path, frames: Iterable[Array]) -> int:
-    """Write images, uint8 (h, w, 3) RGB or (h, w), or bool (h, w) as 0/255, as 00000.png ...; return their number."""
+    """Write frames to a folder as 00000.png, 00001.png and so on.
+
+    Parameters
+    ----------
+    folder : Path
+        It is created if it does not exist.
+    frames : iterable of uint8 (h, w, 3) RGB, uint8 (h, w), or bool (h, w)
+        Bool is written as 0 and 255.
+
+    Returns
+    -------
+    int
+        Number of frames.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     count = -1
     for count, frame in enumerate(frames):

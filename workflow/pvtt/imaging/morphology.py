@@ -84,13 +84,34 @@ class Components:
         return len(self.areas)
 
     def select(self, selected: BoolArray) -> BoolArray:
-        """Mask, bool (h, w), of the components with a True in `selected`, bool (count,); never component 0."""
+        """Select components.
+
+        Parameters
+        ----------
+        selected : bool (count,)
+            Which components; the entry of component 0 is ignored.
+
+        Returns
+        -------
+        bool (h, w)
+            Mask of the selected components.
+        """
         table = selected.copy()
         table[0] = False
         return np.asarray(table[self.labels])
 
     def containing(self, pixels: BoolArray) -> BoolArray:
-        """Which components contain a pixel of the mask `pixels`, bool (h, w); bool (count,), False for component 0."""
+        """Which components contain a pixel of a mask.
+
+        Parameters
+        ----------
+        pixels : bool (h, w)
+
+        Returns
+        -------
+        bool (count,)
+            False for component 0.
+        """
         found = np.zeros(len(self), bool)
         found[np.unique(self.labels[pixels])] = True
         found[0] = False

@@ -125,7 +125,16 @@ class Previews:
 def draw_masks(image: Array, masks: Array) -> Array:
     """Tint and outline masks on a frame.
 
-    image: uint8 (h, w, 3) RGB. masks: bool (k, H, W) of any size, object i in OBJECT_COLOURS[i]. Returns a new image.
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    masks : bool (k, H, W)
+        One mask per object, of any size; object i gets colour i of `OBJECT_COLOURS`, which repeat.
+
+    Returns
+    -------
+    uint8 (h, w, 3) RGB
+        A new image.
     """
     drawn = image.copy()
     for number, mask in enumerate(masks):

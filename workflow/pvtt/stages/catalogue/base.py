@@ -16,7 +16,16 @@ class Fingerprinter(AnyBackend, Protocol):
     """Protocol of the backends of the catalogue stage."""
 
     def fingerprint(self, image: Array) -> str:
-        """Fingerprint of an image, uint8 (h, w, 3) RGB, as text."""
+        """Fingerprint of an image.
+
+        Parameters
+        ----------
+        image : uint8 (h, w, 3) RGB
+
+        Returns
+        -------
+        str
+        """
 
     def is_duplicate(self, first: Sequence[str], second: Sequence[str]) -> bool:
         """Whether two images, or two videos frame by frame, show the same; both sequences have the same length."""

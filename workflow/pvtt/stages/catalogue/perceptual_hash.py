@@ -30,7 +30,7 @@ class Backend(Embedded[CatalogueSettings]):
     version = "1"
 
     def fingerprint(self, image: Array) -> str:
-        """16 hexadecimal digits of pHash and 96 of colours, from uint8 (h, w, 3) RGB."""
+        """See `base.Fingerprinter.fingerprint`; here, 16 hexadecimal digits of pHash and 96 of mean colours."""
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
         low = cv2.dct(small)[:_HASH_SIDE, :_HASH_SIDE].ravel()

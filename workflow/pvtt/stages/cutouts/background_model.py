@@ -41,7 +41,20 @@ def border_mask(height: int, width: int) -> np.ndarray:
 
 
 def fit_background(image: np.ndarray) -> BackgroundFit:
-    """Fit the background of a uint8 (h, w, 3) RGB photo."""
+    """Fit the background of a photo to the photo's border.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+
+    Returns
+    -------
+    BackgroundFit
+
+    References
+    ----------
+    Beaton and Tukey, "The fitting of power series, meaning polynomials", Technometrics 1974.
+    """
     height, width = image.shape[:2]
     lab = to_lab(image)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)

@@ -13,11 +13,19 @@ _SMALL_PART = 0.01  # of the product's area; smaller parts are not counted
 
 
 def alpha_measures(alpha: np.ndarray) -> dict[str, float]:
-    """Measures of an alpha, uint8 (h, w).
+    """Measures of an alpha.
 
-    `area`: share of the photo; `border_contact`: share of the photo's border; `main_part`: share of the largest
-    component in the area; `parts`: components of at least 1 % of the area; `softness`: share of half-transparent pixels
-    among the visible ones.
+    Parameters
+    ----------
+    alpha : uint8 (h, w)
+        128 and more is product.
+
+    Returns
+    -------
+    dict of float
+        `area`: share of the photo; `border_contact`: share of the photo's border; `main_part`: share of the largest
+        component in the area; `parts`: number of components of at least 1 % of the area; `softness`: share of
+        half-transparent pixels among the visible ones. Shares are in [0, 1].
     """
     mask = alpha >= 128
     rim = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])

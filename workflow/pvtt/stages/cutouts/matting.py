@@ -118,7 +118,18 @@ def decontaminate(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def nearest_values(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """`values`, (h, w, c), where `valid`, bool (h, w); elsewhere those of the nearest valid pixel."""
+    """Fill pixels with the values of the nearest valid pixel.
+
+    Parameters
+    ----------
+    values : (h, w, c), of any dtype
+    valid : bool (h, w)
+        Where the values are kept.
+
+    Returns
+    -------
+    (h, w, c), of the dtype of `values`
+    """
     _, labels = cv2.distanceTransformWithLabels(
         (~valid).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )

@@ -31,7 +31,21 @@ _LOW, _HIGH = 0.02, 0.98  # quantiles of saliency that are mapped to 0 and 1
 
 
 def saliency_map(image: np.ndarray) -> np.ndarray:
-    """Saliency, float32 (h, w) in [0, 1], of a uint8 (h, w, 3) RGB photo."""
+    """Saliency of a photo.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+
+    Returns
+    -------
+    float32 (h, w) in [0, 1]
+
+    References
+    ----------
+    Zhu, Liang, Wei and Sun, "Saliency optimization from robust background detection", CVPR 2014.
+    Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods", PAMI 2012.
+    """
     from skimage.segmentation import slic
 
     height, width = image.shape[:2]

@@ -84,11 +84,31 @@ class Embedder(ModelBackend[ScoringSettings]):
         return found
 
     def cosine(self, a: np.ndarray, b: np.ndarray) -> float:
-        """Cosine of two features, -1 to 1."""
+        """Cosine of two features.
+
+        Parameters
+        ----------
+        a, b : float32 (d,)
+            Of unit length.
+
+        Returns
+        -------
+        float in [-1, 1]
+        """
         return float(np.clip(a @ b, -1, 1))
 
     def similarity(self, a: np.ndarray, b: np.ndarray) -> float:
-        """Similarity, 0 to 1: (cosine - floor) / (1 - floor), clipped."""
+        """Similarity of two features: (cosine - floor) / (1 - floor), clipped.
+
+        Parameters
+        ----------
+        a, b : float32 (d,)
+            Of unit length.
+
+        Returns
+        -------
+        float in [0, 1]
+        """
         floor = self.own.floor
         return float(np.clip((self.cosine(a, b) - floor) / (1 - floor), 0, 1))
 

@@ -23,7 +23,19 @@ _VISIBLE_CHANGE = 12  # grey levels, 0-255: change of a channel that counts as v
 
 
 def tight_crop(image: np.ndarray, mask: np.ndarray) -> Crop | None:
-    """Crop a frame, uint8 (h, w, 3), RGB, to the box of a mask, bool (h, w); None below 48 pixels of product."""
+    """Crop a frame to the box of a mask.
+
+    Parameters
+    ----------
+    image : uint8 (h, w, 3) RGB
+    mask : bool (h, w)
+        The product.
+
+    Returns
+    -------
+    Crop or None
+        Subsampled by a whole step if it is large. None below 48 px of product, or if subsampling leaves none.
+    """
     if int(mask.sum()) < _MIN_PIXELS:
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

@@ -39,7 +39,18 @@ def reduced_size(shape: tuple[int, ...], settings: ScoringSettings) -> tuple[int
 
 
 def spread(indices: np.ndarray, count: int) -> set[int]:
-    """At most `count` of `indices`, evenly spaced."""
+    """Choose evenly spaced entries.
+
+    Parameters
+    ----------
+    indices : int (n,)
+    count : int
+        Largest number of entries.
+
+    Returns
+    -------
+    set of int
+    """
     if len(indices) <= count:
         return {int(i) for i in indices}
     return {int(indices[round(k)]) for k in np.linspace(0, len(indices) - 1, count)}

@@ -85,7 +85,21 @@ def temporal_measures(steps: Sequence[Step]) -> dict[str, float | None]:
 
 
 def source_motion(frames: tuple[np.ndarray, np.ndarray]) -> Motion:
-    """Motion from the first to the second of two frames, uint8 (h, w, 3) RGB."""
+    """Motion from the first to the second of two frames.
+
+    Parameters
+    ----------
+    frames : pair of uint8 (h, w, 3) RGB
+
+    Returns
+    -------
+    Motion
+
+    References
+    ----------
+    Kroeger et al., ECCV 2016, for the flow.
+    Sundaram, Brox and Keutzer, 2010, for the agreement of forward and backward flow.
+    """
     flow = _dis()
     first, second = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
     forward, backward = flow.calc(first, second, None), flow.calc(second, first, None)
@@ -115,8 +129,16 @@ def box_drift(source_boxes: Sequence[list[float] | None], insert_boxes: Sequence
 def jitter(source_masks: Sequence[np.ndarray], insert_masks: Sequence[np.ndarray]) -> float | None:
     """Tremble of the inserted mask's centroid beyond the source's: root mean square of the second difference.
 
-    Masks are bool (h, w) per frame; the result is relative to the square root of the inserted area, at least 0. None
-    when the product is nowhere visible in three frames on end. A source that is nowhere visible counts as still.
+    Parameters
+    ----------
+    source_masks, insert_masks : sequence of bool (h, w)
+        Masks per frame. A source that is nowhere visible counts as still.
+
+    Returns
+    -------
+    float or None
+        Relative to the square root of the inserted area, at least 0. None when the inserted product is nowhere visible
+        in three frames on end.
     """
     inserted, size = _centroid_jerk(insert_masks)
     if inserted is None:

@@ -34,6 +34,12 @@ class ShotDetector(AnyBackend, Protocol):
 
         Parameters
         ----------
-        frames : uint8 (h, w, 3) RGB, in order, without baked-in bars
+        frames : iterable of uint8 (h, w, 3) RGB
+            In order, without baked-in bars.
         fps : Fraction
+            Frames per second.
+
+        Returns
+        -------
+        Transitions
         """

@@ -58,7 +58,7 @@ class Backend(Embedded[ShotsSettings]):
         self._threshold = float(DEFAULT_THRESHOLDS[self._detector] if threshold is None else threshold)
 
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
-        """Transitions of a whole video, from its frames in order, uint8 (h, w, 3) RGB without baked-in bars."""
+        """See `base.ShotDetector.detect`."""
         detector = self._make_detector(fps)
         detector.stats_manager = stats = StatsManager()
         stats.register_metrics(detector.get_metrics())

@@ -33,7 +33,19 @@ _MIN_BLOCK_CORRELATION = 0.8  # normalised correlation from which two blocks sho
 
 
 def thumbnail(frame: Array, long_side: int = THUMB_PX) -> Array:
-    """Reduce a frame, uint8 (h, w, 3) RGB, to a long side in px by area averaging; never enlarged."""
+    """Reduce a frame by area averaging.
+
+    Parameters
+    ----------
+    frame : uint8 (h, w, 3) RGB
+    long_side : int
+        Largest length of the long side, px; a smaller frame is not enlarged.
+
+    Returns
+    -------
+    uint8 (h', w', 3) RGB
+        No side is below 8 px.
+    """
     height, width = frame.shape[:2]
     scale = min(1.0, long_side / max(height, width))
     size = (max(8, round(width * scale)), max(8, round(height * scale)))

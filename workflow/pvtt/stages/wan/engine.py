@@ -223,7 +223,20 @@ def compute_dtype(device: str) -> Any:
 
 
 def check_window(frames: UInt8Array, mask: BoolArray, reference: UInt8Array | None) -> None:
-    """Raise ValueError unless the model can represent these shapes exactly (see `Engine.generate`)."""
+    """Check that the model can represent these shapes exactly (see `Engine.generate`).
+
+    Parameters
+    ----------
+    frames : uint8 (F, H, W, 3) RGB
+        F = 4k + 1, sides multiples of 16 px.
+    mask : bool (F, H, W)
+    reference : uint8 (H, W, 3) RGB, or None
+
+    Raises
+    ------
+    ValueError
+        If a shape is different, or the dtype of the frames or the mask.
+    """
     n, height, width = frames.shape[:3]
     if frames.dtype != np.uint8 or frames.shape[3:] != (3,):
         raise ValueError(f"frames are {frames.dtype} {frames.shape}, not uint8 (F, H, W, 3)")

@@ -44,7 +44,18 @@ def align_to_blocks(mask: BoolArray, size: tuple[int, int], block_px: int) -> Bo
 
 
 def dilate_in_time(masks: BoolArray, radius: int = LATENT_FRAMES) -> BoolArray:
-    """Union of each mask, bool (n, h, w), with those of the frames at most `radius` frames away; bool (n, h, w)."""
+    """Union of each mask with those of neighbouring frames.
+
+    Parameters
+    ----------
+    masks : bool (n, h, w)
+    radius : int
+        Largest distance of a neighbour in frames.
+
+    Returns
+    -------
+    bool (n, h, w)
+    """
     dilated = masks.copy()
     for shift in range(1, min(radius, len(masks) - 1) + 1):
         dilated[shift:] |= masks[:-shift]

@@ -114,7 +114,19 @@ def _pad(stack: Stack, length: int) -> Stack:
 
 
 def resize_frame(frame: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-    """Resize a frame, uint8 (h, w, 3), to `size` (width, height): area average to shrink, bicubic to enlarge."""
+    """Resize a frame: area average to shrink, bicubic to enlarge.
+
+    Parameters
+    ----------
+    frame : uint8 (h, w, 3) RGB
+    size : (width, height)
+        In px.
+
+    Returns
+    -------
+    uint8 (height, width, 3) RGB
+        `frame` itself if it has this size.
+    """
     if frame.shape[1::-1] == size:
         return frame
     shrinks = size[0] * size[1] < frame.shape[0] * frame.shape[1]
