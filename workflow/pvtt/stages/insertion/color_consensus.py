@@ -47,7 +47,19 @@ def consensus_color_gain(cutout: Array, others: Sequence[Array]) -> Array:
 
 
 def apply_color_gain(cutout: Cutout, gain: Array) -> Cutout:
-    """Multiply the linear RGB of a cut-out by `gain` (3,); the result is clipped at white."""
+    """Multiply the colours of a cut-out by a gain.
+
+    Parameters
+    ----------
+    cutout : Cutout
+    gain : float (3,)
+        Factors of linear R, G, B.
+
+    Returns
+    -------
+    Cutout
+        Clipped at white; alpha stays.
+    """
     layer = cutout.layer.copy()
     layer[..., :3] = np.clip(layer[..., :3] * gain, 0, layer[..., 3:])
     return Cutout(layer)

@@ -91,11 +91,28 @@ def compose(
     front: Array,
     place: tuple[tuple[int, int, int, int], Array],
 ) -> tuple[Array, Array]:
-    """Put a drawn cut-out and its shadow onto `canvas` (uint8 (h, w, 3)), what is in front of it left in front.
+    """Put a drawn cut-out and its shadow onto a frame, behind what is in front of it.
 
-    `rgba` is premultiplied linear light of the window, `exposure` (3,) the light's strength, `front` (window) says 0-1
-    how much of `source` covers it; `place` is the window and the shadow's weights. Returns the frame and the mask of
-    where the product is seen.
+    Parameters
+    ----------
+    canvas : uint8 (h, w, 3) RGB
+        The frame without the product.
+    source : uint8 (h, w, 3) RGB
+        The frame of the source video.
+    rgba : float32 (y1 - y0, x1 - x0, 4) in [0, 1]
+        The cut-out in the window, premultiplied linear RGBA.
+    exposure : float (3,)
+        Factors of linear R, G, B in this frame.
+    front : float32 (y1 - y0, x1 - x0) in [0, 1]
+        How much of `source` covers the window.
+    place : ((x0, y0, x1, y1), float (N_COPIES,))
+        The window in px, and the weights of the basis shadows.
+
+    Returns
+    -------
+    frame : uint8 (h, w, 3) RGB
+    seen : bool (h, w)
+        Where more than half of a pixel shows the product.
     """
     (x0, y0, x1, y1), shadow = place
     part = np.s_[y0:y1, x0:x1]

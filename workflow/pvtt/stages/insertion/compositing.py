@@ -17,9 +17,22 @@ _MARGIN = 0.06  # margin of the reference image, both sides together, relative t
 
 
 def reference_on_white(cutout: Array, size: tuple[int, int]) -> Array:
-    """The cut-out, uint8 (h, w, 4) RGBA, as large as fits on a white picture of `size` (width, height): uint8 RGB.
+    """Draw a cut-out on a white picture, as large as fits.
 
-    InsertionError when nothing in it is opaque.
+    Parameters
+    ----------
+    cutout : uint8 (h, w, 4) RGBA, not premultiplied
+    size : (width, height)
+        Size of the picture in px.
+
+    Returns
+    -------
+    uint8 (height, width, 3) RGB
+
+    Raises
+    ------
+    InsertionError
+        If no pixel is opaque.
     """
     box = box_of(cutout[..., 3] > 127)
     if box is None:
@@ -38,10 +51,28 @@ def reference_on_white(cutout: Array, size: tuple[int, int]) -> Array:
 
 
 def edges_in(cutout: Array, box: Box, frame: tuple[int, int], size: tuple[int, int]) -> Array:
-    """Edges of the cut-out where `box` (in a frame of (width, height)) is to show it: uint8 (H, W, 4) at `size`.
+    """Edges of a cut-out in its box: a sketch of what is to be where.
 
-    White lines (its rim, and what Canny, 1986, finds inside) on black, opaque where the product is: a sketch of what is
-    to be where.
+    White lines, the rim and Canny's edges inside, on black.
+
+    Parameters
+    ----------
+    cutout : uint8 (h, w, 4) RGBA, not premultiplied
+    box : (x0, y0, x1, y1)
+        Where the product is to be, in px of the frame.
+    frame : (width, height)
+        Size of the frame in px.
+    size : (width, height)
+        Size of the result in px.
+
+    Returns
+    -------
+    uint8 (height, width, 4) RGBA
+        Opaque (255) where the product is, else 0. All 0 for a cut-out without opaque pixels.
+
+    References
+    ----------
+    Canny, 1986.
     """
     opaque = box_of(cutout[..., 3] > 127)
     result = np.zeros((size[1], size[0], 4), np.uint8)
@@ -63,9 +94,20 @@ def edges_in(cutout: Array, box: Box, frame: tuple[int, int], size: tuple[int, i
 
 
 def put_back(frame: Array, made: Array, region: Array, feather_px: float) -> Array:
-    """`made` in the `region` (bool (h, w)) of `frame`, both uint8 (h, w, 3); outside it, `frame` bit for bit.
+    """Put a region of a generated frame into a frame.
 
-    The transition of `feather_px` lies inside the region, but not at the frame's edges.
+    Parameters
+    ----------
+    frame, made : uint8 (h, w, 3) RGB
+        The frame and the generated one.
+    region : bool (h, w)
+    feather_px : float
+        Width of the transition in px. It lies inside the region, but not at the frame's edges.
+
+    Returns
+    -------
+    uint8 (h, w, 3) RGB
+        Outside the region, `frame` bit for bit; `frame` itself if the region is empty.
     """
     box = box_of(region)
     if box is None:

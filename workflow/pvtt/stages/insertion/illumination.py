@@ -45,9 +45,22 @@ class Light:
 def measure_light(
     source: Iterable[Array], background: Iterable[Array], masks: Array, default_shadow: float, samples: int = 12
 ) -> Light:
-    """Measure a clip's light from its frames, uint8 (h, w, 3) RGB, with and without product; `masks` bool (n, h, w).
+    """Measure a clip's light from its frames.
 
-    A clip without a product gets a soft contact shadow of strength `default_shadow`.
+    Parameters
+    ----------
+    source, background : iterable of n uint8 (h, w, 3) RGB
+        Frames with and without the product.
+    masks : bool (n, h, w)
+        Masks of the product.
+    default_shadow : float in [0, 1]
+        Share of the light that a soft contact shadow absorbs in a clip without a product.
+    samples : int
+        Largest number of frames for the cast and the shadow; the exposure is measured in all frames.
+
+    Returns
+    -------
+    Light
     """
     areas = masks.sum((1, 2))
     # Where little of the product is in sight, its shadow is not told by its outline.
@@ -113,7 +126,19 @@ def _fit_shadow(fits: list[tuple[Array, Array]], default: float) -> Array:
 
 
 def shaded(alpha: Array, weights: Array) -> Array:
-    """Share of the light that the shadow of `alpha` (float32 (h, w)) leaves, float32 (h, w) in 0.1-1."""
+    """Share of the light that a shadow leaves.
+
+    Parameters
+    ----------
+    alpha : float32 (h, w) in [0, 1]
+        Outline of the product.
+    weights : float (N_COPIES,)
+        Weights of the basis shadows, at least 0.
+
+    Returns
+    -------
+    float32 (h, w) in [0.1, 1]
+    """
     scale = min(1.0, _SHADOW_PX / max(float(np.sqrt(alpha.sum())), 1.0))
     size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
     left = shade(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) if scale < 1 else alpha, weights)

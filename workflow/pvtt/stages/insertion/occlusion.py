@@ -66,7 +66,21 @@ def find_occluders(background: Callable[[], Iterator[Array]], masks: Array, traj
 
 
 def expected_outlines(masks: Array, trajectory: Trajectory, size: tuple[int, int]) -> Array:
-    """Mask of the reference frame, moved along the trajectory: bool (n, h', w') of `size` (width, height) in px."""
+    """Mask of the reference frame, moved along the trajectory.
+
+    Parameters
+    ----------
+    masks : bool (n, h, w)
+        Masks of the product.
+    trajectory : Trajectory
+        Trajectory of the product, in px of the masks.
+    size : (width, height)
+        Size of the result in px.
+
+    Returns
+    -------
+    bool (n, height, width)
+    """
     fx, fy = size[0] / masks.shape[2], size[1] / masks.shape[1]
     whole = _reduced(masks[trajectory.reference], size)
     grid = np.diag([fx, fy, 1.0])

@@ -44,10 +44,29 @@ class Trajectory:
 def estimate_trajectory(
     control: str, boxes: Sequence[Box | None], points: Array, frame: tuple[int, int], smooth_frames: float
 ) -> Trajectory:
-    """Trajectory of the product under `control` (boxes, ends or points) in frames of `frame` (width, height) pixels.
+    """Trajectory of the product.
 
-    `boxes` are per frame or None, `points` float (k, n, 2) with NaN where lost, `smooth_frames` the length over which
-    the trajectory is smoothed. InsertionError when there is no box, or for `points` too few points.
+    Parameters
+    ----------
+    control : str
+        `boxes`, `ends` or `points`.
+    boxes : sequence of n (x0, y0, x1, y1) or None
+        Boxes of the product in px; None where it is not visible.
+    points : float (k, n, 2)
+        Key points of the product, (x, y) in px; NaN where lost.
+    frame : (width, height)
+        Size of the frame in px.
+    smooth_frames : float
+        Length over which the trajectory is smoothed, in frames; `ends` does not use it.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    InsertionError
+        If there is no box, or for `points` fewer than 2 selected key points.
     """
     seen = [index for index, box in enumerate(boxes) if box is not None]
     if not seen:
@@ -75,7 +94,17 @@ def trajectory_from_ends(boxes: Sequence[Box | None]) -> Trajectory:
 def trajectory_from_boxes(
     boxes: Sequence[Box | None], points: Array, frame: tuple[int, int], smooth_frames: float = 0.0
 ) -> Trajectory:
-    """Every box, its quick movements and turns from the key points where at least 4 of them agree."""
+    """Trajectory through every box; quick movements and turns come from the key points where they agree.
+
+    Parameters
+    ----------
+    boxes, points, frame, smooth_frames
+        As in `estimate_trajectory`; at least one box. Boxes that the border cuts count less, unless all are cut.
+
+    Returns
+    -------
+    Trajectory
+    """
     weight, centres, sizes = _observed(boxes, frame)
     reference = _reference(sizes, weight)
     size = sizes[reference]
@@ -98,7 +127,23 @@ def trajectory_from_boxes(
 
 
 def trajectory_from_points(boxes: Sequence[Box | None], points: Array, smooth_frames: float = 0.0) -> Trajectory:
-    """Similarity of the selected key points from the reference frame to each frame; boxes only give the size there."""
+    """Similarity of the selected key points from the reference frame to each frame.
+
+    Parameters
+    ----------
+    boxes, points, smooth_frames
+        As in `estimate_trajectory`; at least one box. Boxes give the centre and size in the reference frame, the radius
+        of `select_points`, and the frames that can be the reference.
+
+    Returns
+    -------
+    Trajectory
+
+    Raises
+    ------
+    InsertionError
+        If fewer than 2 key points are selected.
+    """
     chosen = select_points(points, _radius(boxes))
     if len(chosen) < 2:
         raise InsertionError("control `points` needs at least 2 key points on the product; use control `boxes`")
@@ -128,9 +173,23 @@ def trajectory_from_points(boxes: Sequence[Box | None], points: Array, smooth_fr
 
 
 def select_points(points: Array, radius_px: float, count: int = N_POINTS) -> Array:
-    """Indices of at most `count` of the points (k, n, 2): those of largest motion, no two closer than `radius_px`.
+    """Select the key points of largest motion by non-maximum suppression.
 
     Motion is the length of the trajectory. Distance is taken in the first frame in which both points are seen.
+
+    Parameters
+    ----------
+    points : float (k, n, 2)
+        (x, y) in px; NaN where lost. A point that is seen in fewer than 2 frames is not selected.
+    radius_px : float
+        Smallest distance of two selected points, px.
+    count : int
+        Largest number of selected points.
+
+    Returns
+    -------
+    int64 (m,)
+        Indices of the points, by descending motion.
     """
     there = np.isfinite(points).all(2)
     steps = np.linalg.norm(np.diff(points, axis=1), axis=2)
@@ -158,9 +217,26 @@ def _radius(boxes: Sequence[Box | None]) -> float:
 def point_steps(points: Array, centres: Array, length: float) -> tuple[Array, Array]:
     """Motion of the product between neighbouring frames by its key points.
 
-    Returns float (n - 1, 4), the step of its centre (x, y), of its log scale and its angle, and bool (n - 1,): where
-    at least 4 points, and 6 of 10, agree on it, and on one similarity over the frames around, to a hundredth of the
-    product's `length` in pixels. A product that turns out of the image plane fails the latter. Other steps are 0.
+    Points agree on a step when at least 4 of them, and 6 of 10, fit one similarity, from frame to frame and over the
+    frames around, there to 1.5 px plus a hundredth of `length`. A product that turns out of the image plane fails the
+    latter.
+
+    Parameters
+    ----------
+    points : float (k, n, 2)
+        Key points of the product, (x, y) in px; NaN where lost.
+    centres : float (n, 2)
+        Centres of the product, (x, y) in px.
+    length : float
+        Length of the product in px.
+
+    Returns
+    -------
+    steps : float64 (n - 1, 4)
+        Steps of the centre (x, y) in px, of the natural logarithm of the scale, and of the angle in radians; 0 where
+        the points do not agree.
+    agree : bool (n - 1,)
+        Where the points agree.
     """
     n = len(centres)
     steps, agree = np.zeros((n - 1, 4)), np.zeros(n - 1, bool)
@@ -185,10 +261,32 @@ def _agreed(points: Array, first: int, last: int, tolerance_px: float) -> Array 
 
 
 def smooth(values: Array, weight: Array, steps: Array, trust: Array, stiffness: float) -> Array:
-    """Robust smooth trajectory x (n,) through `values` and steps between them.
+    """Robust smooth trajectory x through values and steps between them.
 
     Minimises sum weight (x - values)^2 + sum trust (dx - steps)^2 + stiffness sum (d2x - d steps)^2, with the first
     sum's weights lowered for outliers (six rounds). Without stiffness and trust the values stay as they are.
+
+    Parameters
+    ----------
+    values : float (n,)
+    weight : float (n,)
+        Weights of the values, at least 0.
+    steps : float (n - 1,)
+        Differences of neighbouring values, in the unit of `values`.
+    trust : float (n - 1,)
+        Weights of the steps, at least 0.
+    stiffness : float
+        Weight of the acceleration, at least 0.
+
+    Returns
+    -------
+    float64 (n,)
+        x, in the unit of `values`.
+
+    References
+    ----------
+    Whittaker, 1923.
+    Eilers, "A perfect smoother", 2003.
     """
     from scipy.linalg import solveh_banded  # slow to import; a pair reads its clip's trajectory and smooths none
 

@@ -121,7 +121,21 @@ def growth_px(grow_px: float, shape: tuple[int, ...]) -> int:
 
 
 def cutout_aspect(cutout: Array) -> float:
-    """Width over height of the opaque box of a cut-out, uint8 (h, w, 4), RGBA; InsertionError without one."""
+    """Width over height of the opaque box of a cut-out.
+
+    Parameters
+    ----------
+    cutout : uint8 (h, w, 4) RGBA
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InsertionError
+        If no pixel is opaque.
+    """
     box = box_of(cutout[..., 3] > 127)
     if box is None:
         raise InsertionError("the cut-out has no opaque pixel")
