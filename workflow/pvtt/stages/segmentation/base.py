@@ -32,7 +32,19 @@ class Segmentation:
 
     @classmethod
     def empty(cls, frames: Array, note: str) -> Segmentation:
-        """Segmentation without an object for `frames` (n, h, w, 3); `note` says why nothing was found."""
+        """Segmentation without an object.
+
+        Parameters
+        ----------
+        frames : uint8 (n, h, w, 3) RGB
+        note : str
+            Why nothing was found.
+
+        Returns
+        -------
+        Segmentation
+            Masks of shape (0, n, h, w), confidence 0 in all frames.
+        """
         return cls(np.zeros((0, *frames.shape[:3]), bool), np.zeros(len(frames)), note=note)
 
 

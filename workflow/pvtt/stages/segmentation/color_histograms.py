@@ -94,7 +94,20 @@ def log_ratio(foreground: Array, background: Array) -> Array:
 
 
 def pixel_log_odds(ratio: Array, bins: Array) -> Array:
-    """Log-odds of every pixel, float32 (h, w), from a `log_ratio` and the `bin_indices` of an image."""
+    """Log-odds of every pixel: the sum of its colour's and its texture's log-likelihood ratio.
+
+    Parameters
+    ----------
+    ratio : float32 (32784,)
+        From `log_ratio`.
+    bins : int32 (h, w, 2)
+        From `bin_indices`.
+
+    Returns
+    -------
+    float32 (h, w)
+        Positive values favour the foreground.
+    """
     return np.asarray(ratio[bins[..., 0]] + ratio[bins[..., 1]])
 
 
@@ -147,12 +160,36 @@ def add_shadows(background: Array, share: float = _SHADOW_SHARE, deepest: float 
 
 
 def bhattacharyya(first: Array, second: Array) -> float:
-    """Bhattacharyya coefficient of the colours of two histograms, 0 (disjoint) to 1 (equal)."""
+    """Bhattacharyya coefficient of the colours of two histograms; texture does not count.
+
+    Parameters
+    ----------
+    first, second : float64 (32784,)
+        From `histogram`.
+
+    Returns
+    -------
+    float in [0, 1]
+        0 for disjoint colours, 1 for equal ones.
+    """
     return float(np.sqrt(first[:_COLOURS] * second[:_COLOURS]).sum())
 
 
 def reference_histogram(references: Sequence[Array]) -> Array | None:
-    """Mean histogram of the opaque pixels of cut-outs, uint8 (h, w, 4) RGBA; None without enough opaque pixels."""
+    """Mean histogram of the opaque pixels of cut-outs.
+
+    Each cut-out is reduced to a long side of at most 320 px. A pixel is opaque if its alpha is above 200 (0-255).
+
+    Parameters
+    ----------
+    references : uint8 (h, w, 4) RGBA, each
+        Cut-outs; may be empty. Cut-outs with fewer than 16 opaque pixels are left out.
+
+    Returns
+    -------
+    float64 (32784,) or None
+        None if no cut-out has enough opaque pixels.
+    """
     models = []
     for cutout in references:
         scale = min(1.0, 320 / max(cutout.shape[:2]))
@@ -166,7 +203,17 @@ def reference_histogram(references: Sequence[Array]) -> Array | None:
 
 
 def reference_share(colours: Array, reference: Array) -> float:
-    """Share, in [0, 1], of a histogram's colours that are colours of `reference` or near them."""
+    """Share of a histogram's colours that are colours of `reference` or near them.
+
+    Parameters
+    ----------
+    colours, reference : float64 (32784,)
+        From `histogram`.
+
+    Returns
+    -------
+    float in [0, 1]
+    """
     return float((colours[:_COLOURS] * color_likelihood(reference)).sum())
 
 
@@ -187,7 +234,18 @@ def color_likelihood(reference: Array, greys: bool = False) -> Array:
 
 
 def is_single_part(references: Sequence[Array]) -> bool:
-    """Whether every cut-out, uint8 (h, w, 4) RGBA, is nearly one connected component; False without any."""
+    """Whether every cut-out is nearly one connected component: its largest one has over 95 % of the area.
+
+    Parameters
+    ----------
+    references : uint8 (h, w, 4) RGBA, each
+        Cut-outs; may be empty.
+
+    Returns
+    -------
+    bool
+        False without cut-outs, or if one of them is transparent.
+    """
     largest_shares = []
     for cutout in references:
         areas = components(cutout[..., 3] > 127, 8).areas[1:]
@@ -196,7 +254,17 @@ def is_single_part(references: Sequence[Array]) -> bool:
 
 
 def solidity(mask: Array) -> float:
-    """Area of a mask over the area of its convex hull, 0 to 1; 0 for an empty mask."""
+    """Area of a mask over the area of its convex hull.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+
+    Returns
+    -------
+    float in [0, 1]
+        0 for an empty mask.
+    """
     return float(mask.sum() / convex_hull(mask).sum()) if mask.any() else 0.0
 
 

@@ -54,7 +54,18 @@ class HullPrior:
 
 
 def estimate_hull_prior(references: Sequence[Array]) -> HullPrior | None:
-    """Hull prior of cut-outs, uint8 (h, w, 4) RGBA; None if none of them has enough opaque pixels."""
+    """Hull prior of cut-outs.
+
+    Parameters
+    ----------
+    references : uint8 (h, w, 4) RGBA, each
+        Cut-outs of one product; may be empty.
+
+    Returns
+    -------
+    HullPrior or None
+        None if no cut-out has enough opaque pixels, see `color_histograms.reference_histogram`.
+    """
     reference = color_histograms.reference_histogram(references)
     if reference is None:
         return None

@@ -152,7 +152,22 @@ def _shared_motion(previous: Array, moved: Array, reliable: Array, reach: float)
 
 
 def on_mask(plane: Array, positions: Array, margin: int) -> Array:
-    """Which points, (m, 2) in px, lie within `margin` px of a mask, uint8 (h, w); bool (m,)."""
+    """Which points lie on a mask or near it.
+
+    Parameters
+    ----------
+    plane : uint8 (h, w)
+        The mask; above 0 inside.
+    positions : float (m, 2)
+        (x, y) in px of the mask, rounded to whole pixels.
+    margin : int
+        Distance in px, along x and along y, up to which a point is near.
+
+    Returns
+    -------
+    bool (m,)
+        False for points outside the frame.
+    """
     near = cv2.dilate(plane, np.ones((2 * margin + 1,) * 2, np.uint8))
     columns, rows = np.rint(np.clip(positions, -1e6, 1e6)).astype(int).T
     inside = (columns >= 0) & (rows >= 0) & (columns < plane.shape[1]) & (rows < plane.shape[0])

@@ -39,7 +39,19 @@ class MaskMeasures:
 
 
 def measure_masks(frames: Array, segmentation: Segmentation) -> MaskMeasures:
-    """Measure masks on frames, uint8 (n, h, w, 3) RGB; the backend's evidence joins the measures by name."""
+    """Measure a clip's masks; the backend's evidence joins the measures by name.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+    segmentation : Segmentation
+        Masks at the size of the frames.
+
+    Returns
+    -------
+    MaskMeasures
+        `failed` with the reason if all masks are empty, else `measured`.
+    """
     masks = segmentation.masks
     if masks.shape[0] == 0 or not masks.any():
         return MaskMeasures("failed", f"no product found: {segmentation.note or 'all masks are empty'}", {})
@@ -84,7 +96,19 @@ def _sample(numbers: Array, max_count: int = 24) -> Array:
 
 
 def reduced_mask(mask: Array, short_side: int) -> Array:
-    """Reduce a bool mask to a short side in px: a pixel is set if at least half of its area is."""
+    """Reduce a mask: a pixel is set if at least half of its area is.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    short_side : int
+        Short side of the result in px.
+
+    Returns
+    -------
+    bool (h', w')
+        The mask itself if its short side is not longer than `short_side`.
+    """
     scale = short_side / min(mask.shape)
     if scale >= 1:
         return mask

@@ -62,10 +62,19 @@ class InitialDetections:
     hull_prior: HullPrior | None  # of the product in its photos
 
     def color_contrast(self, k: int, mask: Array) -> float:
-        """Colour similarity of a mask, bool (h, w), to the product minus that of its surroundings, in the k-th sampled
-        frame.
+        """Colour similarity of a mask to the product, minus that of the mask's surroundings.
 
-        -1 to 1; -1 for an empty mask.
+        Parameters
+        ----------
+        k : int
+            Index in `numbers` of the sampled frame.
+        mask : bool (h, w)
+            At the size of `masks`.
+
+        Returns
+        -------
+        float in [-1, 1]
+            -1 for an empty mask.
         """
         if not mask.any():
             return -1.0
@@ -116,7 +125,17 @@ def cosegment(
 
 
 def joint_labeling(features: Sequence[FrameFeatures], reference: Array | None, rounds: int) -> None:
-    """Fill `probability` of all frames with one colour model, estimated from all of them in `rounds` iterations."""
+    """Fill `probability` of all frames with one colour model, estimated from all of them.
+
+    Parameters
+    ----------
+    features : list of FrameFeatures
+        Changed in place: `probability` is set to float (h, w) in [0, 1].
+    reference : float64 (32784,) or None
+        Histogram of the photos; None without photos.
+    rounds : int
+        Iterations.
+    """
     priors = [_prior(frame, reference) for frame in features]
     weights = [_first_weights(frame, reference) for frame in features]
     for _ in range(rounds):

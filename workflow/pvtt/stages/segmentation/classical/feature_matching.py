@@ -37,8 +37,21 @@ class PhotoMatcher:
         return np.asarray(cv2.KeyPoint.convert(points)), descriptors, (small.shape[1], small.shape[0])
 
     def match(self, image: Array) -> Array | None:
-        """Corners of the best matched cut-out, float32 (4, 2) in px of `image` (uint8 (h, w, 3) RGB); None without a
-        match.
+        """Locate the best matched cut-out in an image.
+
+        Parameters
+        ----------
+        image : uint8 (h, w, 3) RGB
+
+        Returns
+        -------
+        float32 (4, 2) or None
+            Corners (x, y) of the cut-out in px of `image`: its top left, top right, bottom right, bottom left. They may
+            lie outside the image. None without a match.
+
+        References
+        ----------
+        Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004.
         """
         if not self._references:
             return None

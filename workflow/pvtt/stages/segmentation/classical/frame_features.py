@@ -78,7 +78,17 @@ def connected_regions(number: int, frame: FrameFeatures) -> list[Region]:
 
 
 def score_regions(regions: Sequence[Region], features: Sequence[FrameFeatures], reference: Array | None) -> None:
-    """Set the regions' scores; `reference` is the histogram of the photos, None without photos."""
+    """Score regions by saliency, size, position, colour and persistence over the frames.
+
+    Parameters
+    ----------
+    regions : list of Region
+        Changed in place: `score`, at least 0, and with photos `reference_share`.
+    features : list of FrameFeatures
+        Of all sampled frames; `Region.frame` is an index in it.
+    reference : float64 (32784,) or None
+        Histogram of the photos; None without photos.
+    """
     for region in regions:
         frame = features[region.frame]
         height, width = region.mask.shape

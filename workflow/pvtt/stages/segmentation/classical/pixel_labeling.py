@@ -16,7 +16,17 @@ Array = np.ndarray
 
 
 def sigmoid(values: Array) -> Array:
-    """Logistic function 1 / (1 + exp(-x))."""
+    """Logistic function 1 / (1 + exp(-x)).
+
+    Parameters
+    ----------
+    values : float array
+        Log-odds.
+
+    Returns
+    -------
+    float array of the same shape, in [0, 1]
+    """
     return np.asarray(1 / (1 + np.exp(-values)))
 
 

@@ -112,7 +112,18 @@ def segment_key_frame(frame: Array, detected: Array, initial: ColorModels) -> tu
 
 
 def enclosed_mask(frame: Array, expected: Array) -> Array:
-    """The part of the expected mask, bool (h, w), that edges separate from the background around it."""
+    """The part of an expected mask that edges separate from the background around it.
+
+    Parameters
+    ----------
+    frame : uint8 (h, w, 3) RGB
+    expected : bool (h, w)
+
+    Returns
+    -------
+    bool (h, w), a subset of `expected`
+        Computed at a short side of at most 240 px.
+    """
     small = reduced(frame, 240)
     inside = resize_nearest(expected, small.shape[:2])
     closed, _ = closed_contours(small, cv2.dilate(inside.astype(np.uint8), np.ones((13, 13), np.uint8)) == 0)
@@ -178,10 +189,22 @@ def _propagate_step(frame: Array, warped: Array, models: ColorModels, overlay_ma
 
 
 def stability_score(probability: Array) -> float:
-    """Area of the confident part of a probability map over the area of its possible part, 0 to 1.
+    """Area of the confident part of a probability map over the area of its possible part.
 
-    Compares thresholds at log-odds of +-2. A mask that changes little with its threshold is well defined (the stability
-    score of Kirillov et al., "Segment anything", ICCV 2023).
+    Compares thresholds at log-odds of +-2. A mask that changes little with its threshold is well defined.
+
+    Parameters
+    ----------
+    probability : float (h, w) in [0, 1]
+
+    Returns
+    -------
+    float in [0, 1]
+        0 if no pixel is possible.
+
+    References
+    ----------
+    Kirillov et al., "Segment anything", ICCV 2023.
     """
     possible = (probability > 0.12).sum()
     return float((probability > 0.88).sum() / possible) if possible else 0.0

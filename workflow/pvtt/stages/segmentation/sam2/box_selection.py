@@ -127,9 +127,22 @@ def frame_scores(candidates: Sequence[Candidate], frames: Mapping[int, Array]) -
     Sharpness is the square root of the variance of the Laplacian at one size, size the square root of the area; both
     are relative to the largest value among the candidates.
 
+    Parameters
+    ----------
+    candidates : list of Candidate
+        n candidates, at least one.
+    frames : frame number -> uint8 (h, w, 3) RGB
+        With the frames of all candidates.
+
     Returns
     -------
     float64 (n,)
+        At most the candidates' scores.
+
+    Raises
+    ------
+    ValueError
+        Without candidates.
     """
     sharp = np.array([_sharpness(_crop(frames[one.number], one.box)) for one in candidates])
     size = np.sqrt([_area(one.box) for one in candidates])

@@ -44,7 +44,20 @@ class CroppedVideo:
         return self.crop(self.frames[self._number(place)], place)
 
     def crop(self, plane: Array, place: int) -> Array:
-        """The crop of a full-frame plane (h, w, ...) at the `place`-th frame; a view."""
+        """The crop of a full-frame plane.
+
+        Parameters
+        ----------
+        plane : (h, w, ...), any dtype
+            At the size of `frames`.
+        place : int
+            Index of the image in this video.
+
+        Returns
+        -------
+        (side, side, ...)
+            A view; the plane itself if the video has whole frames.
+        """
         if self.corners is None:
             return plane
         x, y = self.corners[self._number(place)]

@@ -181,7 +181,19 @@ class Predictor:
         return maps[-1], maps[:-1]
 
     def add_mask(self, state: dict[str, Any], place: int, number: int, mask: Array) -> None:
-        """Prompt object `number` (from 1) with its mask, bool (h, w), in the `place`-th frame."""
+        """Prompt an object with its mask in one frame.
+
+        Parameters
+        ----------
+        state : dict
+            From `start`; changed in place.
+        place : int
+            Index of the frame.
+        number : int
+            Number of the object, from 1.
+        mask : bool (h, w)
+            At the size of the video's images.
+        """
         self.model.add_new_mask(state, place, number, mask)
 
     def propagate(self, state: dict[str, Any], start: int, reverse: bool) -> Iterator[tuple[int, Array, Array]]:

@@ -80,7 +80,21 @@ class Sam2Tracker:
         """Forward-backward consistency: IoU of the masks at `place` with those propagated back from the first and last
         masks.
 
-        The lower IoU of both directions, over at most `steps` frames each; None without another mask or with no steps.
+        Parameters
+        ----------
+        video : CroppedVideo
+            With all frames.
+        place : int
+            Index of the frame that was prompted.
+        masks : bool (k, n, h, w)
+            Tracked masks, in px of the video's images.
+        steps : int
+            Most frames to propagate over in each direction, spread evenly.
+
+        Returns
+        -------
+        float in [0, 1] or None
+            The lower IoU of both directions; None without another mask or with no steps.
 
         References
         ----------
@@ -103,8 +117,22 @@ class Sam2Tracker:
         return min(found)
 
     def agreement(self, video: CroppedVideo, masks: Array, detected: Sequence[tuple[int, Box]]) -> float | None:
-        """Median IoU of the tracked masks with masks of independently detected boxes (frame, box); None without
-        boxes.
+        """Median IoU of the tracked masks with masks of independently detected boxes.
+
+        Each detected mask is compared with every object's mask and with their union; the highest IoU counts.
+
+        Parameters
+        ----------
+        video : CroppedVideo
+        masks : bool (k, n, h, w)
+            Tracked masks, in px of the video's images.
+        detected : list of (place, (x0, y0, x1, y1))
+            Index of the frame, and box in px of the video's image.
+
+        Returns
+        -------
+        float in [0, 1] or None
+            None without boxes.
         """
         if not detected:
             return None
@@ -124,12 +152,33 @@ class Sam2Tracker:
 
 
 def box_mask_iou(mask: Array, box: Box) -> float:
-    """IoU of a mask's bounding box with a box; 0 for an empty mask."""
+    """IoU of a mask's bounding box with a box.
+
+    Parameters
+    ----------
+    mask : bool (h, w)
+    box : (x0, y0, x1, y1) in px of the mask
+
+    Returns
+    -------
+    float in [0, 1]
+        0 for an empty mask.
+    """
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
     return box_iou((x, y, x + width, y + height), box) if width else 0.0
 
 
 def remove_overlaps(masks: Array) -> Array:
-    """Masks, bool (k, h, w), without the pixels of any earlier mask."""
+    """Masks without the pixels of any earlier mask.
+
+    Parameters
+    ----------
+    masks : bool (k, h, w)
+
+    Returns
+    -------
+    bool (k, h, w)
+        Disjoint.
+    """
     before = np.cumsum(masks, axis=0) - masks
     return np.asarray(masks & (before == 0))
