@@ -46,4 +46,5 @@ def test_nothing_is_left_of_a_job_that_was_cancelled(slurm, tmp_path):
         until(lambda: any(state == "RUNNING" for _, state, _ in slurm.jobs()), "a running job")
         until(slurm.job_processes, "a process of a job")
     until(lambda: not slurm.jobs(), "an empty queue")
-    until(lambda: not slurm.job_processes(), "no process of a job")
+    left = slurm.job_processes
+    until(lambda: not left(), "no process of a job", explain=lambda: slurm.described(left()))
