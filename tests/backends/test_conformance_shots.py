@@ -48,3 +48,8 @@ def test_frames_are_not_changed_and_two_runs_agree(make):
     backend.close()
     backend.load("cpu")
     assert backend.detect(iter(frames), FPS) == first
+
+
+def test_the_method_names_the_backend(make):
+    backend = make()
+    assert backend.method.split(":")[0] == backend.name

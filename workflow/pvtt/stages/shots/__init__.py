@@ -65,7 +65,7 @@ def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]
         fields = {"fps": None, "n_frames": 0, "width": 0, "height": 0, "cuts": [], "gradual": [], "shots": []}
         reason = str(error)
     head = {"product_id": product_id, "status": "rejected" if reason else "accepted", "reason": reason}
-    head["detector"] = f"{backend.name}:{chosen.detector}" if backend.name == "scenedetect" else backend.name
+    head["detector"] = backend.method
     return Shots.of(head | fields | {"provenance": provenance(backend, settings, {"video": video}, watch)})
 
 

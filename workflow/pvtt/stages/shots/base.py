@@ -29,6 +29,10 @@ class Transitions:
 class ShotDetector(AnyBackend, Protocol):
     """Protocol of the backends of the shots stage."""
 
+    @property
+    def method(self) -> str:
+        """Name of the backend and of the detector that it runs, for the record of the shots."""
+
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
         """Transitions of a whole video.
 

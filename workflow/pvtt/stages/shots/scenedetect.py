@@ -57,6 +57,11 @@ class Backend(Embedded[ShotsSettings]):
         self._detector, threshold = self.settings.detector, self.settings.threshold
         self._threshold = float(DEFAULT_THRESHOLDS[self._detector] if threshold is None else threshold)
 
+    @property
+    def method(self) -> str:
+        """See `base.ShotDetector.method`."""
+        return f"{self.name}:{self.settings.detector}"
+
     def detect(self, frames: Iterable[Array], fps: Fraction) -> Transitions:
         """See `base.ShotDetector.detect`."""
         detector = self._make_detector(fps)

@@ -33,6 +33,7 @@ class Backend(ModelBackend[ShotsSettings]):
     settings_type = ShotsSettings
     name = "transnetv2"
     version = "1"
+    method = name
     gpu = False
     needs = (MODEL,)
 
