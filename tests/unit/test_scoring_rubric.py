@@ -10,7 +10,7 @@ import pytest
 from pvtt.config.settings import SettingsError, resolve, stage_defaults
 from pvtt.config.stages.scoring import JudgingSettings
 from pvtt.io.files import read_json
-from pvtt.stages.scoring import used_backends, title_for_judge, version
+from pvtt.stages.scoring import title_for_judge, used_backends, version
 from pvtt.stages.scoring.base import Crop
 from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.judges.base import Answer, JudgeError, Question
