@@ -86,7 +86,7 @@ class TestSettings:
         assert filled["shots"]["min_shot_s"] == 3
         assert filled["shots"]["min_shot_frames"] == 50
         expected = settings.stage_defaults("shots") | {"min_shot_s": 3}
-        del expected["transnetv2"]  # of a backend that is not chosen
+        del expected["transnetv2"], expected["ffmpeg"]  # of backends that are not chosen
         assert filled["shots"] == expected
 
     @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ class TestBackends:
         assert registry.backend_class("shots", "pvtt.stages.shots.scenedetect:Backend").name == "scenedetect"
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are scenedetect"):
+        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are ffmpeg, scenedetect"):
             registry.backend_class("shots", "magic")
 
     @pytest.mark.parametrize("stage", ["catalogue", "shots"])
