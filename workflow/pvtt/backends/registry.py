@@ -75,9 +75,9 @@ def best_available(stage: str, settings: Mapping[str, Any]) -> str:
 def selected_backends(stage: str, settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
 
-    A stage that uses several at a time lists them by a function `scoring_backends(settings)` of its package.
+    A stage that uses several at a time lists them by a function `used_backends(settings)` of its package.
     """
-    several = getattr(_stage(stage), "scoring_backends", None)
+    several = getattr(_stage(stage), "used_backends", None)
     return list(several(settings)) if several else [backend_class(stage, settings["backend"])(settings)]
 
 
