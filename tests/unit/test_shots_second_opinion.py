@@ -11,7 +11,7 @@ from pvtt.config import settings
 from pvtt.config.settings import SettingsError, stage_defaults
 from pvtt.io import video as media
 from pvtt.records.media import Shots
-from pvtt.stages.shots import clips_table, detect_shots, stage_backends, version
+from pvtt.stages.shots import clips_table, detect_shots, used_backends, version
 from pvtt.stages.shots.base import Transitions
 from pvtt.stages.shots.second_opinion import disputed_cuts, with_reviews
 
@@ -119,7 +119,7 @@ def test_shots_without_a_disputed_cut_are_the_same_objects(record):
 
 class TestChoice:
     def test_the_first_backend_comes_first(self):
-        assert [backend.name for backend in stage_backends(PLAIN)] == ["scenedetect"]
+        assert [backend.name for backend in used_backends(PLAIN)] == ["scenedetect"]
         assert [backend.name for backend in registry.selected_backends("shots", WITH)] == ["scenedetect", "ffmpeg"]
 
     def test_its_settings_count(self):

@@ -26,7 +26,7 @@ from pvtt.records.media import Clip, ClipSource, Shot, Shots
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.records.tables import ClipRow, columns
 from pvtt.stages.shots.base import ShotDetector, Transitions
-from pvtt.stages.shots.second_opinion import disputed_cuts, stage_backends, version, with_reviews
+from pvtt.stages.shots.second_opinion import disputed_cuts, used_backends, version, with_reviews
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
-__all__ = ["CLIP_COLUMNS", "Cutter", "clips_table", "cut_clip", "detect_shots", "stage_backends", "version"]
+__all__ = ["CLIP_COLUMNS", "Cutter", "clips_table", "cut_clip", "detect_shots", "used_backends", "version"]
 CLIP_COLUMNS = columns(ClipRow)
 _SAMPLE_FRAMES = 9  # frames per video and per shot in which bars are looked for
 
@@ -47,7 +47,7 @@ def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]
     video again.
     """
     video, watch, chosen = Path(video), Stopwatch(), ShotsSettings.of(settings)
-    backend, *others = detectors = stage_backends(settings)
+    backend, *others = detectors = used_backends(settings)
     names = [detector.name for detector in detectors]
     try:
         info = media.probe(video)

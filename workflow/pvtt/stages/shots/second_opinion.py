@@ -16,7 +16,7 @@ from pvtt.stages.shots.base import ShotDetector, Transitions
 _TOLERANCE = 2  # frames: cuts this near are one; detectors differ by a frame where a cut has a mixed frame
 
 
-def stage_backends(settings: Mapping[str, Any]) -> list[ShotDetector]:
+def used_backends(settings: Mapping[str, Any]) -> list[ShotDetector]:
     """The detector that the settings choose, then that of `second_opinion` if there is one; not loaded.
 
     Raises ValueError for an unknown backend.
@@ -34,7 +34,7 @@ def stage_backends(settings: Mapping[str, Any]) -> list[ShotDetector]:
 
 def version(settings: Mapping[str, Any]) -> str:
     """Version of the detector, and name and version of the second one if there is one."""
-    first, *others = stage_backends(settings)
+    first, *others = used_backends(settings)
     return ", ".join([first.version, *(f"{other.name} {other.version}" for other in others)])
 
 
