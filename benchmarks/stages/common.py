@@ -100,7 +100,9 @@ def mask_verdict(options: Options, folder: Path) -> MaskVerdict:
     measured = MeasuredMasks.read(ClipFiles(folder).mask_measures)
     settings = stage_defaults("verdicts", options.config)["masks"]
     backend = measured.provenance.backend
-    return judge_mask(measured, settings, read_calibration(chosen_calibration(settings["calibration"], f"masks-{backend}")))
+    return judge_mask(
+        measured, settings, read_calibration(chosen_calibration(settings["calibration"], f"masks-{backend}"))
+    )
 
 
 def verdict_facts(options: Options, folder: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 
 _PENALTIES = (0.003, 0.01, 0.03, 0.1)  # of the mean squared weight; one is chosen by the loss on left-out groups
 _QUANTILES = (0.05, 0.95)  # of a measure's values: where its mark becomes 0 and 1
-_BOOTSTRAPS = 1000
+_BOOTSTRAPS = 1000  # draws of an interval
 _BINS = 5  # of the reliability diagram
 _LEAST_KEPT = 5  # items that a threshold must keep, to have a precision at all
 
