@@ -87,7 +87,6 @@ def _clip_row(shot: dict) -> dict[str, object]:
         "status": "rejected" if short else "accepted",
         "reason": f"too short: {n_frames} frames, 50 are the least" if short else "",
         "split": "",
-        "review": "",
     }
 
 

@@ -139,7 +139,7 @@ def test_a_failed_pair_and_an_empty_file_are_shown_as_missing(tmp_path: Path) ->
 
 def test_a_disputed_cut_stands_at_its_clip(report: tuple[Path, str], tmp_path: Path) -> None:
     assert "To review" not in report[1]
-    clips, words = tiny_run().clips.copy(), "transnetv2 sees a cut at 123, scenedetect does not"
+    clips, words = tiny_run().clips.assign(review=""), "transnetv2 sees a cut at 123, scenedetect does not"
     accepted = clips.index[clips["status"] == "accepted"][0]
     clips.loc[accepted, "review"] = words
     page = report_to(tmp_path, clips=clips)
