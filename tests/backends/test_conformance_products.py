@@ -26,20 +26,23 @@ def photo(height, width):
 def test_the_alpha_has_the_photos_size_and_is_the_product(make, size):
     image, mask = photo(*size)
     before = image.copy()
-    alpha = make().cut_out(image)
+    matte = make().cut_out(image)
+    alpha = matte.alpha
     assert alpha.dtype == np.uint8 and alpha.shape == size and np.array_equal(image, before)
     assert (mask & (alpha > 127)).sum() / (mask | (alpha > 127)).sum() > 0.95
+    assert all(isinstance(value, float) and np.isfinite(value) for value in matte.measures.values())
 
 
 def test_two_runs_are_bit_identical(make):
     image, _ = photo(240, 320)
-    assert np.array_equal(make().cut_out(image), make().cut_out(image))
+    first, second = make().cut_out(image), make().cut_out(image)
+    assert np.array_equal(first.alpha, second.alpha) and first.measures == second.measures
 
 
 def test_a_photo_of_nothing_gives_no_product(make):
     plain = np.full((200, 240, 3), 226, np.uint8)
     try:
-        alpha = make().cut_out(plain)
+        alpha = make().cut_out(plain).alpha
     except NoCutOutError as error:
         assert str(error)
     else:
@@ -49,7 +52,7 @@ def test_a_photo_of_nothing_gives_no_product(make):
 def test_it_works_again_after_it_was_closed(make):
     image, _ = photo(120, 160)
     backend = make()
-    first = backend.cut_out(image)
+    first = backend.cut_out(image).alpha
     backend.close()
     backend.load("cpu")
-    assert np.array_equal(backend.cut_out(image), first)
+    assert np.array_equal(backend.cut_out(image).alpha, first)

@@ -74,7 +74,7 @@ def test_the_alpha_is_the_product_at_the_photos_size(home, network, size):
     backend = Backend(settings(network))
     assert backend.needs == (f"rembg-{network}",) and backend.problems() == []
     backend.load("cpu")
-    alpha, again = backend.cut_out(image), backend.cut_out(image)
+    alpha, again = backend.cut_out(image).alpha, backend.cut_out(image).alpha
     backend.close()
     assert alpha.dtype == np.uint8 and alpha.shape == size
     assert np.array_equal(alpha, again)
@@ -89,6 +89,7 @@ def test_the_stage_writes_cut_out_and_record(home, tmp_path):
     jsonschema.validate(record, load_schema("product_image"))
     assert record["status"] == "accepted", record["reason"]
     assert record["provenance"]["backend"] == "rembg"
+    assert record["measures"]["peak"] > 0.95 and record["measures"]["uncertain"] < 0.3
     rgba = read_rgba(tmp_path / "1.png")
     assert abs((rgba[..., 3] > 127).sum() / mask.sum() - 1) < 0.05
 
@@ -109,6 +110,17 @@ def test_a_photo_of_nothing_is_refused_though_the_package_stretches_its_mask(hom
     assert record["status"] == "rejected" and "rembg.min_peak 0.50" in record["reason"]
     assert record["measures"]["peak"] < 0.1
     assert (tmp_path / "2.png").stat().st_size == 0
+
+
+@pytest.mark.parametrize("network", sorted(NETWORKS))
+def test_a_ghost_is_refused_by_the_uncertain_share_of_the_raw_output(home, network):
+    ghost, _ = photo()
+    ghost[ghost[..., 1] < 100] = (204, 202, 198)  # so near to the ground that the network is unsure everywhere
+    backend = Backend(settings(network, min_peak=0.0))
+    backend.load("cpu")
+    with pytest.raises(NoCutOutError, match=r"is uncertain \(rembg\.max_uncertain 60%\)") as refused:
+        backend.cut_out(ghost)
+    assert refused.value.measures["uncertain"] > 0.6
 
 
 def test_a_flat_answer_is_refused_not_divided_by_zero(home, recwarn):

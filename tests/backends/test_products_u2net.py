@@ -10,7 +10,8 @@ from backends.tiny.rembg import build
 from pvtt.models.registry import ModelError
 from pvtt.models.u2net import U2Net
 from pvtt.stages.cutouts.base import NoCutOutError
-from pvtt.stages.cutouts.u2net import Backend, uncertain_share
+from pvtt.stages.cutouts.network_output import uncertain_share
+from pvtt.stages.cutouts.u2net import Backend
 
 
 @pytest.fixture
@@ -57,7 +58,13 @@ def test_a_ghost_is_refused_by_its_uncertain_share(network):
     with pytest.raises(NoCutOutError, match=r"is uncertain \(u2net\.max_uncertain 60%\)") as refused:
         ready(min_peak=0.0).cut_out(ghost)
     assert refused.value.measures["uncertain"] > 0.6
-    assert (ready(min_peak=0.0, max_uncertain=1.0).cut_out(ghost) > 127).mean() < 0.5
+    assert (ready(min_peak=0.0, max_uncertain=1.0).cut_out(ghost).alpha > 127).mean() < 0.5
+
+
+def test_an_accepted_cut_out_carries_what_the_network_measured(network):
+    measures = ready().cut_out(disc()).measures
+    assert set(measures) == {"lowest", "peak", "uncertain"}
+    assert measures["lowest"] < 0.05 and measures["peak"] > 0.95 and measures["uncertain"] < 0.1
 
 
 def test_the_uncertain_share_is_exact():

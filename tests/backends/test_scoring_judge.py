@@ -19,7 +19,7 @@ from backends.tiny import embedders, vlm
 from pvtt.config.settings import load_schema, stage_defaults
 from pvtt.config.stages.scoring import JudgingSettings
 from pvtt.io.files import read_json
-from pvtt.stages.scoring import score_pair, scoring_backends, version
+from pvtt.stages.scoring import score_pair, used_backends, version
 from pvtt.stages.scoring.contact_sheets import _jpeg
 from pvtt.stages.scoring.judges.base import JudgeError, Question
 from pvtt.stages.scoring.judging import judge_pair
@@ -66,7 +66,7 @@ def settings_of(url, model="tiny-vlm", **own):
 
 
 def judge_of(url, model="tiny-vlm", **own):
-    made = scoring_backends(settings_of(url, model, **own))[-1]
+    made = used_backends(settings_of(url, model, **own))[-1]
     made.load()
     return made
 
@@ -85,20 +85,20 @@ QUESTION = Question("Answer with one digit.", ("A picture:", PICTURES["source"],
 
 
 def test_a_served_model_has_no_problems_and_another_is_named(url):
-    assert scoring_backends(settings_of(url))[-1].problems() == []
-    [problem] = scoring_backends(settings_of(url, "gpt"))[-1].problems()
+    assert used_backends(settings_of(url))[-1].problems() == []
+    [problem] = used_backends(settings_of(url, "gpt"))[-1].problems()
     assert "not 'gpt'" in problem and "tiny-vlm" in problem
 
 
 def test_the_address_may_stand_in_the_environment(url, monkeypatch):
     monkeypatch.setenv("PVTT_JUDGE_URL", url + "/")
-    assert scoring_backends(settings_of(""))[-1].problems() == []
+    assert used_backends(settings_of(""))[-1].problems() == []
     assert len(judge_of("").ask(QUESTION).top) == 20
 
 
 def test_an_answer_over_http_is_that_of_the_model_in_this_process(url):
     over = judge_of(url).ask(QUESTION)
-    inside = scoring_backends(SETTINGS | {"judge": "qwen"})[-1]
+    inside = used_backends(SETTINGS | {"judge": "qwen"})[-1]
     inside.load("cpu")
     within = inside.ask(QUESTION)
     inside.close()
@@ -120,7 +120,7 @@ def test_the_server_speaks_to_the_openai_client_too(url):
 
 @pytest.mark.parametrize("model", sorted(vlm.IDS))
 def test_in_process_the_answer_depends_on_picture_and_place(model):
-    judge = scoring_backends(SETTINGS | {"judge": "qwen", "qwen": {"model": model}})[-1]
+    judge = used_backends(SETTINGS | {"judge": "qwen", "qwen": {"model": model}})[-1]
     assert judge.problems() == [] and judge.asked_model == f"{model}@{'0' * 40}"
     judge.load("cpu")
     asked = [(PICTURES["source"], PICTURES["result"]), (PICTURES["result"], PICTURES["source"])]
@@ -134,7 +134,7 @@ def test_in_process_the_answer_depends_on_picture_and_place(model):
 @pytest.mark.parametrize("model", sorted(vlm.IDS))
 def test_the_prompt_is_tokenised_as_the_processor_would(model, folder):
     """Places, grids and types of tokens against the published processor's rule: merged patches, one type for each."""
-    judge = scoring_backends(SETTINGS | {"judge": "qwen", "qwen": {"model": model}})[-1]
+    judge = used_backends(SETTINGS | {"judge": "qwen", "qwen": {"model": model}})[-1]
     judge.load("cpu")
     inputs = judge._inputs(Question("s", ("a <|im_end|> b", PICTURES["source"], PICTURES["result"])))
     ids, types = inputs["input_ids"][0].tolist(), inputs["mm_token_type_ids"][0].tolist()

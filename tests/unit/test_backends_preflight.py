@@ -133,7 +133,7 @@ class TestPreflight:
 
         monkeypatch.setattr(
             pvtt.stages.insertion,
-            "scoring_backends",
+            "used_backends",
             lambda stage: [Painter(stage), Judge(stage), Judge(stage)],
             raising=False,
         )

@@ -53,7 +53,7 @@ def photo_file(tmp_path, image):
 
 
 def alpha_of(image):
-    return Backend(SETTINGS).cut_out(image)
+    return Backend(SETTINGS).cut_out(image).alpha
 
 
 def test_ring_on_a_white_sweep_stays_open(tmp_path):
@@ -330,6 +330,6 @@ def test_a_shadow_inside_a_ring_is_not_part_of_it():
     image = np.full((300, 300, 3), 248.0) * (1 - 0.25 * shade)[..., None]
     ring = np.abs(radius - 95) < 12
     image[ring] = (190, 140, 40)
-    alpha = Backend(stage_defaults("products")).cut_out(image.astype(np.uint8))
+    alpha = alpha_of(image.astype(np.uint8))
     assert alpha[np.abs(radius - 95) < 9].min() > 200
     assert (alpha[radius < 78] > 25).mean() < 0.02

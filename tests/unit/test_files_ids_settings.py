@@ -13,6 +13,7 @@ from pvtt.config.base import Settings
 from pvtt.config.run import RunSettings
 from pvtt.config.settings import SettingsError
 from pvtt.io import files
+from pvtt.models import registry as models
 from pvtt.records import ids
 
 
@@ -86,7 +87,7 @@ class TestSettings:
         assert filled["shots"]["min_shot_s"] == 3
         assert filled["shots"]["min_shot_frames"] == 50
         expected = settings.stage_defaults("shots") | {"min_shot_s": 3}
-        del expected["transnetv2"]  # of a backend that is not chosen
+        del expected["transnetv2"], expected["ffmpeg"]  # of backends that are not chosen
         assert filled["shots"] == expected
 
     @pytest.mark.parametrize(
@@ -178,8 +179,39 @@ class TestBackends:
         assert registry.backend_class("shots", "pvtt.stages.shots.scenedetect:Backend").name == "scenedetect"
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are scenedetect"):
+        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are ffmpeg, scenedetect"):
             registry.backend_class("shots", "magic")
+
+    def test_auto_is_the_best_that_lacks_nothing(self, monkeypatch):
+        lacking = {"rembg": ["package rembg is not installed"], "u2net": []}
+        for name, problems in lacking.items():
+            monkeypatch.setattr(registry.backend_class("products", name), "problems", lambda self, p=problems: p)
+        found = settings.resolve(BASE | {"products": {"backend": "auto", "u2net": {"min_peak": 0.4}}})["products"]
+        assert found["backend"] == "u2net" and found["u2net"]["min_peak"] == 0.4 and "rembg" not in found
+        explicit = settings.resolve(BASE | {"products": {"backend": "u2net", "u2net": {"min_peak": 0.4}}})["products"]
+        assert found == explicit  # so that a job's parameters, and with them its results, are the same
+        lacking["u2net"].append("u2net.onnx is missing")
+        assert settings.resolve(BASE | {"products": {"backend": "auto"}})["products"]["backend"] == "classical"
+        lacking["rembg"].clear()
+        chosen = settings.resolve(BASE | {"products": {"backend": "auto"}})["products"]
+        assert chosen["backend"] == "rembg" and registry.selected_backends("products", chosen)[0].name == "rembg"
+
+    def test_auto_looks_into_the_models_folder_of_the_run(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("PVTT_MODELS", "elsewhere")
+        seen = []
+
+        def problems(self):
+            seen.append(str(models.root()))
+            return ["missing"]
+
+        for name in ("rembg", "u2net"):
+            monkeypatch.setattr(registry.backend_class("products", name), "problems", problems)
+        settings.resolve(BASE | {"models": str(tmp_path), "products": {"backend": "auto"}})
+        assert seen == [str(tmp_path)] * 2 and str(models.root()) == "elsewhere"
+
+    def test_a_stage_without_an_order_has_no_auto(self):
+        with pytest.raises(SettingsError, match=r"shots\.backend: no backend 'auto'; there are ffmpeg, scenedetect"):
+            settings.resolve(BASE | {"shots": {"backend": "auto"}})
 
     @pytest.mark.parametrize("stage", ["catalogue", "shots"])
     def test_attributes(self, stage):

@@ -10,7 +10,7 @@ import pytest
 from pvtt.config.settings import SettingsError, resolve, stage_defaults
 from pvtt.config.stages.scoring import JudgingSettings
 from pvtt.io.files import read_json
-from pvtt.stages.scoring import scoring_backends, title_for_judge, version
+from pvtt.stages.scoring import title_for_judge, used_backends, version
 from pvtt.stages.scoring.base import Crop
 from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.judges.base import Answer, JudgeError, Question
@@ -232,15 +232,15 @@ def test_version_names_everything_that_measures():
 def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):
     monkeypatch.setenv("PVTT_MODELS", str(tmp_path))
     monkeypatch.delenv("PVTT_JUDGE_URL", raising=False)
-    found = scoring_backends(SETTINGS | {"also": ["clip"], "judge": "openai"})
+    found = used_backends(SETTINGS | {"also": ["clip"], "judge": "openai"})
     assert [part.name for part in found] == ["classical", "clip", "openai"]
     assert found[0].problems() == []
     assert any("clip-vit-large-patch14" in problem for problem in found[1].problems())
     assert any("PVTT_JUDGE_URL" in problem for problem in found[2].problems())
     with pytest.raises(ValueError, match="no judge 'gpt'; there are none, openai, qwen"):
-        scoring_backends(SETTINGS | {"judge": "gpt"})
+        used_backends(SETTINGS | {"judge": "gpt"})
     with pytest.raises(ValueError, match="no backend 'resnet'"):
-        scoring_backends(SETTINGS | {"also": ["resnet"]})
+        used_backends(SETTINGS | {"also": ["resnet"]})
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):
     ],
 )
 def test_an_endpoint_that_cannot_be_asked_is_named_beforehand(own, words):
-    judge = scoring_backends(SETTINGS | {"judge": "openai", "openai": SETTINGS["openai"] | own})[-1]
+    judge = used_backends(SETTINGS | {"judge": "openai", "openai": SETTINGS["openai"] | own})[-1]
     problems = judge.problems()
     assert len(problems) == 1 and words in problems[0] and "secret" not in problems[0]
 

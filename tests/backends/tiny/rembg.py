@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 SIDES = {"birefnet-general": 1024, "isnet-general-use": 1024, "u2net": 320}  # px, of the square input
+# Of the contrast: the networks normalise the photo differently.
+GAINS = {"birefnet-general": 4.0, "isnet-general-use": 60.0, "u2net": 6.0}
 
 
 def build(folder: Path, seed: int = 0, network: str = "birefnet-general") -> None:
@@ -29,7 +31,7 @@ def build(folder: Path, seed: int = 0, network: str = "birefnet-general") -> Non
         "ends": np.array([16, 16], np.int64),
         "axes": np.array([2, 3], np.int64),
         "weights": weights,
-        "gain": np.array(4.0 if logits else 6.0, np.float32),
+        "gain": np.array(GAINS[network], np.float32),
         "level": np.array(-5.0, np.float32),
     }
     nodes = [

@@ -59,12 +59,25 @@ def backend_class(stage: str, name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def best_available(stage: str, settings: Mapping[str, Any]) -> str:
+    """The backend that `auto` stands for: the first of the stage's `BEST_FIRST` that lacks nothing.
+
+    It depends on weights and packages alone, not on the machine's GPU, so that all jobs of a run find the same one.
+    ValueError where a stage has no such list.
+    """
+    order: tuple[str, ...] = getattr(_stage(stage), "BEST_FIRST", ())
+    for name in order:
+        if not backend_class(stage, name)(settings).problems():
+            return name
+    raise ValueError(f"{stage}.backend: no backend 'auto'; there are {', '.join(available(stage))}")
+
+
 def selected_backends(stage: str, settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that a stage's settings choose, made but not loaded; the one named by `backend` first.
 
-    A stage that uses several at a time lists them by a function `scoring_backends(settings)` of its package.
+    A stage that uses several at a time lists them by a function `used_backends(settings)` of its package.
     """
-    several = getattr(_stage(stage), "scoring_backends", None)
+    several = getattr(_stage(stage), "used_backends", None)
     return list(several(settings)) if several else [backend_class(stage, settings["backend"])(settings)]
 
 

@@ -20,6 +20,7 @@ from pvtt.backends import registry, stages
 from pvtt.config.base import Settings
 from pvtt.config.run import RunSettings
 from pvtt.io.project_files import project_file
+from pvtt.models import registry as models
 
 SCHEMAS = project_file("workflow/schemas")
 # Key in the configuration -> stage; `catalogue` itself is the feed's path, so its checks stand under `checks`.
@@ -45,11 +46,11 @@ def load_schema(name: str) -> dict[str, Any]:
     return schema
 
 
-def stage_defaults(stage: str) -> dict[str, Any]:
-    """The settings of one stage with every key at its default."""
+def stage_defaults(stage: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings of one stage, those of all its backends included: given by a configuration, else at its default."""
     [key] = [key for key, name in STAGES.items() if name == stage]
-    defaults: Settings = getattr(RunSettings(), key)
-    return defaults.plain()
+    found: Settings = getattr(RunSettings.of(config or {}), key)
+    return found.plain()
 
 
 def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[str, Any]:
@@ -114,7 +115,9 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         mistakes = sorted(error.errors(), key=lambda mistake: [str(part) for part in mistake["loc"]])
         raise SettingsError("configuration:\n" + "\n".join(f"  {_explain(one)}" for one in mistakes)) from None
-    return filled | {stage: _of_chosen(stage, filled[stage]) for stage in registry.STAGES}
+    with models.temporary_root(filled["models"]):
+        decided = {stage: _decided(stage, filled[stage]) for stage in registry.STAGES}
+    return filled | {stage: _of_chosen(stage, part) for stage, part in decided.items()}
 
 
 def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,6 +140,16 @@ def _moved(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif value is not None:
             found.append((old, new))
     return found
+
+
+def _decided(stage: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stage's settings with the backend that `auto` stands for, so that results name it and hang on it."""
+    if settings["backend"] != "auto":
+        return settings
+    try:
+        return {**settings, "backend": registry.best_available(stage, settings)}
+    except ValueError as error:
+        raise SettingsError(f"configuration:\n  {error}") from None
 
 
 def _of_chosen(stage: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -80,6 +81,21 @@ def root() -> Path:
 def set_root(folder: str | Path) -> None:
     """Use `folder` as the folder of the models in this process and its child processes."""
     os.environ["PVTT_MODELS"] = str(Path(folder).expanduser().absolute())
+
+
+@contextmanager
+def temporary_root(folder: str | Path) -> Iterator[None]:
+    """Use `folder` as the folder of the models inside the block; an empty name changes nothing."""
+    before = os.environ.get("PVTT_MODELS")
+    try:
+        if folder:
+            set_root(folder)
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("PVTT_MODELS", None)
+        else:
+            os.environ["PVTT_MODELS"] = before
 
 
 def registry() -> dict[str, Model]:

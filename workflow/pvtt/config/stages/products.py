@@ -9,32 +9,16 @@ from pydantic import Field, StrictFloat, StrictInt, StrictStr
 from pvtt.config.base import Settings
 
 
-class RembgSettings(Settings):
-    """Cut-outs by rembg's networks."""
+class NetworkLimits(Settings):
+    """What a network's output must be like for a cut-out."""
 
-    model: Literal["birefnet-general", "isnet-general-use"] = Field(
-        "birefnet-general",
-        description=(
-            "The network, run from its local ONNX file; isnet-general-use is lighter. Other models of the "
-            "package have other licences or upload the photo, so they are not taken."
-        ),
-    )
     min_peak: StrictFloat = Field(
         0.5,
         ge=0,
         le=1,
         description=(
-            "Least probability that the network must give some pixel of the photo; below it no product is "
-            "there, whatever the stretched mask says."
+            "Least probability that the network must give some pixel of the photo; below it no product is there."
         ),
-    )
-
-
-class U2NetSettings(Settings):
-    """Cut-outs by U2-Net."""
-
-    min_peak: StrictFloat = Field(
-        0.5, ge=0, le=1, description="Least probability that the network must give some pixel of the photo."
     )
     max_uncertain: StrictFloat = Field(
         0.6,
@@ -47,6 +31,22 @@ class U2NetSettings(Settings):
     )
 
 
+class RembgSettings(NetworkLimits):
+    """Cut-outs by rembg's networks."""
+
+    model: Literal["birefnet-general", "isnet-general-use"] = Field(
+        "birefnet-general",
+        description=(
+            "The network, run from its local ONNX file; isnet-general-use is lighter. Other models of the "
+            "package have other licences or upload the photo, so they are not taken."
+        ),
+    )
+
+
+class U2NetSettings(NetworkLimits):
+    """Cut-outs by U2-Net."""
+
+
 class ProductsSettings(Settings):
     """Cut-outs of the product photos."""
 
@@ -54,7 +54,8 @@ class ProductsSettings(Settings):
         "classical",
         description=(
             "Method that separates the product from its background; classical needs no weights and is made "
-            "for studio photos."
+            "for studio photos. auto takes the best one whose weights and packages are there: rembg, else u2net, "
+            "else classical."
         ),
     )
     min_side_px: StrictInt = Field(64, ge=1, description="Photos whose short side is smaller are rejected.")

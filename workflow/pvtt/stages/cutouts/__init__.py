@@ -20,10 +20,11 @@ from pvtt.models import devices
 from pvtt.records.media import CutOut
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.cutouts.background_model import fit_background
-from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.base import Matte, NoCutOutError
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate
 
+BEST_FIRST = ("rembg", "u2net", "classical")  # what `products.backend: auto` chooses from
 _MARGIN_PX = 2  # px around the visible box in a cut-out
 
 
@@ -85,11 +86,13 @@ def _cut_out(
     if not _has_transparency(alpha):
         measures["ground_uniformity"] = round(fit_background(fit_long_side(image, 512)).uniformity, 4)
         try:
-            alpha = _run(backend, image, device)
+            matte = _run(backend, image, device)
         except NoCutOutError as error:
             return None, {"reason": str(error), "measures": measures | error.measures}
         except WorkError as error:
             return None, {"reason": str(error), "measures": measures}
+        alpha = matte.alpha
+        measures |= matte.measures
     else:
         measures["ground_uniformity"] = 1.0
     measures |= alpha_measures(alpha)
@@ -101,13 +104,15 @@ def _cut_out(
     return cut, {"status": "accepted", "box": box, "measures": measures}
 
 
-def _run(backend: Any, image: np.ndarray, device: str) -> np.ndarray:
-    """Alpha from a backend, at the photo's size though the backend may have a limit."""
+def _run(backend: Any, image: np.ndarray, device: str) -> Matte:
+    """Matte from a backend, at the photo's size though the backend may have a limit."""
     height, width = image.shape[:2]
     reduced = fit_long_side(image, backend.limits.max_side_px or max(height, width))
     with load_model(backend, device) as ready:
-        alpha = ready.cut_out(reduced)
-    return np.asarray(alpha if alpha.shape == (height, width) else cv2.resize(alpha, (width, height)))
+        matte: Matte = ready.cut_out(reduced)
+    if matte.alpha.shape == (height, width):
+        return matte
+    return Matte(cv2.resize(matte.alpha, (width, height)), matte.measures)
 
 
 def _has_transparency(alpha: np.ndarray) -> bool:

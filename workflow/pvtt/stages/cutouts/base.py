@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -21,14 +22,25 @@ class NoCutOutError(ValueError):
         self.measures = dict(measures or {})
 
 
+@dataclass(frozen=True)
+class Matte:
+    """What a backend finds in a photo.
+
+    alpha: uint8 (h, w), 0 to 255. measures: the backend's own, for the photo's record.
+    """
+
+    alpha: np.ndarray
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
 class CutOutBackend(AnyBackend, Protocol):
     """A backend of the products stage: class `Backend` in `pvtt/stages/cutouts/<name>.py`.
 
     A photo longer than `limits.max_side_px` is reduced to it before `cut_out`, and the alpha is enlarged afterwards.
     """
 
-    def cut_out(self, image: np.ndarray) -> np.ndarray:
-        """Alpha of the product.
+    def cut_out(self, image: np.ndarray) -> Matte:
+        """Alpha of the product, and what the backend measured.
 
         Parameters
         ----------
@@ -36,7 +48,8 @@ class CutOutBackend(AnyBackend, Protocol):
 
         Returns
         -------
-        uint8 (h, w), 0 to 255
+        Matte
+            Its alpha has the size of `image`.
 
         Raises
         ------

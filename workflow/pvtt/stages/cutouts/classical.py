@@ -22,7 +22,7 @@ from pvtt.imaging.colour import to_lab
 from pvtt.imaging.morphology import components, flood, remove_small_objects
 from pvtt.imaging.resize import fit_long_side
 from pvtt.stages.cutouts.background_model import BackgroundFit, border_mask, fit_background
-from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.base import Matte, NoCutOutError
 from pvtt.stages.cutouts.grabcut import check_no_card, confidence_measures, grabcut
 from pvtt.stages.cutouts.mask_cleaning import fill_unlike_holes, holes, main_components
 from pvtt.stages.cutouts.matting import guided_alpha, known_background_alpha
@@ -45,16 +45,15 @@ class Backend(Embedded[ProductsSettings]):
     name = "classical"
     version = "2"
 
-    def cut_out(self, image: np.ndarray) -> np.ndarray:
+    def cut_out(self, image: np.ndarray) -> Matte:
         """See `base.CutOutBackend.cut_out`; NoCutOutError if the background is too cluttered."""
         background = fit_background(image)
         if background.uniformity >= self.settings.min_ground_uniformity and background.noise <= _MAX_BACKGROUND_NOISE:
             alpha = _cut_by_background(background, to_lab(image))
-        else:
-            alpha = self._cut_by_grabcut(image, background)
-        return np.asarray(np.rint(alpha * 255).astype(np.uint8))
+            return Matte(np.rint(alpha * 255).astype(np.uint8))
+        return self._cut_by_grabcut(image)
 
-    def _cut_by_grabcut(self, image: np.ndarray, background: BackgroundFit) -> np.ndarray:
+    def _cut_by_grabcut(self, image: np.ndarray) -> Matte:
         small = fit_long_side(image, self.settings.work_px)
         saliency = saliency_map(small)
         level = float(cv2.threshold((saliency * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0]) / 255
@@ -72,7 +71,7 @@ class Backend(Embedded[ProductsSettings]):
             )
         check_no_card(intersection := masks[0] & masks[1], to_lab(small))
         mask = fill_unlike_holes(main_components(intersection), to_lab(small))
-        return guided_alpha(image, mask, radius_px=3)
+        return Matte(np.rint(guided_alpha(image, mask, radius_px=3) * 255).astype(np.uint8), measures)
 
 
 def _cut_by_background(background: BackgroundFit, lab: np.ndarray) -> np.ndarray:

@@ -20,11 +20,11 @@ from PIL import Image
 from pvtt.backends.base import Limits, ModelBackend
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.models import registry
-from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.base import Matte
+from pvtt.stages.cutouts.network_output import network_measures
 
 # Name of the network -> whether its output is a logit (else a probability).
 NETWORKS = {"birefnet-general": True, "isnet-general-use": False}
-_FLAT = 1e-3  # range of probabilities below which the network's output is constant
 
 
 class Backend(ModelBackend[ProductsSettings]):
@@ -32,13 +32,14 @@ class Backend(ModelBackend[ProductsSettings]):
 
     settings_type = ProductsSettings
     name = "rembg"
-    version = "1"
+    version = "2"
     packages = ("rembg", "onnxruntime")
     limits = Limits(max_side_px=2048)
 
     def __init__(self, settings: ProductsSettings | Mapping[str, Any]) -> None:
         super().__init__(settings)
         self._session: Any = None
+        self._measures: dict[str, float] = {}  # of the photo that the session ran on last
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -67,32 +68,22 @@ class Backend(ModelBackend[ProductsSettings]):
             raise RuntimeError(
                 f"products: ONNX Runtime has no {providers[0]}; install onnxruntime-gpu, or set device: cpu"
             )
-        self._session.inner_session = _Watched(self._session.inner_session, self._check_presence)
+        self._session.inner_session = _Watched(self._session.inner_session, self._measure)
 
-    def cut_out(self, image: np.ndarray) -> np.ndarray:
+    def cut_out(self, image: np.ndarray) -> Matte:
         """See `base.CutOutBackend.cut_out`."""
         (mask,) = self._session.predict(Image.fromarray(image))
-        return np.asarray(mask, np.uint8)
+        return Matte(np.asarray(mask, np.uint8), self._measures)
 
     def close(self) -> None:
         """Release the network."""
         self._session = None
 
-    def _check_presence(self, output: np.ndarray) -> None:
-        """Refuse a photo by the network's output (1, 1, h, w), before it is stretched."""
-        values = output.astype(np.float64)
+    def _measure(self, output: np.ndarray) -> None:
+        """Measure the network's output (1, h, w) and refuse a photo without a product, before it is stretched."""
+        values = output[0].astype(np.float64)
         chance = 1 / (1 + np.exp(-np.clip(values, -60, 60))) if NETWORKS[self._network] else values
-        low, peak, least = float(chance.min()), float(chance.max()), self.settings.rembg.min_peak
-        measures = {"lowest": round(low, 4), "peak": round(peak, 4)} if np.isfinite(chance).all() else {}
-        if not measures:
-            raise NoCutOutError(f"no product found: {self._network} gave values that are no numbers")
-        if peak < least:
-            raise NoCutOutError(
-                f"no product found: {self._network} gives no pixel more than {peak:.2f} (rembg.min_peak {least:.2f})",
-                measures,
-            )
-        if peak - low < _FLAT:
-            raise NoCutOutError(f"no background found: {self._network} gives every pixel {peak:.2f}", measures)
+        self._measures = network_measures(chance, self.name, self.settings.rembg)
 
 
 class _Watched:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pvtt.backends.base import ModelBackend
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.models.u2net import MODEL, U2Net
-from pvtt.stages.cutouts.base import NoCutOutError
+from pvtt.stages.cutouts.base import Matte
 from pvtt.stages.cutouts.matting import guided_alpha
+from pvtt.stages.cutouts.network_output import network_measures
 
 # Of the long side: two of the network's pixels, 4 px of a photo of 640 px; tuned on the rendered world.
 _RADIUS = 1 / 160
@@ -25,7 +26,7 @@ class Backend(ModelBackend[ProductsSettings]):
     """U2-Net from its local ONNX file."""
 
     name = "u2net"
-    version = "1"
+    version = "2"
     environment = "core"
     gpu = False
     packages = ()
@@ -44,41 +45,11 @@ class Backend(ModelBackend[ProductsSettings]):
         """Release the network."""
         self._network = None
 
-    def cut_out(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def cut_out(self, image: NDArray[np.uint8]) -> Matte:
         """See `base.CutOutBackend.cut_out`."""
         assert self._network is not None, "load it first"
         chance = self._network.saliency(image)
-        measures = {"peak": round(float(chance.max()), 4), "uncertain": round(uncertain_share(chance), 4)}
-        own = self.settings.u2net
-        if measures["peak"] < own.min_peak:
-            raise NoCutOutError(
-                f"no product found: no pixel's probability is above {measures['peak']:.2f} (u2net.min_peak "
-                f"{own.min_peak:.2f})",
-                measures,
-            )
-        if measures["uncertain"] > own.max_uncertain:
-            raise NoCutOutError(
-                f"no clear product: {measures['uncertain']:.0%} of what was found is uncertain (u2net.max_uncertain "
-                f"{own.max_uncertain:.0%})",
-                measures,
-            )
+        measures = network_measures(chance, self.name, self.settings.u2net)
         radius = max(2, round(_RADIUS * min(max(image.shape[:2]), _LARGEST_SIDE_PX)))
         alpha = guided_alpha(image, chance > 0.5, radius)
-        return np.asarray(np.rint(alpha * 255), np.uint8)
-
-
-def uncertain_share(chance: NDArray[np.float32]) -> float:
-    """Share of the pixels with some probability that have neither a low nor a high one.
-
-    Parameters
-    ----------
-    chance : float32 (h, w), 0 to 1
-        Probability that a pixel belongs to the product.
-
-    Returns
-    -------
-    float, 0 to 1
-        A network that sees a product clearly leaves only its contour uncertain; a ghost is uncertain everywhere.
-    """
-    some = chance > 8 / 255
-    return float((some & (chance < 247 / 255)).sum() / some.sum()) if some.any() else 0.0
+        return Matte(np.rint(alpha * 255).astype(np.uint8), measures)

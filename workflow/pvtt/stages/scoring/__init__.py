@@ -19,7 +19,7 @@ from pvtt.records import results
 from pvtt.records.layout import ClipFiles, PairFiles
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.scoring.base import Crop
-from pvtt.stages.scoring.components import identity_backends, judge_backend, scoring_backends, title_for_judge, version
+from pvtt.stages.scoring.components import identity_backends, judge_backend, title_for_judge, used_backends, version
 from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.identity import cut_out_crops, identity_measures
 from pvtt.stages.scoring.judging import judge_measures, judge_pair, judge_scores
@@ -29,8 +29,8 @@ from pvtt.stages.scoring.temporal import box_drift, temporal_measures, temporal_
 __all__ = [
     "InvalidPairError",
     "score_pair",
-    "scoring_backends",
     "title_for_judge",
+    "used_backends",
     "version",
 ]
 
@@ -70,7 +70,7 @@ def score_pair(
     inputs |= {path.name: path for path in (pair.video, pair.mask)}
     inputs |= {f"target_{k}": path for k, path in enumerate(target_cutouts, 1)}
     inputs |= {f"source_{k}": path for k, path in enumerate(source_cutouts, 1)}
-    needs = [model for part in scoring_backends(settings) for model in part.needs]
+    needs = [model for part in used_backends(settings) for model in part.needs]
     origin = provenance(backends[0], settings, inputs, watch, further=needs, measured_by=version(settings))
     results.Score.of(record | {"provenance": origin}).write(pair.score)
 

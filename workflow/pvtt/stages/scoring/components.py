@@ -11,7 +11,7 @@ from pvtt.stages.scoring import pair_loader, temporal
 from pvtt.stages.scoring.rubric import rubric
 
 
-def scoring_backends(settings: Mapping[str, Any]) -> list[Any]:
+def used_backends(settings: Mapping[str, Any]) -> list[Any]:
     """Every backend that the settings choose, not loaded: identity backends first, then the judge.
 
     Raises ValueError for an unknown backend.
