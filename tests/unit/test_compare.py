@@ -399,6 +399,13 @@ def test_a_fork_links_what_does_not_depend_on_a_stage(tmp_path: Path, stage: str
     assert main(["fork", str(one), str(one / "inside"), "--stage", stage]) == 1
 
 
+def test_a_fork_has_none_of_the_raters_answers(tmp_path: Path) -> None:
+    one, two = make_run(tmp_path / "one", QUALITY), tmp_path / "two"
+    write_json(one / "review" / "answers.jsonl", {})
+    assert main(["fork", str(one), str(two), "--stage", "scoring"]) == 0
+    assert not (two / "review").exists()
+
+
 def test_the_former_name_of_fork_works_and_says_the_new_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, two = make_run(tmp_path / "one", QUALITY), tmp_path / "two"
     assert main(["share", str(one), str(two), "--stage", "scoring"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,19 @@ def test_a_half_written_line_is_reported_and_costs_nothing_else(tmp_path: Path) 
     assert file.path.read_bytes().startswith(whole + whole[:70] + b"\n")
     answers, notes = file.read()
     assert answers == [answer(), answer(target="C")] and len(notes) == 1
+
+
+def test_several_raters_write_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+
+    def rate(name: str) -> None:
+        for number in range(20):
+            AnswerFile(path, ReviewAnswer).append(answer(rater=name, target=f"T{number}"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(rate, ("anna", "ben", "cleo", "dan")))
+    answers, notes = AnswerFile(path, ReviewAnswer).read()
+    assert Counter(each.rater for each in answers) == dict.fromkeys(("anna", "ben", "cleo", "dan"), 20) and not notes
 
 
 def test_a_wrong_line_is_named(tmp_path: Path) -> None:

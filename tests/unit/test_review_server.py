@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -52,7 +55,7 @@ def test_a_question_says_nothing_of_scores_verdicts_and_backends(run: Path, serv
     assert any(each.duplicate for each in session.questions)
     for index in range(len(session.questions)):
         shown = session._shown(index)
-        names = "index task title fps n_frames views judged masks photos digest rows values"
+        names = "index task title fps n_frames views alternate judged masks photos digest rows values"
         assert set(shown) == set(names.split())
         text = json.dumps({name: value for name, value in shown.items() if name != "rows"})
         assert not re.search(r"score|kept|quality|backend|duplicate|identity|reject", text)
@@ -181,6 +184,32 @@ def test_a_video_that_was_made_again_is_not_judged_unseen(tmp_path: Path, serve:
     path.write_bytes(path.read_bytes() + b"\0" * 8)
     assert client.judge(question).status == 409
     assert client.judge(client.state()["question"]).status == 200
+
+
+def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "results")
+    command = [sys.executable, "-m", "pvtt", "review", str(folder), "--rater", "anna", "--limit", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = [process.stdout.readline() for _ in range(2)]
+            client = Client(said[1].split()[-1])
+            assert "0 answered" in said[0] and client.judge(client.state()["question"]).status == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130 and "Traceback" not in process.stderr.read()
+    assert len(Layout(folder).review_answers.read_text().splitlines()) == 1
+
+
+def test_what_cannot_be_reviewed_is_said(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, message in (
+        ((str(tmp_path),), "no results of a run"),
+        ((str(run), "--against", str(tmp_path)), "no results of a run"),
+        ((str(run), "--against", str(run)), "there is no pair to judge"),
+        ((str(run), "--rater", "two\nlines"), "a rater's name"),
+        ((str(run), "--duplicates", "2"), "--duplicates from 0 to 1"),
+    ):
+        assert main(["review", *arguments]) == 1
+        assert message in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- two runs

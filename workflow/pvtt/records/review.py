@@ -19,7 +19,8 @@ Reason = Literal[
 ]
 Side = Literal["left", "right"]
 Run = Literal["a", "b"]
-Rater = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f][^\x00-\x1f]{0,63}$")]
+RATER_PATTERN = r"^[^\s\x00-\x1f][^\x00-\x1f]{0,63}$"
+Rater = Annotated[str, Field(pattern=RATER_PATTERN)]
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC.")]
 Span = Annotated[list[Count], Field(min_length=2, max_length=2)]
 # Directions that each task asks about.

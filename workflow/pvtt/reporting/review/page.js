@@ -42,11 +42,11 @@ async function go(path, body) {
   try {
     const state = await ask(path, body);
     say("");
-    await show(state);
+    show(state);
   } catch (error) {
     const gone = error instanceof TypeError ? "The server does not answer. Is pvtt review still running?" : error.message;
     say(gone);
-    if (error.status === 409 && path === "answer") await show(await ask("state"));
+    if (error.status === 409 && path === "answer") show(await ask("state"));
   } finally {
     busy = false;
   }
@@ -61,7 +61,7 @@ function send(status) {
 
 // ---- showing a question
 
-async function show(state) {
+function show(state) {
   question = state.question;
   canUndo = state.can_undo;
   const pace = state.pairs_per_minute === null ? "" : ` · ${state.pairs_per_minute} pairs a minute`;
@@ -87,14 +87,20 @@ async function show(state) {
     : "1 to 5 grade the marked row; k keep, r reject and 1 to 9 why; ? all keys";
   Object.assign(clock, { sum: 0, since: null });
   tickClock(true);
+  document.querySelector("[data-act=background]").hidden = !question.alternate;
+  load(question);
+}
+
+// Keys already work while the videos come.
+async function load(shown) {
   try {
-    await player.load(question, base);
+    await player.load(shown, base);
     await player.loadMasks();
-    document.querySelector("[data-act=background]").hidden = !player.hasAlternate();
+    player.draw();
   } catch (error) {
-    say(`${error.message}; skip it (n)`);
+    if (shown === question) say(`${error.message}; skip it (n)`);
   }
-  document.body.dataset.ready = question.index;
+  if (shown === question) document.body.dataset.ready = shown.index;
 }
 
 function showPhotos() {
@@ -115,7 +121,8 @@ function showPhotos() {
 
 function showPlayer(shown) {
   $("slider").value = shown.frame;
-  $("frame").textContent = `${shown.frame + 1} / ${shown.question.n_frames}`;
+  const slowed = shown.playing && shown.pace < 1 ? " · slowed" : "";
+  $("frame").textContent = `${shown.frame + 1} / ${shown.question.n_frames}${slowed}`;
   $("zoom").textContent = `${Math.round(shown.zoom * 10) / 10}×`;
   document.body.classList.toggle("playing", shown.playing);
   document.querySelector("[data-act=play]").setAttribute("aria-label", shown.playing ? "Pause" : "Play");
@@ -132,13 +139,14 @@ function setSpeed(step) {
   player.setSpeed(Number($("speed").value));
 }
 
-const setMode = (mode) => player.change({ mode });
+const change = (changes) => player.change(changes).catch((error) => say(error.message));
+const setMode = (mode) => change({ mode });
 const actions = {
   play: () => player.toggle(),
   back: () => player.step(-1),
   forward: () => player.step(1),
   mask: () => player.toggleMasks(),
-  background: () => player.hasAlternate() && player.change({ alternate: !player.alternate }),
+  background: () => question.alternate && change({ alternate: !player.alternate }),
   in: () => player.zoomTo(player.zoom * 1.5),
   out: () => player.zoomTo(player.zoom / 1.5),
   whole: () => player.zoomTo(1),

@@ -1,7 +1,11 @@
 // Videos of one question, always on the same frame: a view is drawn only when all videos shown have reached that frame.
 // Each video plays by itself; one that is more than half a frame off is nudged in rate, more than three frames: sought.
+// A machine that is too slow to decode them together drops frames of each; then all play slower.
 const AMPLIFY = 2; // doublings of the difference: four times
 const TINT = "rgb(255 64 129 / 0.22)";
+const STARVED_MS = 400; // without a frame that all videos have reached: play slower
+const SLOWEST = 0.125; // least factor of the speed
+const CACHE_BYTES = 256e6; // decoded frames that are kept, so that steps need no seek
 const OUTLINE = "rgb(255 64 129)";
 
 const once = (target, good) =>
@@ -16,6 +20,7 @@ export class Player {
     this.place = place;
     this.tell = tell;
     this.speed = 1;
+    this.pace = 1; // factor of the speed that this machine can do
     this.mode = "side";
     this.masks = false;
     this.alternate = false;
@@ -33,7 +38,10 @@ export class Player {
       track.video.removeAttribute("src");
       track.video.load();
     }
+    for (const bitmap of this.cache?.values() ?? []) bitmap.close();
     this.tracks = new Map();
+    this.cache = new Map(); // "frame view" -> bitmap, oldest first
+    this.cached = 0; // bytes
     this.outlines = new Map();
     this.frame = 0;
     this.seen = new Set();
@@ -58,14 +66,9 @@ export class Player {
 
   // Names of the views: what was there first, what is judged last.
   names() {
-    const all = this.question.views.map((view) => view.name);
-    const extra = this.question.task === "pair" && all.includes("result") ? "background" : null;
-    const shown = all.filter((name) => name !== extra);
-    return extra && this.alternate && all.includes(extra) ? shown.map((name) => (name === "source" ? extra : name)) : shown;
-  }
-
-  hasAlternate() {
-    return this.question.task === "pair" && ["result", "background"].every((name) => this.question.views.some((view) => view.name === name));
+    const extra = this.question.alternate;
+    const shown = this.question.views.map((view) => view.name).filter((name) => name !== extra);
+    return extra && this.alternate ? shown.map((name) => (name === "source" ? extra : name)) : shown;
   }
 
   // Make the canvases of the views that the mode shows, and load their videos.
@@ -118,6 +121,34 @@ export class Player {
     const track = this.tracks.get(name);
     track.buffer.getContext("2d").drawImage(track.video, 0, 0);
     track.frame = frame;
+    this.remember(`${frame} ${name}`, track.buffer);
+  }
+
+  async remember(key, buffer) {
+    if (this.cache.has(key)) return;
+    const turn = this.turn;
+    const bitmap = await createImageBitmap(buffer);
+    if (turn !== this.turn || this.cache.has(key)) return bitmap.close();
+    this.cache.set(key, bitmap);
+    this.cached += bitmap.width * bitmap.height * 4;
+    for (const [old, first] of this.cache) {
+      if (this.cached <= CACHE_BYTES) break;
+      this.cached -= first.width * first.height * 4;
+      first.close();
+      this.cache.delete(old);
+    }
+  }
+
+  // Put a frame into the buffers without a seek; false where one was not kept.
+  recall(frame) {
+    const kept = this.active.map((name) => this.cache.get(`${frame} ${name}`));
+    if (!kept.every(Boolean)) return false;
+    this.active.forEach((name, index) => {
+      const track = this.tracks.get(name);
+      track.buffer.getContext("2d").drawImage(kept[index], 0, 0);
+      track.frame = frame;
+    });
+    return true;
   }
 
   arrived(name, frame) {
@@ -129,6 +160,7 @@ export class Player {
   present(frame) {
     this.frame = Math.min(this.question.n_frames - 1, Math.max(0, frame));
     this.seen.add(this.frame);
+    this.shownAt = performance.now();
     this.draw();
     this.tell(this);
   }
@@ -143,9 +175,11 @@ export class Player {
       let reached = -1;
       while (turn === this.turn && reached !== this.wanted && !this.playing) {
         reached = this.wanted;
-        await this.seek(reached);
-        if (turn !== this.turn || this.playing) break;
-        for (const name of this.active) this.copy(name, reached);
+        if (!this.recall(reached)) {
+          await this.seek(reached);
+          if (turn !== this.turn || this.playing) break;
+          for (const name of this.active) this.copy(name, reached);
+        }
         this.present(reached);
       }
     })().finally(() => (this.seeking = null));
@@ -182,11 +216,12 @@ export class Player {
     await this.seek(this.frame >= this.question.n_frames - 1 ? 0 : this.frame);
     if (turn !== this.turn || !this.playing) return;
     await Promise.all(this.active.map((name) => this.start(this.tracks.get(name).video)));
+    this.shownAt = performance.now();
     if (turn === this.turn && this.playing) requestAnimationFrame(() => this.tick(turn));
   }
 
   async start(video) {
-    video.playbackRate = this.speed;
+    video.playbackRate = this.speed * this.pace;
     await video.play().catch(() => undefined);
   }
 
@@ -200,6 +235,7 @@ export class Player {
     if (turn !== this.turn || !this.playing) return;
     const videos = this.active.map((name) => this.tracks.get(name).video);
     if (videos.some((video) => video.ended)) return this.again();
+    if (performance.now() - this.shownAt > STARVED_MS / Math.min(1, this.speed * this.pace)) return this.slowDown();
     const lead = videos.at(-1);
     for (const video of videos.slice(0, -1)) this.align(video, lead);
     requestAnimationFrame(() => this.tick(turn));
@@ -207,6 +243,13 @@ export class Player {
 
   again() {
     this.present(this.question.n_frames - 1);
+    this.pace = Math.min(1, this.pace * 1.4);
+    return this.play();
+  }
+
+  slowDown() {
+    this.pace = Math.max(SLOWEST, this.pace / 2);
+    for (const name of this.active) this.tracks.get(name).video.pause();
     return this.play();
   }
 
@@ -214,13 +257,13 @@ export class Player {
     const drift = (video.currentTime - lead.currentTime) * this.question.fps;
     if (Math.abs(drift) > 3) video.currentTime = lead.currentTime;
     const nudge = Math.abs(drift) > 0.5 ? Math.max(-0.25, Math.min(0.25, drift * 0.15)) : 0;
-    const rate = this.speed * (1 - nudge);
+    const rate = this.speed * this.pace * (1 - nudge);
     if (Math.abs(video.playbackRate - rate) > 0.005) video.playbackRate = rate;
   }
 
   setSpeed(speed) {
     this.speed = speed;
-    for (const { video } of this.tracks.values()) video.playbackRate = speed;
+    for (const { video } of this.tracks.values()) video.playbackRate = speed * this.pace;
   }
 
   // Change what is shown and stay on the frame.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,9 +18,9 @@ from pvtt.io.files import file_digest
 from pvtt.io.tables import read_table
 from pvtt.records.base import Fields
 from pvtt.records.ids import clip_product, stable_hash
-from pvtt.records.layout import Layout
+from pvtt.records.layout import Layout, require_run
 from pvtt.records.media import Clip
-from pvtt.records.review import DIRECTIONS, ComparisonAnswer, ReviewAnswer, Scales, Span
+from pvtt.records.review import DIRECTIONS, RATER_PATTERN, ComparisonAnswer, ReviewAnswer, Scales, Span
 from pvtt.reporting.review import queue
 from pvtt.reporting.review.answers import AnswerFile, key_of, standing
 from pvtt.reporting.review.form import comparison_rows, rows_of
@@ -49,6 +50,8 @@ class Session(ABC):
     _file: AnswerFile[Any]
 
     def __init__(self, results: Path, rater: str, seed: int, questions: Sequence[queue.Question]) -> None:
+        if not re.fullmatch(RATER_PATTERN, rater):
+            raise ValueError(f"{rater!r}: a rater's name has 1 to 64 characters on one line and begins with no space")
         self.results, self.rater, self.seed, self.questions = results, rater, seed, list(questions)
         self._lock = threading.Lock()
         self._digests: dict[tuple[Path, int], str] = {}
@@ -171,6 +174,8 @@ class Session(ABC):
             "fps": float(Fraction(clip.fps)),
             "n_frames": clip.n_frames,
             "views": [{"name": name, "label": _LABELS[name]} for name in files.videos],
+            # The view that can take the source's place.
+            "alternate": "background" if "background" in files.videos and "background" not in judged else None,
             "judged": judged,
             "masks": list(files.masks),
             "photos": len(files.photos),
@@ -241,6 +246,7 @@ class ComparisonSession(Session):
     """The same pairs of two runs side by side; which run is left is hidden and differs from pair to pair."""
 
     def __init__(self, results: Path, against: Path, rater: str, seed: int, limit: int, duplicates: float) -> None:
+        require_run(against)
         self.against, self._name_of_b = against, relative(against, results)
         self._file = AnswerFile(Layout(results).review_comparisons, ComparisonAnswer)
         pairs = queue.in_both(queue.candidates(results, seed), results, against)
