@@ -18,9 +18,9 @@ from review_client import EVIL, KEEP, Client, make_run, served
 
 from pvtt.io import video
 from pvtt.records.layout import Layout
-from pvtt.records.review import ReviewAnswer
+from pvtt.records.review import ComparisonAnswer, ReviewAnswer
 from pvtt.reporting.review.answers import AnswerFile
-from pvtt.reporting.review.session import ReviewSession
+from pvtt.reporting.review.session import ComparisonSession, ReviewSession
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +83,24 @@ def test_a_rater_judges_by_keyboard(tmp_path: Path, serve: Any, browser: Browser
     browser.wait("document.querySelectorAll('#rows .filled').length === 5")
     assert browser.run("window.evil") is None and not browser.errors
     assert EVIL in browser.run("document.getElementById('title').textContent")
+
+
+def test_two_runs_are_compared_by_keyboard(tmp_path: Path, serve: Any, browser: Browser) -> None:
+    a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b")
+    for path in Layout(b).pair_folders.rglob("*.mp4"):
+        if path.stat().st_size:
+            path.write_bytes(path.read_bytes() + b"\0" * 8)
+    session = ComparisonSession(a, b, "anna", 0, 1, 0)
+    open_question(browser, serve(session))
+    views = "[...document.querySelectorAll('#views figcaption')].map((one) => one.textContent).join()"
+    assert browser.run(views) == "Source,Left,Right"
+    browser.keys("1", "2", "3", "4", "5", "4", "3", "2", "1", "r", "Enter")  # there is no 5
+    browser.wait("!document.getElementById('end').hidden")
+    [answer], _ = AnswerFile(Layout(a).review_comparisons, ComparisonAnswer).read()
+    plain = answer.plain()
+    assert list(plain["grades"]["left"].values()) == [1, 3, 4, 2] and answer.preference == "right"
+    assert list(plain["grades"]["right"].values()) == [2, 4, 3, 1]
+    assert answer.sides == session._sides(session.questions[0])
 
 
 def test_all_views_show_the_frame_that_is_named(run: Path, serve: Any, browser: Browser) -> None:
