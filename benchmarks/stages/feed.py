@@ -108,7 +108,7 @@ def _masks(
         masks = media.read_masks(files.masks).any(0)
         start = clip.source.start_frame
         ious = [mask_iou(masks[frame - start], _in_clip(still, clip)) for frame, still in inside]
-        facts = verdict_facts(folder) | {"empty": False, "folder": str(folder)}
+        facts = verdict_facts(options, folder) | {"empty": False, "folder": str(folder)}
         facts |= {"mean_area": float(np.mean([still.mean() for _, still in inside])), "frames": len(inside)}
         figures = {"j": float(np.mean(ious)), "s_per_frame": record.provenance.seconds / len(masks)}
         yield Outcome("segmentation", record.provenance.backend, "feed", clip.clip_id, figures, facts)

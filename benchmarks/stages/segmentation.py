@@ -38,7 +38,7 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
         segment_clip(folder, references, title, settings)
         record = MeasuredMasks.read(files.mask_measures)
         masks = video.read_masks(files.masks).any(0)
-        facts = verdict_facts(folder) | {"empty": not clip.has_product}
+        facts = verdict_facts(options, folder) | {"empty": not clip.has_product}
         facts |= {"mean_area": clip.record["mean_area"], "tags": clip.record.get("tags", [])}
         figures = mask_figures(masks, truth) if clip.has_product else {}
         figures["s_per_frame"] = record.provenance.seconds / len(truth)

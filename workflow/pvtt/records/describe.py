@@ -15,6 +15,7 @@ from pvtt.io.files import atomic_path
 from pvtt.io.project_files import project_file
 from pvtt.records import dataset, media, results, tables
 from pvtt.records.base import Fields, Provenance, Record, WithReason
+from pvtt.records.calibration import Calibration
 from pvtt.records.layout import Layout
 from pvtt.records.results_format import ResultsFormat
 
@@ -50,6 +51,7 @@ RECORDS = (
     Described("track", _CLIP.track, results.Track),
     Described("mask_measures", _CLIP.mask_measures, results.MeasuredMasks),
     Described("mask_verdict", _CLIP.mask_verdict, results.MaskVerdict),
+    Described("calibration", Path("resources/calibration/<name>.json"), Calibration),
     Described("background", _CLIP.background_record, results.Background),
     Described("insert", _PAIR.record, results.Insertion),
     Described("score", _PAIR.score, results.Score),

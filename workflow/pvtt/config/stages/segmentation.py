@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from pvtt.config.base import Settings
@@ -100,4 +102,12 @@ class SegmentationSettings(Settings):
             "for; 0 for none."
         ),
     )
+    second_opinion: Literal["none", "u2net"] = Field(
+        "none",
+        description=(
+            "Network that looks at the product's place in a few frames, whatever the backend; the overlap is the "
+            "measure `second_opinion` of the masks."
+        ),
+    )
+    second_opinion_frames: StrictInt = Field(6, ge=1, description="Frames that the second opinion is asked about.")
     sam2: Sam2Settings = Sam2Settings()
