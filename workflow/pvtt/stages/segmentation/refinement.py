@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.resize import at_size, reduced
 from pvtt.metrics import mask_iou
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior
 from pvtt.stages.segmentation.motion import Flow, warp
