@@ -15,11 +15,11 @@ from pvtt.cli import main
 from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import write_table
+from pvtt.metrics.bootstrap import interval
 from pvtt.records.mask_verdicts import write_mask_verdicts
 from pvtt.records.results import MaskVerdict
 from pvtt.records.results_format import mark_results
 from pvtt.reporting.compare import compare
-from pvtt.reporting.compare.figures import interval
 from pvtt.reporting.compare.page import write_comparison
 from synthetic.records import (
     background_record,
