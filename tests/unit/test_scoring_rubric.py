@@ -224,9 +224,9 @@ def test_grades_as_asked_are_kept_and_enter_no_score(tmp_path):
 
 def test_version_names_everything_that_measures():
     plain = version(SETTINGS)
-    assert plain == "classical 1, reading 2, temporal 2"
+    assert plain == "classical 1, reading 2, temporal 2, region 1"
     judged = version(SETTINGS | {"backend": "dinov2", "also": ["clip", "dinov2"], "judge": "openai"})
-    assert judged == f"dinov2 1, clip 1, reading 2, temporal 2, judge openai 1, rubric {rubric()['version']}"
+    assert judged == f"dinov2 1, clip 1, reading 2, temporal 2, region 1, judge openai 1, rubric {rubric()['version']}"
 
 
 def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):

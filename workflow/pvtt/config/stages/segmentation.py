@@ -110,4 +110,11 @@ class SegmentationSettings(Settings):
         ),
     )
     second_opinion_frames: StrictInt = Field(6, ge=1, description="Frames that the second opinion is asked about.")
+    refine: StrictBool = Field(
+        True,
+        description=(
+            "Take the second opinion's masks for a clip where they match the product's photos better in colour and "
+            "form; without a second opinion it does nothing."
+        ),
+    )
     sam2: Sam2Settings = Sam2Settings()

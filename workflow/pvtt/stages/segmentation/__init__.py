@@ -23,6 +23,7 @@ from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.prompts import prompt_text
 from pvtt.stages.segmentation.qa import VERSION as QA_VERSION
 from pvtt.stages.segmentation.qa import MaskMeasures, measure_masks
+from pvtt.stages.segmentation.refinement import compare
 from pvtt.stages.segmentation.second_opinion import SecondOpinion
 from pvtt.stages.segmentation.track import build_track, empty_track
 
@@ -61,9 +62,8 @@ def segment_clip(
         write_empty(files.track)
         outcome = MaskMeasures("failed", f"the clip cannot be read: {error}", {})
     else:
-        photos, device = [image for _, image in readable], device or devices.selected_device()
-        masks, track, outcome = _segment(frames, photos, prompt, backend, clip.empty, device)
-        outcome.measures.update(_second_opinion(frames, masks, outcome, used[1:], device))
+        photos = [image for _, image in readable]
+        masks, track, outcome = _segment(frames, photos, prompt, used, clip.empty, device or devices.selected_device())
         video.write_masks(files.masks, masks, Fraction(clip.fps))
         head = {"clip_id": clip.clip_id, "fps": clip.fps}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
@@ -95,33 +95,30 @@ def _measured_by(settings: Mapping[str, Any]) -> str:
     return f"qa {QA_VERSION}" + ("" if asked == "none" else f", second opinion {asked} {SecondOpinion.version}")
 
 
-def _second_opinion(
-    frames: Array, masks: Array, outcome: MaskMeasures, opinions: Sequence[Any], device: str
-) -> dict[str, float]:
-    """Measures of the second opinion; {} without one, and for a clip without masks."""
-    if outcome.status != "measured" or not opinions:
-        return {}
-    with load_model(opinions[0], device) as ready:
-        return dict(ready.measure(frames, masks))
-
-
 def _segment(
     frames: Array,
     references: Sequence[Array],
     prompt: str,
-    backend: Any,
+    used: Sequence[Any],
     empty: bool,
     device: str,
 ) -> tuple[Array, dict[str, Any], MaskMeasures]:
     if empty:
         outcome = MaskMeasures("empty", "", {"empty": True})
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
+    backend, *opinions = used
+    measures: dict[str, float] = {}
     try:
         with load_model(backend, device) as ready:
             result = ready.segment(frames, references, prompt)
     except WorkError as error:
         result = Segmentation.empty(frames, str(error))
-    return result.masks, build_track(frames, result.masks), measure_masks(frames, result)
+    if opinions and result.masks.any():
+        with load_model(opinions[0], device) as ready:
+            result, measures = compare(frames, result, references, prompt, ready)
+    outcome = measure_masks(frames, result)
+    outcome.measures.update(measures)
+    return result.masks, build_track(frames, result.masks), outcome
 
 
 def readable_references(paths: Sequence[Path]) -> list[tuple[Path, Array]]:

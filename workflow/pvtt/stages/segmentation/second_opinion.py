@@ -1,4 +1,4 @@
-"""A second opinion on masks: their overlap with what a salient object network sees at their place.
+"""A second opinion on masks: what a salient object network sees at their place.
 
 The network knows neither the product's photos nor the motion, so that its errors are others than the segmentation's.
 Parts of its map that the mask does not touch may be other objects and do not count.
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from pvtt.backends.base import ModelBackend
 from pvtt.config.stages.segmentation import SegmentationSettings
-from pvtt.metrics import mask_iou
 from pvtt.models.u2net import MODEL, U2Net
 
 _MARGIN = 0.75  # of the mask's longer side, added on each side of its box: a part that it lacks can be as large
 _LEAST_MARGIN_PX = 8  # px of the frame, likewise
 _LEAST_SHARE = 0.1  # of a part that the mask must cover, to count as touched
+_UNSEEN = 0.5  # probability up to which a pixel belongs to no part
 
 
 class SecondOpinion(ModelBackend[SegmentationSettings]):
@@ -45,32 +45,26 @@ class SecondOpinion(ModelBackend[SegmentationSettings]):
         """Release the network."""
         self._network = None
 
-    def measure(self, frames: NDArray[np.uint8], masks: NDArray[np.bool_]) -> dict[str, float]:
-        """Mean IoU, over a few frames that have a mask, of the mask and the parts that the network sees there.
+    def parts(self, frame: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """What the network sees around a mask, without the parts that the mask does not touch.
 
         Parameters
         ----------
-        frames : uint8 (n, h, w, 3) RGB
-        masks : bool (k, n, h, w)
-            One plane per object; their union counts.
+        frame : uint8 (h, w, 3) RGB
+        mask : bool (h, w)
+            With at least one pixel.
 
         Returns
         -------
-        dict
-            `second_opinion`, 0 to 1; {} when no frame has a mask.
+        float32 (h, w), 0 to 1
+            Probability of a salient object; 0 outside the window and in parts that the mask does not touch.
         """
         assert self._network is not None, "load it first"
-        union: NDArray[np.bool_] = np.asarray(masks.any(0))
-        shown = np.flatnonzero(union.any((1, 2)))
-        if not len(shown):
-            return {}
-        places = np.linspace(0, len(shown) - 1, min(len(shown), self.settings.second_opinion_frames))
-        overlaps = []
-        for number in shown[np.unique(places.round().astype(int))]:
-            x0, y0, x1, y1 = window(union[number])
-            chance = self._network.saliency(np.ascontiguousarray(frames[number, y0:y1, x0:x1]))
-            overlaps.append(overlap(union[number, y0:y1, x0:x1], chance > 0.5))
-        return {"second_opinion": round(float(np.mean(overlaps)), 4)}
+        x0, y0, x1, y1 = window(mask)
+        chance = self._network.saliency(np.ascontiguousarray(frame[y0:y1, x0:x1]))
+        found = np.zeros(mask.shape, np.float32)
+        found[y0:y1, x0:x1] = np.where(touched_parts(mask[y0:y1, x0:x1], chance > _UNSEEN), chance, 0)
+        return found
 
 
 def window(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -82,20 +76,10 @@ def window(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return max(0, x0 - margin), max(0, y0 - margin), min(width, x1 + margin), min(height, y1 + margin)
 
 
-def overlap(mask: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
-    """IoU of a mask and those parts of another that it touches.
-
-    Parameters
-    ----------
-    mask, seen : bool (h, w)
-
-    Returns
-    -------
-    float, 0 to 1
-    """
+def touched_parts(mask: NDArray[np.bool_], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Connected parts of `seen`, bool (h, w), of which `mask`, bool (h, w), covers at least a tenth."""
     _, labels = cv2.connectedComponents(seen.astype(np.uint8), connectivity=8)
     areas = np.bincount(labels.ravel())
-    inside = np.bincount(labels[mask], minlength=len(areas))
-    touched = inside >= _LEAST_SHARE * areas
+    touched = np.bincount(labels[mask], minlength=len(areas)) >= _LEAST_SHARE * areas
     touched[0] = False  # what is not seen
-    return mask_iou(mask, np.asarray(touched[labels]))
+    return np.asarray(touched[labels])
