@@ -21,6 +21,8 @@ OUT ?= compare
 COMPARE ?=
 # More arguments of pvtt estimate, such as "--nodes 4", "--presets" or "--preset medium --plan"; CONFIG as for compare.
 ESTIMATE ?=
+# More arguments of pvtt review, such as "--rater NAME", "--limit 100", "--against RESULTS" or "--summary".
+REVIEW ?=
 # small runs the demo with the small pretrained networks; empty with the embedded backends.
 MODELS ?=
 # All pairs of the demo feed take three times as long; empty for all.
@@ -34,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CPU ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: help install models models-small propainter videopainter demo world bench compare estimate test test-fast check format dag clean
+.PHONY: help install models models-small propainter videopainter demo world bench compare review estimate test test-fast check format dag clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,7 +53,7 @@ $(VENV)/.core: envs/core.txt envs/constraints.txt pyproject.toml
 	@$(BIN)/python -m compileall -q $(VENV)/lib workflow || true
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.core envs/dev.txt envs/world.txt
+$(VENV)/.dev: $(VENV)/.core envs/dev.txt envs/review.txt envs/world.txt
 	@echo "Installing what checks and tests need ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt -r envs/dev.txt
 	@$(BIN)/python -m compileall -q $(VENV)/lib || true
@@ -78,6 +80,10 @@ $(VENV)/.models-cpu: $(VENV)/.core envs/models.txt envs/constraints-models.txt
 	@grep -vE '^(#|-r|torchvision=|sam2=)' envs/models.txt > $@.txt
 	@$(PIP) -c envs/constraints-models.txt -r $@.txt
 	@$(PIP) --no-deps $$(grep '^sam2=' envs/models.txt)
+	@touch $@
+
+$(VENV)/.review: $(VENV)/.core envs/review.txt
+	@$(PIP) -r envs/review.txt
 	@touch $@
 
 propainter videopainter: %: .venv-%/.done ## an environment of its own, .venv-<name>, for a model whose stack needs one
@@ -111,6 +117,9 @@ compare: $(VENV)/.core ## runs side by side: RUNS="a b", or RUNS=results BACKEND
 	$(BIN)/snakemake --cores $(CORES) --config $(CONFIG) "results=$$run" "$(STAGE)={\"backend\": \"$$backend\"}"; \
 	runs="$$runs $$run"; done; \
 	$(BIN)/python -m pvtt compare $$runs --out "$(OUT)" $(COMPARE)
+
+review: $(VENV)/.review ## judge the pairs of RESULTS on a local web page: REVIEW="--rater NAME --limit N --summary"
+	@$(BIN)/python -m pvtt review "$(RESULTS)" $(REVIEW)
 
 estimate: $(VENV)/.core ## what a run will cost before it is spent: CONFIG="catalogue=..." RESULTS=folder ESTIMATE="--nodes 4"
 	@$(BIN)/python -m pvtt estimate --config $(CONFIG) "results=$(RESULTS)" $(ESTIMATE)

@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-FILES = ("workflow/schemas", "resources/models.yaml", "resources/costs.yaml", "config")
+FILES = ("workflow/schemas", "resources/models.yaml", "resources/costs.yaml", "resources/calibration", "config")
 
 
 class BuildWithProjectFiles(build_py):

@@ -1,7 +1,8 @@
 """Measure every stage on a rendered world, and on a feed of real videos where there is one.
 
     python benchmarks/bench.py --world DIR [--feed DIR] --out DIR [--stages shots,segmentation,...] [--jobs 2]
-        [--backend insertion=composite --backend insertion=package.module:Class ...] [--clips N | --only CLIP,...]
+        [--configfile config/presets/small-models.yaml] [--clips N | --only CLIP,...]
+        [--backend insertion=composite --backend insertion=package.module:Class ...]
 
 Each stage runs on true inputs (`isolated`) and on what the stages before it made (`chained`). Writes bench.json (every
 figure of every item, and the summary), bench.md (one table) and pictures; working files stay under OUT/work.
@@ -25,6 +26,7 @@ from typing import Any
 import cv2
 
 import plots
+from pvtt.config.settings import read
 from pvtt.io.files import write_json
 from pvtt.io.progress import progress
 from stages import background, feed, insertion, products, segmentation, shots, tracks
@@ -80,6 +82,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Options, argparse.Nam
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--stages", default=",".join(STAGES), help="of " + ", ".join(STAGES))
     parser.add_argument("--backend", action="append", default=[], metavar="STAGE=NAME", help="instead of the default")
+    parser.add_argument("--configfile", type=Path, help="a run's configuration, such as a preset")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--clips", type=int, help="at most so many clips, evenly spread")
     parser.add_argument("--only", default="", help="clip ids (of a feed alone: product ids), with commas")
@@ -98,7 +101,8 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Options, argparse.Nam
             parser.error(f"--backend {choice}: write STAGE=NAME")
         given.setdefault(stage, []).append(name)
     world = World((asked.world or asked.feed).resolve())
-    return Options(world, asked.out.resolve(), stages, backends | given, asked.swaps), asked
+    config = read([asked.configfile]) if asked.configfile else {}
+    return Options(world, asked.out.resolve(), stages, backends | given, asked.swaps, config), asked
 
 
 def phases(options: Options, asked: argparse.Namespace) -> Iterator[tuple[str, list[Job]]]:

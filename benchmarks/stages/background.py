@@ -56,7 +56,7 @@ def own_masks(options: Options, clip: Clip) -> Path | None:
         return None
     name = backend_name("segmentation", options.settings("segmentation")[0])
     folder = clip_folder(options, clip, f"segmentation_{name}")
-    return folder if mask_verdict(folder).status == "accepted" else None
+    return folder if mask_verdict(options, folder).status == "accepted" else None
 
 
 def _measured(clip: Clip, folder: Path, settings: dict[str, Any], name: str, mode: str) -> Outcome:

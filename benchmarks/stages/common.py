@@ -24,7 +24,7 @@ from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.records.results import MaskVerdict, MeasuredMasks, Track
 from pvtt.stages.segmentation.track import build_track
 from pvtt.stages.shots import cut_clip
-from pvtt.stages.verdicts import judge_mask
+from pvtt.stages.verdicts import chosen_calibration, judge_mask, read_calibration
 from truth import Clip, World
 
 Array = np.ndarray
@@ -38,17 +38,22 @@ LEAST_PIXELS = 64  # of a region in a frame, for a picture measure to say someth
 
 @dataclass(frozen=True)
 class Options:
-    """What is run: `backends` holds the names per stage (the first serves the chain), `swaps` the pairs per clip."""
+    """What is run.
+
+    `backends` holds the names per stage (the first serves the chain), `swaps` the pairs per clip, `config` a run's
+    configuration.
+    """
 
     world: World
     out: Path
     stages: frozenset[str]
     backends: Mapping[str, list[str]] = field(default_factory=dict)
     swaps: int = 2
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, stage: str) -> list[dict[str, Any]]:
         """Settings of a stage, one set per backend."""
-        defaults = stage_defaults(stage)
+        defaults = stage_defaults(stage, self.config)
         return [defaults | {"backend": name} for name in self.backends.get(stage) or [defaults["backend"]]]
 
 
@@ -90,15 +95,19 @@ def clip_folder(options: Options, clip: Clip, name: str) -> Path:
     return options.out / "work" / "clips" / clip.clip_id / name
 
 
-def mask_verdict(folder: Path) -> MaskVerdict:
-    """The verdict on the masks in a clip's folder, by the default limits."""
+def mask_verdict(options: Options, folder: Path) -> MaskVerdict:
+    """The verdict on the masks in a clip's folder, by the calibration of their backend or the limits."""
     measured = MeasuredMasks.read(ClipFiles(folder).mask_measures)
-    return judge_mask(measured, stage_defaults("verdicts")["masks"])
+    settings = stage_defaults("verdicts", options.config)["masks"]
+    backend = measured.provenance.backend
+    return judge_mask(
+        measured, settings, read_calibration(chosen_calibration(settings["calibration"], f"masks-{backend}"))
+    )
 
 
-def verdict_facts(folder: Path) -> dict[str, Any]:
-    """Status, reason and score of the masks in a clip's folder, by the default limits."""
-    return mask_verdict(folder).model_dump(include={"status", "reason", "score"})
+def verdict_facts(options: Options, folder: Path) -> dict[str, Any]:
+    """Status, reason and score of the masks in a clip's folder."""
+    return mask_verdict(options, folder).model_dump(include={"status", "reason", "score"})
 
 
 class Truth:

@@ -83,15 +83,17 @@ def measure_product(
 def _shots(
     options: Options, feed: Path, row: Mapping[str, str], cuts: Mapping[str, Any], results: Path | None
 ) -> Iterator[Outcome]:
-    settings, product = options.settings("shots")[0], row["id"]
+    product = row["id"]
     if results is None:
         folder = options.out / "work" / "feed" / "shots"
-        yield shots.measure_file(feed / row["video"], product, cuts, settings, "feed", folder)
+        for settings in options.settings("shots"):
+            yield shots.measure_file(feed / row["video"], product, cuts, settings, "feed", folder)
         return
     counts = shots.compare(Shots.read(Layout(results).shots(product)), cuts)
     facts = {kind: [c.hits, c.false, c.missed] for kind, c in counts.items()}
     figures = {f"{kind}_video_f1": c.f1 for kind, c in counts.items()}
-    yield Outcome("shots", backend_name("shots", settings), "feed", product, figures, facts)
+    backend = backend_name("shots", options.settings("shots")[0])
+    yield Outcome("shots", backend, "feed", product, figures, facts)
 
 
 def _masks(
@@ -106,7 +108,7 @@ def _masks(
         masks = media.read_masks(files.masks).any(0)
         start = clip.source.start_frame
         ious = [mask_iou(masks[frame - start], _in_clip(still, clip)) for frame, still in inside]
-        facts = verdict_facts(folder) | {"empty": False, "folder": str(folder)}
+        facts = verdict_facts(options, folder) | {"empty": False, "folder": str(folder)}
         facts |= {"mean_area": float(np.mean([still.mean() for _, still in inside])), "frames": len(inside)}
         figures = {"j": float(np.mean(ious)), "s_per_frame": record.provenance.seconds / len(masks)}
         yield Outcome("segmentation", record.provenance.backend, "feed", clip.clip_id, figures, facts)

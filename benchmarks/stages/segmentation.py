@@ -38,8 +38,12 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
         segment_clip(folder, references, title, settings)
         record = MeasuredMasks.read(files.mask_measures)
         masks = video.read_masks(files.masks).any(0)
-        facts = verdict_facts(folder) | {"empty": not clip.has_product}
+        facts = verdict_facts(options, folder) | {"empty": not clip.has_product}
         facts |= {"mean_area": clip.record["mean_area"], "tags": clip.record.get("tags", [])}
+        facts |= {
+            "measures": record.measures,
+            "version": f"{record.provenance.version}, {record.provenance.measured_by}",
+        }
         figures = mask_figures(masks, truth) if clip.has_product else {}
         figures["s_per_frame"] = record.provenance.seconds / len(truth)
         yield Outcome("segmentation", name, "isolated", clip.clip_id, figures, facts)

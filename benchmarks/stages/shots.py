@@ -35,7 +35,7 @@ def measure_file(
     seconds = record.provenance.seconds
     name = backend_name("shots", settings)
     record.write(out / name / f"{product}.json")
-    figures = {"frames_per_s": frames / seconds, "times_decoding": seconds / decoding}
+    figures = {"frames_per_s": frames / seconds, "s_per_frame": seconds / frames, "times_decoding": seconds / decoding}
     counts = compare(record, truth)
     facts = {kind: [c.hits, c.false, c.missed] for kind, c in counts.items()}
     for kind, counted in counts.items():

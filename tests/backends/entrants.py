@@ -92,6 +92,7 @@ ENTRANTS = {
     "shots": [
         Entrant("scenedetect"),
         Entrant("transnetv2", ("transnetv2",), ("torch",)),
+        Entrant("ffmpeg"),
     ],
     "products": [
         Entrant("classical"),

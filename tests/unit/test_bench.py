@@ -14,7 +14,7 @@ from pvtt.io.files import read_json, write_json
 from pvtt.stages.insertion.base import Request
 from regression import compare, make_baseline
 from stages import feed, scoring, segmentation, shots
-from stages.common import Outcome, guarded
+from stages.common import Options, Outcome, guarded
 from summary import direction, markdown, summarise
 from synthetic.records import shots_record
 from truth import World, select
@@ -277,3 +277,10 @@ def test_masks_of_a_part_are_not_trusted(tmp_path):
     stills = {"a.png": about | {"trust": "good"}, "b.png": about | {"trust": "PARTIAL (misses a cap)"}}
     write_json(tmp_path / "truth/masks.json", stills)
     assert feed.trusted_stills(tmp_path) == {"A": [(3, "a.png")]}
+
+
+def test_the_feed_measures_every_shot_detector(tmp_path, monkeypatch):
+    monkeypatch.setattr(shots, "measure_file", lambda *given: given[3]["backend"])
+    options = Options(World(tmp_path), tmp_path, frozenset({"shots"}), {"shots": ["scenedetect", "ffmpeg"]})
+    row = {"id": "A", "video": "videos/A.mp4"}
+    assert list(feed._shots(options, tmp_path, row, {"hard": []}, None)) == ["scenedetect", "ffmpeg"]

@@ -15,11 +15,11 @@ from pvtt.cli import main
 from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
 from pvtt.io.tables import write_table
+from pvtt.metrics.bootstrap import interval
 from pvtt.records.mask_verdicts import write_mask_verdicts
 from pvtt.records.results import MaskVerdict
 from pvtt.records.results_format import mark_results
 from pvtt.reporting.compare import compare
-from pvtt.reporting.compare.figures import interval
 from pvtt.reporting.compare.page import write_comparison
 from synthetic.records import (
     background_record,
@@ -397,6 +397,13 @@ def test_a_fork_links_what_does_not_depend_on_a_stage(tmp_path: Path, stage: str
     assert (two / "pairs.parquet").exists() == (stage in ("scoring", "insertion", "background"))
     assert main(["fork", str(one), str(two), "--stage", stage]) == 1
     assert main(["fork", str(one), str(one / "inside"), "--stage", stage]) == 1
+
+
+def test_a_fork_has_none_of_the_raters_answers(tmp_path: Path) -> None:
+    one, two = make_run(tmp_path / "one", QUALITY), tmp_path / "two"
+    write_json(one / "review" / "answers.jsonl", {})
+    assert main(["fork", str(one), str(two), "--stage", "scoring"]) == 0
+    assert not (two / "review").exists()
 
 
 def test_the_former_name_of_fork_works_and_says_the_new_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

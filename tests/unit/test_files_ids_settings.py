@@ -87,7 +87,7 @@ class TestSettings:
         assert filled["shots"]["min_shot_s"] == 3
         assert filled["shots"]["min_shot_frames"] == 50
         expected = settings.stage_defaults("shots") | {"min_shot_s": 3}
-        del expected["transnetv2"]  # of a backend that is not chosen
+        del expected["transnetv2"], expected["ffmpeg"]  # of backends that are not chosen
         assert filled["shots"] == expected
 
     @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ class TestBackends:
         assert registry.backend_class("shots", "pvtt.stages.shots.scenedetect:Backend").name == "scenedetect"
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are scenedetect"):
+        with pytest.raises(ValueError, match=r"shots\.backend: no backend 'magic'; there are ffmpeg, scenedetect"):
             registry.backend_class("shots", "magic")
 
     def test_auto_is_the_best_that_lacks_nothing(self, monkeypatch):
@@ -210,7 +210,7 @@ class TestBackends:
         assert seen == [str(tmp_path)] * 2 and str(models.root()) == "elsewhere"
 
     def test_a_stage_without_an_order_has_no_auto(self):
-        with pytest.raises(SettingsError, match=r"shots\.backend: no backend 'auto'; there are scenedetect"):
+        with pytest.raises(SettingsError, match=r"shots\.backend: no backend 'auto'; there are ffmpeg, scenedetect"):
             settings.resolve(BASE | {"shots": {"backend": "auto"}})
 
     @pytest.mark.parametrize("stage", ["catalogue", "shots"])

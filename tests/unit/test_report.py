@@ -137,6 +137,16 @@ def test_a_failed_pair_and_an_empty_file_are_shown_as_missing(tmp_path: Path) ->
     assert page.count('<p class="absent">no mask</p>') == 2
 
 
+def test_a_disputed_cut_stands_at_its_clip(report: tuple[Path, str], tmp_path: Path) -> None:
+    assert "To review" not in report[1]
+    clips, words = tiny_run().clips.assign(review=""), "transnetv2 sees a cut at 123, scenedetect does not"
+    accepted = clips.index[clips["status"] == "accepted"][0]
+    clips.loc[accepted, "review"] = words
+    page = report_to(tmp_path, clips=clips)
+    card = re.search(rf'<article class="clip[^>]*data-id="{clips["clip_id"][accepted]}".*?</article>', page, re.DOTALL)
+    assert card and f"To review: {words}" in card[0] and page.count("To review") == 1
+
+
 def test_a_run_without_clips_and_pairs_has_a_page(tmp_path: Path) -> None:
     made = tiny_run()
     page = report_to(tmp_path, clips=made.clips[:0], pairs=made.pairs[:0], filtered=made.filtered[:0])

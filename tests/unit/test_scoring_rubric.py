@@ -10,7 +10,7 @@ import pytest
 from pvtt.config.settings import SettingsError, resolve, stage_defaults
 from pvtt.config.stages.scoring import JudgingSettings
 from pvtt.io.files import read_json
-from pvtt.stages.scoring import used_backends, title_for_judge, version
+from pvtt.stages.scoring import title_for_judge, used_backends, version
 from pvtt.stages.scoring.base import Crop
 from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.judges.base import Answer, JudgeError, Question
@@ -224,9 +224,9 @@ def test_grades_as_asked_are_kept_and_enter_no_score(tmp_path):
 
 def test_version_names_everything_that_measures():
     plain = version(SETTINGS)
-    assert plain == "classical 1, reading 2, temporal 2"
+    assert plain == "classical 1, reading 2, temporal 2, region 1"
     judged = version(SETTINGS | {"backend": "dinov2", "also": ["clip", "dinov2"], "judge": "openai"})
-    assert judged == f"dinov2 1, clip 1, reading 2, temporal 2, judge openai 1, rubric {rubric()['version']}"
+    assert judged == f"dinov2 1, clip 1, reading 2, temporal 2, region 1, judge openai 1, rubric {rubric()['version']}"
 
 
 def test_parts_are_all_backends_and_their_problems(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pvtt.config.settings import stage_defaults
-from pvtt.stages.segmentation import color_histograms
+from pvtt.imaging import color_histograms
 from pvtt.stages.segmentation.classical import Backend, resize_to_short_side
 from pvtt.stages.segmentation.classical.cosegmentation import cosegment
 from pvtt.stages.segmentation.classical.shadow_edges import flood_through_soft_edges

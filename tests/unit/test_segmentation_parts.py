@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import (
     border_contact,
@@ -14,7 +15,7 @@ from pvtt.imaging.morphology import (
     ring,
     signed_distance,
 )
-from pvtt.stages.segmentation import color_histograms, motion
+from pvtt.stages.segmentation import motion
 from pvtt.stages.segmentation.classical import pixel_labeling
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.instances import split_instances

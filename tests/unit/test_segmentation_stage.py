@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pvtt.config.settings import stage_defaults
+from pvtt.imaging import color_histograms
 from pvtt.io import images, video
 from pvtt.records.results import MeasuredMasks
-from pvtt.stages.segmentation import color_histograms, segment_clip
+from pvtt.stages.segmentation import segment_clip
 from pvtt.stages.segmentation.classical import Backend
 from pvtt.stages.segmentation.photo_evidence import sample_numbers
 from pvtt.stages.verdicts import judge_mask

@@ -61,7 +61,7 @@ def test_every_limit_rejects_alone_and_says_so(name):
 
 
 def test_good_measures_are_accepted_and_others_do_not_count():
-    expected = MaskVerdict(clip_id="A_s01", status="accepted", reason="", score=1.0)
+    expected = MaskVerdict(clip_id="A_s01", status="accepted", reason="", score=1.0, judged_by="limits")
     assert judge_mask(record(GOOD | {"round_trip": 0.0}), SETTINGS) == expected
 
 
@@ -86,8 +86,14 @@ def test_a_low_score_rejects_and_names_the_weakest_measure():
 def test_an_empty_scene_is_accepted_and_a_failure_keeps_its_reason():
     empty, failed = record({"empty": True}, "empty"), record({}, "failed", "no product found: all is grey", "B_s01")
     assert [verdict.plain() for verdict in judge_masks([empty, failed], SETTINGS)] == [
-        {"clip_id": "A_s01", "status": "accepted", "reason": "", "score": 1.0},
-        {"clip_id": "B_s01", "status": "rejected", "reason": "no product found: all is grey", "score": 0.0},
+        {"clip_id": "A_s01", "status": "accepted", "reason": "", "score": 1.0, "judged_by": "limits"},
+        {
+            "clip_id": "B_s01",
+            "status": "rejected",
+            "reason": "no product found: all is grey",
+            "score": 0.0,
+            "judged_by": "limits",
+        },
     ]
 
 

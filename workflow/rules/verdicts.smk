@@ -1,3 +1,6 @@
+from pvtt.stages import verdicts
+
+
 # Limits and weights, apart from what they judge: a changed one re-runs these rules and what reads the verdicts.
 rule judge_masks:
     input:
@@ -21,6 +24,7 @@ rule judge_masks:
         runtime=per_attempt(10),
     params:
         settings=SETTINGS["verdicts"]["masks"],
+        calibration=verdicts.masks_calibration(SETTINGS),
     message:
         "Judging the masks of all clips"
     script:

@@ -1,4 +1,4 @@
-"""The command `pvtt` (or `python -m pvtt`): models, comparisons, estimates, timelines and the result cache."""
+"""The command `pvtt` (or `python -m pvtt`): models, comparisons, reviews, estimates, timelines and the result cache."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pvtt import __version__
-from pvtt.cli import compare, estimate, models, store, timeline
+from pvtt.cli import compare, estimate, models, review, store, timeline
 from pvtt.config.settings import SettingsError
 from pvtt.models.registry import ModelError
 
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(required=True, metavar="COMMAND")
     models.add_command(groups)
     compare.add_commands(groups)
+    review.add_command(groups)
     timeline.add_command(groups)
     estimate.add_command(groups)
     store.add_command(groups)

@@ -46,11 +46,11 @@ def load_schema(name: str) -> dict[str, Any]:
     return schema
 
 
-def stage_defaults(stage: str) -> dict[str, Any]:
-    """The settings of one stage with every key at its default."""
+def stage_defaults(stage: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The settings of one stage, those of all its backends included: given by a configuration, else at its default."""
     [key] = [key for key, name in STAGES.items() if name == stage]
-    defaults: Settings = getattr(RunSettings(), key)
-    return defaults.plain()
+    found: Settings = getattr(RunSettings.of(config or {}), key)
+    return found.plain()
 
 
 def read(files: Iterable[str | Path] = (), items: Iterable[str] = ()) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import yaml
 from pvtt.config.settings import SCHEMAS
 from pvtt.io.files import atomic_path
 from pvtt.io.project_files import project_file
-from pvtt.records import dataset, media, results, tables
+from pvtt.records import dataset, media, results, review, tables
 from pvtt.records.base import Fields, Provenance, Record, WithReason
+from pvtt.records.calibration import Calibration
 from pvtt.records.layout import Layout
 from pvtt.records.results_format import ResultsFormat
 
@@ -25,9 +26,10 @@ _PAIR = _FILES.pair("<clip_id>", "<target_id>", "<k>")
 _CUTOUT = _FILES.cutout("<product_id>", "<k>")
 _HEAD = """# Records
 
-Every JSON file of a results folder, field by field. This page and the JSON schemas in `workflow/schemas/` are written
-from the records' types by `python -m pvtt.records.describe`; a test keeps them so. Ids: a clip is
-`<product_id>_s<NN>`, a pair `<clip_id>__<target_id>_i<k>`. A field marked *optional* is absent where it says nothing.
+Every JSON file of a results folder, field by field; a file `*.jsonl` has one record a line. This page and the JSON
+schemas in `workflow/schemas/` are written from the records' types by `python -m pvtt.records.describe`; a test keeps
+them so. Ids: a clip is `<product_id>_s<NN>`, a pair `<clip_id>__<target_id>_i<k>`. A field marked *optional* is absent
+where it says nothing.
 """
 _COLUMNS = "| field | type | what it is |\n|---|---|---|"
 
@@ -50,6 +52,7 @@ RECORDS = (
     Described("track", _CLIP.track, results.Track),
     Described("mask_measures", _CLIP.mask_measures, results.MeasuredMasks),
     Described("mask_verdict", _CLIP.mask_verdict, results.MaskVerdict),
+    Described("calibration", Path("resources/calibration/<name>.json"), Calibration),
     Described("background", _CLIP.background_record, results.Background),
     Described("insert", _PAIR.record, results.Insertion),
     Described("score", _PAIR.score, results.Score),
@@ -58,6 +61,8 @@ RECORDS = (
     Described("pairs_json", _FILES.dataset.annotation("pairs"), dataset.PublishedPairs),
     Described("quality_scores", _FILES.dataset.annotation("quality_scores"), dataset.QualityScores),
     Described("statistics", _FILES.dataset.annotation("statistics"), dataset.Statistics),
+    Described("review_answer", _FILES.review_answers, review.ReviewAnswer),
+    Described("comparison_answer", _FILES.review_comparisons, review.ComparisonAnswer),
 )
 
 

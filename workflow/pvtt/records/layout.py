@@ -191,6 +191,21 @@ class Layout:
         return self.results / "report"
 
     @property
+    def review(self) -> Path:
+        """Folder of what raters answered."""
+        return self.results / "review"
+
+    @property
+    def review_answers(self) -> Path:
+        """Answers of all raters, one a line. It only grows."""
+        return self.review / "answers.jsonl"
+
+    @property
+    def review_comparisons(self) -> Path:
+        """Answers on the same pairs of two runs, one a line. It only grows."""
+        return self.review / "ab_answers.jsonl"
+
+    @property
     def store(self) -> Path:
         """Folder of the results cache, unless the settings name another."""
         return self.results / "store"

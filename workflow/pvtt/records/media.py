@@ -82,6 +82,17 @@ class Shot(Fields):
     status: Accepted
     reason: str = Field(description="Why it is no clip; empty when accepted.")
     split: Literal["", "part"] = Field(description="`part` where a long shot was split.")
+    review: str = Field(
+        default="", description="Disputed cuts in it or at its ends, in words, for a person to look at."
+    )
+
+
+class DisputedCut(Fields):
+    """A hard cut that only one of two detectors found."""
+
+    frame: Count = Field(description="First frame after the cut.")
+    found_by: str = Field(description="Backend that found it.")
+    missed_by: str = Field(description="Backend that did not.")
 
 
 class Shots(WithReason):
@@ -100,6 +111,9 @@ class Shots(WithReason):
         description="Spans [first, end) of dissolves and fades."
     )
     shots: list[Shot]
+    disputed: list[DisputedCut] = Field(
+        default=[], description="Cuts on which two detectors disagree; absent without `shots.second_opinion`."
+    )
     provenance: Provenance
 
 

@@ -76,12 +76,13 @@ class MeasuredMasks(WithReason):
 
 
 class MaskVerdict(WithReason):
-    """Whether the masks of a clip can be trusted, by the limits of `verdicts.masks`."""
+    """Whether the masks of a clip can be trusted, by the settings `verdicts.masks`."""
 
     clip_id: ClipId
     status: Literal["accepted", "rejected"]
     reason: str = Field(description="Why it was rejected; empty when accepted.")
-    score: Share
+    score: Share = Field(description="Mean mark of the measures, or the probability that a calibration gives.")
+    judged_by: str = Field(default="limits", description="`limits`, or the name of a calibration.")
 
 
 class Background(WithReason):

@@ -56,6 +56,7 @@ class ClipRow(Fields):
     status: Accepted
     reason: str = Field(description="Why it is no clip; empty when accepted.")
     split: Literal["", "part"] = Field(description="`part` where a long shot was split.")
+    review: str = Field(default="", description="Disputed cuts in it or at its ends; empty where there is none.")
 
 
 class PlannedPair(Fields):

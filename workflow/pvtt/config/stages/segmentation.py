@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from pvtt.config.base import Settings
@@ -98,6 +100,21 @@ class SegmentationSettings(Settings):
         description=(
             "Number of the product's photos (its first ones) whose cut-outs show the backend what to look "
             "for; 0 for none."
+        ),
+    )
+    second_opinion: Literal["none", "u2net"] = Field(
+        "none",
+        description=(
+            "Network that looks at the product's place in a few frames, whatever the backend; the overlap is the "
+            "measure `second_opinion` of the masks."
+        ),
+    )
+    second_opinion_frames: StrictInt = Field(6, ge=1, description="Frames that the second opinion is asked about.")
+    refine: StrictBool = Field(
+        True,
+        description=(
+            "Take the second opinion's masks for a clip where they match the product's photos better in colour and "
+            "form; without a second opinion it does nothing."
         ),
     )
     sam2: Sam2Settings = Sam2Settings()

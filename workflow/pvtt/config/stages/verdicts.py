@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, StrictFloat, model_validator
+from pydantic import Field, StrictFloat, StrictStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from pvtt.config.base import Settings
@@ -29,6 +29,13 @@ class MaskVerdictSettings(Settings):
     Each measure gives a mark, 0 at its `reject` and 1 at its `good`; a clip's score is the geometric mean of its marks.
     """
 
+    calibration: StrictStr = Field(
+        "shipped",
+        description=(
+            "How measures become the probability of good masks. `shipped`: the project's calibration for the backend, "
+            "where there is one and its measures were taken; `none`: the limits below; or the path of a file."
+        ),
+    )
     min_score: StrictFloat = Field(
         0.8,
         ge=0,

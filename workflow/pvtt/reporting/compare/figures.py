@@ -1,7 +1,7 @@
 """Figures of a comparison: each run's own, and paired differences with intervals.
 
-Intervals are percentile bootstraps (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993) that draw source
-videos, not items: pairs of one video are alike, and drawing them one by one would make the intervals too narrow.
+Intervals are bootstraps that draw source videos, not items: pairs of one video are alike, and drawing them one by one
+would make the intervals too narrow.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from pvtt.metrics.bootstrap import interval
 from pvtt.reporting.compare.matching import DIRECTIONS, Item, Outcome
-
-_DRAWS = 4000  # bootstrap samples
-_SEED = 0  # of the bootstrap
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -60,20 +58,6 @@ def differences(items: Sequence[Item], runs: Sequence[str]) -> list[dict[str, An
                 head = {"run": run, "reference": runs[0], "figure": name}
                 found.append(head | _paired(values, DIRECTIONS.get(name, 1)))
     return found
-
-
-def interval(groups: Sequence[str], values: Sequence[float]) -> tuple[float, float] | None:
-    """Bounds of the 95 % interval of the values' mean when groups are drawn; None with fewer than two groups."""
-    names = sorted(set(groups))
-    if len(names) < 2:
-        return None
-    place = {name: index for index, name in enumerate(names)}
-    index = np.array([place[group] for group in groups])
-    sums, counts = np.bincount(index, weights=np.asarray(values, float)), np.bincount(index)
-    drawn = np.random.default_rng(_SEED).integers(len(names), size=(_DRAWS, len(names)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
 
 
 def _paired(values: Sequence[tuple[str, float | None, float | None]], direction: int) -> dict[str, Any]:

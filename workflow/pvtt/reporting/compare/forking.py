@@ -62,5 +62,6 @@ def fork(results: Path, out: Path, stage: str) -> int:
 
 def _depends(name: Path, stage: str) -> bool:
     """Whether a file (path relative to the results folder) depends on a stage or belongs to its run only."""
-    own = name.name.startswith(".") or name.is_relative_to(_FILES.store) or name.is_relative_to(_FILES.logs)
+    folders = (_FILES.store, _FILES.logs, _FILES.review)
+    own = name.name.startswith(".") or any(name.is_relative_to(folder) for folder in folders)
     return own or layout.stage_of(name) in stages.dependents(stage)

@@ -94,6 +94,7 @@ def clip_cards(results: Path, run: Run, previews: Previews, limit: int) -> list[
                 "clip": clip,
                 "seconds": frames / rate_value(str(shot["fps"])),
                 "empty": bool(clip and clip.empty),
+                "review": shot.get("review", ""),
             }
         )
     return cards

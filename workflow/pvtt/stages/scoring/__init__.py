@@ -1,6 +1,7 @@
 """Scoring: what can be measured of a pair, and a score only over what was measured.
 
-Identity and swap (`identity.py`), steadiness in time (`temporal.py`), fidelity of the background. `lighting` and
+Identity and swap (`identity.py`), steadiness in time (`temporal.py`), leftovers, halos and footing (`region.py`),
+fidelity of the background. `lighting` and
 `overall` are a vision-language judge's (`judging.py`); without one, or where it gave no answer, they are null.
 `pvtt.stages.verdicts` weights the scores and judges the pair.
 """
@@ -24,6 +25,7 @@ from pvtt.stages.scoring.contact_sheets import judge_contact_sheets
 from pvtt.stages.scoring.identity import cut_out_crops, identity_measures
 from pvtt.stages.scoring.judging import judge_measures, judge_pair, judge_scores
 from pvtt.stages.scoring.pair_loader import InvalidPairError, PairFrames, load_pair
+from pvtt.stages.scoring.region import region_measures
 from pvtt.stages.scoring.temporal import box_drift, temporal_measures, temporal_score
 
 __all__ = [
@@ -138,6 +140,7 @@ def _measure(
         measures |= found
     measures |= {"background_psnr": pair.background_psnr, "jitter": pair.jitter}
     measures |= temporal_measures(pair.steps)
+    measures |= region_measures(pair.samples, pair.source_masks, pair.insert_masks)
     boxes = insert.boxes
     drift = box_drift(pair.source_boxes, boxes) if len(boxes) == len(pair.source_boxes) else None
     measures |= {"box_drift": drift}

@@ -7,7 +7,7 @@ from typing import Any
 
 from pvtt.backends.registry import available, backend_class
 from pvtt.config.stages.scoring import ScoringSettings
-from pvtt.stages.scoring import pair_loader, temporal
+from pvtt.stages.scoring import pair_loader, region, temporal
 from pvtt.stages.scoring.rubric import rubric
 
 
@@ -44,9 +44,9 @@ def title_for_judge(settings: ScoringSettings | Mapping[str, Any], title: str) -
 
 
 def version(settings: Mapping[str, Any]) -> str:
-    """Names and versions of everything that measures, such as `dinov2 1, clip 1, reading 1, temporal 1`."""
+    """Names and versions of everything that measures, such as `dinov2 1, reading 1, temporal 1, region 1`."""
     named = [f"{backend.name} {backend.version}" for backend in identity_backends(settings)]
-    named += [f"reading {pair_loader.VERSION}", f"temporal {temporal.VERSION}"]
+    named += [f"reading {pair_loader.VERSION}", f"temporal {temporal.VERSION}", f"region {region.VERSION}"]
     if judge := judge_backend(settings):
         named += [f"judge {judge.name} {judge.version}", f"rubric {rubric()['version']}"]
     return ", ".join(named)

@@ -33,11 +33,13 @@ class InvalidPairError(ValueError):
 class PairFrames:
     """What is measured on.
 
-    `samples`: for identity, see `identity_measures`; `steps`: for flow; `source_boxes`: [x0, y0, x1, y1] or None per
-    frame; `jitter`: see `temporal.jitter`; `background_psnr`: dB over all pixels outside both grown masks, None when
-    they cover everything.
+    `source_masks`, `insert_masks`: bool (n, h, w), all objects together; `samples`: for identity, see
+    `identity_measures`; `steps`: for flow; `source_boxes`: [x0, y0, x1, y1] or None per frame; `jitter`: see
+    `temporal.jitter`; `background_psnr`: dB over all pixels outside both grown masks, None when they cover everything.
     """
 
+    source_masks: np.ndarray
+    insert_masks: np.ndarray
     samples: list[dict[str, np.ndarray]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     source_boxes: list[list[float] | None] = field(default_factory=list)
@@ -52,7 +54,8 @@ def load_pair(clip_dir: Path, pair_dir: Path, settings: ScoringSettings) -> Pair
     source_mask = np.logical_or.reduce(read_masks(clip.masks))
     insert_mask = np.logical_or.reduce(read_masks(made.mask))
     _check_masks(source_mask, insert_mask)
-    pair = PairFrames(source_boxes=[_box(mask) for mask in source_mask], jitter=jitter(source_mask, insert_mask))
+    pair = PairFrames(source_mask, insert_mask, jitter=jitter(source_mask, insert_mask))
+    pair.source_boxes = [_box(mask) for mask in source_mask]
     n_frames = len(source_mask)
     wanted = spread(np.flatnonzero(insert_mask.any((1, 2))), settings.identity_frames)
     firsts = set(first_frames(n_frames, settings))

@@ -23,6 +23,8 @@ from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.prompts import prompt_text
 from pvtt.stages.segmentation.qa import VERSION as QA_VERSION
 from pvtt.stages.segmentation.qa import MaskMeasures, measure_masks
+from pvtt.stages.segmentation.refinement import compare
+from pvtt.stages.segmentation.second_opinion import SecondOpinion
 from pvtt.stages.segmentation.track import build_track, empty_track
 
 Array = np.ndarray
@@ -48,7 +50,8 @@ def segment_clip(
     clip_dir = Path(clip_dir)
     files = ClipFiles(clip_dir)
     clip = Clip.read(files.record)
-    backend = backend_class("segmentation", SegmentationSettings.of(settings).backend)(settings)
+    used = used_backends(settings)
+    backend = used[0]
     readable = readable_references(references)
     prompt = prompt_text(title, category, subcategory)
     inputs = {"video": files.video} | {f"reference_{k}": p for k, (p, _) in enumerate(readable, 1)}
@@ -60,9 +63,7 @@ def segment_clip(
         outcome = MaskMeasures("failed", f"the clip cannot be read: {error}", {})
     else:
         photos = [image for _, image in readable]
-        masks, track, outcome = _segment(
-            frames, photos, prompt, backend, clip.empty, device or devices.selected_device()
-        )
+        masks, track, outcome = _segment(frames, photos, prompt, used, clip.empty, device or devices.selected_device())
         video.write_masks(files.masks, masks, Fraction(clip.fps))
         head = {"clip_id": clip.clip_id, "fps": clip.fps}
         size = {"n_frames": len(frames), "width": frames.shape[2], "height": frames.shape[1]}
@@ -72,33 +73,52 @@ def segment_clip(
         status=outcome.status,
         reason=outcome.reason,
         measures=outcome.measures,
-        provenance=provenance(backend, settings, inputs, watch, measured_by=f"qa {QA_VERSION}"),
+        provenance=provenance(backend, settings, inputs, watch, measured_by=_measured_by(settings)),
     ).write(files.mask_measures)
+
+
+def used_backends(settings: Mapping[str, Any]) -> list[Any]:
+    """The backend that makes the masks and, where the settings ask for one, the second opinion; none is loaded."""
+    chosen = SegmentationSettings.of(settings)
+    backend = backend_class("segmentation", chosen.backend)(settings)
+    return [backend] if chosen.second_opinion == "none" else [backend, SecondOpinion(settings)]
 
 
 def version(settings: Mapping[str, Any]) -> str:
     """Versions of what makes the masks and of what measures them, such as `1, qa 1`."""
     backend = backend_class("segmentation", SegmentationSettings.of(settings).backend)
-    return f"{backend.version}, qa {QA_VERSION}"
+    return f"{backend.version}, {_measured_by(settings)}"
+
+
+def _measured_by(settings: Mapping[str, Any]) -> str:
+    asked = SegmentationSettings.of(settings).second_opinion
+    return f"qa {QA_VERSION}" + ("" if asked == "none" else f", second opinion {asked} {SecondOpinion.version}")
 
 
 def _segment(
     frames: Array,
     references: Sequence[Array],
     prompt: str,
-    backend: Any,
+    used: Sequence[Any],
     empty: bool,
     device: str,
 ) -> tuple[Array, dict[str, Any], MaskMeasures]:
     if empty:
         outcome = MaskMeasures("empty", "", {"empty": True})
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
+    backend, *opinions = used
+    measures: dict[str, float] = {}
     try:
         with load_model(backend, device) as ready:
             result = ready.segment(frames, references, prompt)
     except WorkError as error:
         result = Segmentation.empty(frames, str(error))
-    return result.masks, build_track(frames, result.masks), measure_masks(frames, result)
+    if opinions and result.masks.any():
+        with load_model(opinions[0], device) as ready:
+            result, measures = compare(frames, result, references, prompt, ready)
+    outcome = measure_masks(frames, result)
+    outcome.measures.update(measures)
+    return result.masks, build_track(frames, result.masks), outcome
 
 
 def readable_references(paths: Sequence[Path]) -> list[tuple[Path, Array]]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import components, convex_hull
-from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 

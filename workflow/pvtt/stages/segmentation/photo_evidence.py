@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.resize import at_size, reduced
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import SHORT_SIDE
 from pvtt.stages.segmentation.concavity_filling import HullPrior
 

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import border_contact, components, ring
 from pvtt.imaging.resize import reduced
 from pvtt.metrics import mask_iou
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import Segmentation
 from pvtt.stages.segmentation.motion import Flow, warp
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from pvtt.backends.lifecycle import WorkError, load_model
-from pvtt.backends.registry import backend_class
 from pvtt.config.stages.shots import ShotsSettings
 from pvtt.imaging import letterbox
 from pvtt.io import video as media
@@ -27,6 +26,7 @@ from pvtt.records.media import Clip, ClipSource, Shot, Shots
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.records.tables import ClipRow, columns
 from pvtt.stages.shots.base import ShotDetector, Transitions
+from pvtt.stages.shots.second_opinion import disputed_cuts, used_backends, version, with_reviews
 from pvtt.stages.shots.spans import Span, length_problem, shot_spans, split_span
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray
 
+__all__ = ["CLIP_COLUMNS", "Cutter", "clips_table", "cut_clip", "detect_shots", "used_backends", "version"]
 CLIP_COLUMNS = columns(ClipRow)
 _SAMPLE_FRAMES = 9  # frames per video and per shot in which bars are looked for
 
@@ -42,31 +43,38 @@ def detect_shots(video: str | Path, product_id: str, settings: Mapping[str, Any]
     """Find the shots of a video.
 
     Frames are counted on the constant grid of `pvtt.io.video`. A video that cannot be read, or that has no usable shot,
-    gives a record with status `rejected` and a reason.
+    gives a record with status `rejected` and a reason. A second detector, if the settings choose one, decodes the
+    video again.
     """
     video, watch, chosen = Path(video), Stopwatch(), ShotsSettings.of(settings)
-    backend: ShotDetector = backend_class("shots", chosen.backend)(settings)
+    backend, *others = detectors = used_backends(settings)
+    names = [detector.name for detector in detectors]
     try:
         info = media.probe(video)
-        with load_model(backend, device or devices.selected_device()) as ready:
-            found = _transitions(video, info, ready)
-        shots = _shot_records(video, product_id, info, _plan_spans(info, found.transitions, chosen), found.bars, chosen)
+        bars = _bars(video, info)
+        found = [_transitions(video, info, bars, one, device or devices.selected_device()) for one in detectors]
+        shots = _shot_records(video, product_id, info, _plan_spans(info, found[0], chosen), bars, chosen)
+        disputed = disputed_cuts(names, found) if others else []
         fields: dict[str, Any] = {
             "fps": media.rate_text(info.fps),
             "n_frames": info.n_frames,
             "width": info.width,
             "height": info.height,
-            "cuts": list(found.transitions.cuts),
-            "gradual": [list(pair) for pair in found.transitions.gradual],
-            "shots": shots,
+            "cuts": list(found[0].cuts),
+            "gradual": [list(pair) for pair in found[0].gradual],
+            "shots": with_reviews(shots, disputed),
         }
+        fields |= {"disputed": disputed} if others else {}
         reason = _no_shot_reason(shots)
     except (media.MediaError, WorkError) as error:
         fields = {"fps": None, "n_frames": 0, "width": 0, "height": 0, "cuts": [], "gradual": [], "shots": []}
         reason = str(error)
     head = {"product_id": product_id, "status": "rejected" if reason else "accepted", "reason": reason}
     head["detector"] = backend.method
-    return Shots.of(head | fields | {"provenance": provenance(backend, settings, {"video": video}, watch)})
+    further = [model for other in others for model in other.needs]
+    measured_by = version(settings) if others else ""
+    origin = provenance(backend, settings, {"video": video}, watch, further=further, measured_by=measured_by)
+    return Shots.of(head | fields | {"provenance": origin})
 
 
 def cut_clip(
@@ -150,22 +158,22 @@ class Cutter:
     version = "1"
 
 
-class _Analysis:
-    """Transitions of a video, and the rectangle inside the bars of the whole video."""
-
-    def __init__(self, transitions: Transitions, bars: letterbox.Rect) -> None:
-        self.transitions = transitions
-        self.bars = bars
-
-
-def _transitions(video: Path, info: media.VideoInfo, backend: ShotDetector) -> _Analysis:
+def _bars(video: Path, info: media.VideoInfo) -> letterbox.Rect:
+    """The rectangle inside the bars of the whole video."""
     samples = [frame for _, frame in media.read_some(video, _sample_indices(0, info.n_frames))]
     if not samples:
         raise media.MediaError(f"{video.name}: no frame can be decoded")
-    bars = letterbox.detect_letterbox(samples)
+    return letterbox.detect_letterbox(samples)
+
+
+def _transitions(
+    video: Path, info: media.VideoInfo, bars: letterbox.Rect, backend: ShotDetector, device: str
+) -> Transitions:
     x, y, w, h = bars
     frames = (frame[y : y + h, x : x + w] for frame in media.read_frames(video))
-    return _Analysis(backend.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps), bars)
+    with load_model(backend, device) as ready:
+        found: Transitions = ready.detect(progress(frames, f"shots {video.stem}", info.n_frames), info.fps)
+    return found
 
 
 def _plan_spans(info: media.VideoInfo, transitions: Transitions, settings: ShotsSettings) -> list[tuple[Span, str]]:

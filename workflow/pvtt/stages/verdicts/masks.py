@@ -2,6 +2,9 @@
 
 Each measure with a limit gives a mark: 0 at `reject`, 1 at `good`, linear between. One measure beyond its `reject`
 rejects the clip. The score of a clip is the geometric mean of its marks; a score under `min_score` rejects it too.
+
+A calibration, where there is one for the backend and the measures of a clip, takes the place of the score and of all
+limits but those that it names: the clip is accepted when its probability of good masks reaches the threshold.
 """
 
 from __future__ import annotations
@@ -13,7 +16,9 @@ from typing import Any, Literal
 import numpy as np
 
 from pvtt.config.stages.verdicts import MaskVerdictSettings
+from pvtt.records.calibration import Calibration
 from pvtt.records.results import MaskVerdict, MeasuredMasks
+from pvtt.stages.verdicts.calibrated import probability, weakest
 
 # Measure -> what it is, in the words of a reason. Its limits are the settings of the same name.
 WORDS: dict[str, str] = {
@@ -39,6 +44,8 @@ WORDS: dict[str, str] = {
     "shape_gap": "share of its convex hull that it fills, compared with the photos: difference",
     "likeness": "likeness in colour to the product's photos",
 }
+# Measures without a limit, which calibrations read.
+UNLIMITED: dict[str, str] = {"second_opinion": "IoU of the mask with what a salient object network sees there"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,9 @@ class Limit:
 
 
 def judge_masks(
-    records: Iterable[MeasuredMasks], settings: MaskVerdictSettings | Mapping[str, Any]
+    records: Iterable[MeasuredMasks],
+    settings: MaskVerdictSettings | Mapping[str, Any],
+    calibration: Calibration | None = None,
 ) -> list[MaskVerdict]:
     """Judge clips by their records of mask_measures.json.
 
@@ -69,6 +78,8 @@ def judge_masks(
     records : iterable of MeasuredMasks
     settings : MaskVerdictSettings or mapping
         The settings `verdicts.masks`.
+    calibration : Calibration or None
+        Judges the clips that it fits.
 
     Returns
     -------
@@ -76,17 +87,59 @@ def judge_masks(
         In the order of the records.
     """
     chosen = MaskVerdictSettings.of(settings)
-    return [judge_mask(record, chosen) for record in records]
+    return [judge_mask(record, chosen, calibration) for record in records]
 
 
-def judge_mask(record: MeasuredMasks, settings: MaskVerdictSettings | Mapping[str, Any]) -> MaskVerdict:
+def judge_mask(
+    record: MeasuredMasks,
+    settings: MaskVerdictSettings | Mapping[str, Any],
+    calibration: Calibration | None = None,
+) -> MaskVerdict:
     """Judge one clip by its record of mask_measures.json."""
-    if record.status == "measured":
-        reason, score = judge_measures(record.measures, settings)
-    else:
+    basis = "limits"
+    if record.status != "measured":
         reason, score = ("", 1.0) if record.status == "empty" else (record.reason, 0.0)
+    elif calibration is not None and fits(calibration, record):
+        basis = calibration.name
+        reason, score = judge_probability(record.measures, settings, calibration)
+    else:
+        reason, score = judge_measures(record.measures, settings)
     status: Literal["accepted", "rejected"] = "rejected" if reason else "accepted"
-    return MaskVerdict(clip_id=record.clip_id, status=status, reason=reason, score=score)
+    return MaskVerdict(clip_id=record.clip_id, status=status, reason=reason, score=score, judged_by=basis)
+
+
+def fits(calibration: Calibration, record: MeasuredMasks) -> bool:
+    """Whether a calibration was learnt for masks of this backend, with these measures."""
+    same = calibration.backend == record.provenance.backend
+    return same and all(record.measures.get(name) is not None for name in calibration.requires)
+
+
+def judge_probability(
+    measures: Mapping[str, Any], settings: MaskVerdictSettings | Mapping[str, Any], calibration: Calibration
+) -> tuple[str, float]:
+    """Judge measures by a calibration and by the limits that it leaves in force.
+
+    Returns
+    -------
+    reason : str
+        Why they are rejected; empty when they are accepted.
+    probability : float
+        That the masks are good, 0 to 1.
+    """
+    chosen = MaskVerdictSettings.of(settings)
+    limits = {name: _limit(chosen, name) for name in calibration.limits if name in measures}
+    broken = [limit.explain(measures[name]) for name, limit in limits.items() if limit.mark(measures[name]) < 0]
+    chance = round(probability(calibration, measures), 4)
+    if not broken and chance < calibration.threshold:
+        words = WORDS | UNLIMITED
+        blamed = [
+            f"{words.get(name, name)} is {measures[name]:.3g}"
+            for name in weakest(calibration, measures)
+            if name in measures
+        ]
+        least = f"probability of good masks {chance:.2f} (at least {calibration.threshold:.2f})"
+        broken = [f"{least}, weakest: {', '.join(blamed)}" if blamed else least]
+    return "; ".join(broken), chance
 
 
 def judge_measures(measures: Mapping[str, Any], settings: MaskVerdictSettings | Mapping[str, Any]) -> tuple[str, float]:
@@ -100,8 +153,7 @@ def judge_measures(measures: Mapping[str, Any], settings: MaskVerdictSettings | 
         0 to 1.
     """
     chosen = MaskVerdictSettings.of(settings)
-    given = {name: getattr(chosen, name) for name in WORDS}
-    limits = {name: Limit(WORDS[name], limit.reject, limit.good) for name, limit in given.items()}
+    limits = {name: _limit(chosen, name) for name in WORDS}
     marks = {name: limits[name].mark(value) for name, value in measures.items() if name in limits}
     broken = [limits[name].explain(measures[name]) for name, mark in marks.items() if mark < 0]
     logs = [np.log(max(mark, chosen.min_mark)) for mark in marks.values()]
@@ -111,3 +163,8 @@ def judge_measures(measures: Mapping[str, Any], settings: MaskVerdictSettings | 
         weakest = min(marks, key=lambda name: marks[name])
         broken = [f"score {score:.2f} (limit {least:.2f}), weakest: {limits[weakest].explain(measures[weakest])}"]
     return "; ".join(broken), score
+
+
+def _limit(settings: MaskVerdictSettings, name: str) -> Limit:
+    given = getattr(settings, name)
+    return Limit(WORDS[name], given.reject, given.good)

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import (
     convex_hull,
     largest_components,
     remove_small_objects_and_holes,
     ring,
 )
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.frame_features import (
     MIN_AREA,

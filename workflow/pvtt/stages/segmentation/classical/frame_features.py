@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import border_contact, components
 from pvtt.imaging.resize import reduced
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.base import SHORT_SIDE
 from pvtt.stages.segmentation.classical.feature_matching import PhotoMatcher
 from pvtt.stages.segmentation.classical.saliency import estimate_saliency

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.guided_filter import GuidedFilter
 from pvtt.imaging.morphology import largest_components, remove_small_objects_and_holes, signed_distance
 from pvtt.imaging.resize import reduced, resize_nearest
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.pixel_labeling import mean_field
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours, shadow_tolerant_log_odds
 from pvtt.stages.segmentation.classical.skin import foreign_skin

@@ -11,8 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import components, flood
-from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 

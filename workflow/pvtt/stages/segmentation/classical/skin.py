@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import Components, components
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.classical.shadow_edges import closed_contours
 
 Array = np.ndarray

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.resize import reduced
-from pvtt.stages.segmentation import color_histograms
 
 Array = np.ndarray
 Box = tuple[float, float, float, float]

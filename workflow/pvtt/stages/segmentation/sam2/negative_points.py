@@ -7,9 +7,9 @@ import re
 import cv2
 import numpy as np
 
+from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import components
 from pvtt.imaging.resize import reduced
-from pvtt.stages.segmentation import color_histograms
 from pvtt.stages.segmentation.sam2.cropped_video import Box
 
 Array = np.ndarray

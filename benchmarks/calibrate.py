@@ -1,0 +1,77 @@
+"""Learn a calibration that ships with the project from benchmarks on rendered worlds.
+
+    python benchmarks/calibrate.py masks WORLD/bench/bench.json ... --out resources/calibration/masks-classical.json
+
+The worlds must not be those on which the calibration is measured afterwards. Clips of one video stay together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pvtt.config.settings import stage_defaults
+from pvtt.io.files import read_json
+from pvtt.records.ids import clip_product
+from pvtt.stages.verdicts.fitting import fit_calibration
+from pvtt.stages.verdicts.masks import WORDS
+from stages.segmentation import GOOD_J
+
+# What a clip must be for any use, however good its masks are; their limits stay in force.
+FEASIBLE = ("visible_share", "mean_area", "largest_area", "side_to_side")
+OPINION = {"second_opinion": 1, "photo_match": 1}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the calibration and print what it is worth."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=["masks"])
+    parser.add_argument("benches", type=Path, nargs="+", help="bench.json of worlds")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--precision", type=float, default=0.9)
+    asked = parser.parse_args(arguments)
+    found = list(mask_items(asked.benches))
+    limits = stage_defaults("verdicts")["masks"]
+    better = {name: 1 if limits[name]["good"] > limits[name]["reject"] else -1 for name in WORDS} | OPINION
+    calibration = fit_calibration(
+        asked.out.stem,
+        [item["measures"] for item in found],
+        [item["j"] > GOOD_J for item in found],
+        [item["group"] for item in found],
+        {name: side for name, side in better.items() if name not in FEASIBLE},
+        asked.precision,
+        good=f"mean J over {GOOD_J}",
+        requires=list(OPINION)[:1],
+        limits=list(FEASIBLE),
+        backend=found[0]["backend"],
+        versions={"segmentation": found[0]["version"]},
+        data={"worlds": sorted({item["world"] for item in found})},
+    )
+    calibration.write(asked.out)
+    print(calibration.model_dump_json(indent=1, include={"offset", "terms", "threshold", "validation"}))
+    return 0
+
+
+def mask_items(benches: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Measured masks of clips with a product."""
+    for path in benches:
+        bench = read_json(path)
+        world = f"{bench['world']['size']} {bench['world']['seed']}"
+        for outcome in bench["outcomes"]:
+            facts = outcome["facts"]
+            if outcome["stage"] == "segmentation" and facts.get("measures") and not facts["empty"]:
+                yield {
+                    "measures": facts["measures"],
+                    "j": outcome["figures"]["j"],
+                    "group": f"{world} {clip_product(outcome['item'])}",
+                    "world": world,
+                    "backend": outcome["backend"],
+                    "version": facts["version"],
+                }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

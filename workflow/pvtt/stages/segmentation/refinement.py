@@ -1,0 +1,152 @@
+"""Comparison of masks with a second opinion, which replaces them where it matches the product's photos better.
+
+Both are compared with the photos by colour (Bhattacharyya coefficient of Lab histograms) and by form (solidity: share
+of the convex hull that is filled). On the rendered world that comparison told in all clips which masks were nearer to
+the truth, where the network sees the whole product and where it also sees the hand, the box or the ground in a ring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pvtt.imaging import color_histograms
+from pvtt.imaging.resize import at_size, reduced
+from pvtt.metrics import mask_iou
+from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation
+from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior
+from pvtt.stages.segmentation.motion import Flow, warp
+from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fill, shape_gap
+from pvtt.stages.segmentation.second_opinion import SecondOpinion, touched_parts
+
+Frames = NDArray[np.uint8]
+Masks = NDArray[np.bool_]
+
+_STEP = 4  # frames between two at which the network is asked; those between take the maps along the optical flow
+_LEAST_OVERLAP = 0.3  # IoU with the masks below which the network sees something else
+
+
+def compare(
+    frames: Frames, found: Segmentation, references: Sequence[Frames], prompt: str, opinion: SecondOpinion
+) -> tuple[Segmentation, dict[str, float]]:
+    """Ask for a second opinion on masks, and take its masks where they match the photos better.
+
+    Parameters
+    ----------
+    frames : uint8 (n, h, w, 3) RGB
+    found : Segmentation
+        With at least one set pixel.
+    references : uint8 (h, w, 4) RGBA
+        Cut-outs of the product's photos; without any, the masks stay.
+    prompt : str
+        Words for the product.
+    opinion : SecondOpinion
+        Loaded. Its setting `refine` says whether masks may be replaced.
+
+    Returns
+    -------
+    Segmentation
+        The same, or another one with the same objects and confidence.
+    dict
+        `second_opinion`: mean IoU over a few frames of the masks as found and the network's parts there. `photo_match`:
+        the better likeness to the photos, at most 1. `refined`: 1 where the masks were replaced, else 0.
+    """
+    union: Masks = np.asarray(found.masks.any(0))
+    shown = np.flatnonzero(union.any((1, 2)))
+    count = min(len(shown), opinion.settings.second_opinion_frames)
+    numbers = shown[np.unique(np.linspace(0, len(shown) - 1, count).round().astype(int))]
+    seen = {int(k): opinion.parts(frames[k], union[k]) for k in numbers}
+    overlap = float(np.mean([mask_iou(union[k], seen[k] > 0.5) for k in seen]))
+    measures = {"second_opinion": round(overlap, 4)}
+    prior, photos = estimate_hull_prior(references), color_histograms.reference_histogram(references)
+    if prior is None or photos is None:
+        return found, measures
+    own = photo_match([(frames[k], union[k]) for k in seen], photos, prior)
+    other = photo_match([(frames[k], seen[k] > 0.5) for k in seen], photos, prior)
+    better = opinion.settings.refine and overlap >= _LEAST_OVERLAP and other > own
+    measures |= {"photo_match": round(max(own, other) if better else own, 4), "refined": float(better)}
+    if not better:
+        return found, measures
+    masks = _assigned(found.masks, _followed(frames, union, shown, seen, opinion))
+    return replace(found, masks=masks, evidence=_evidence(frames, found, masks, references, prompt, prior)), measures
+
+
+def photo_match(masked_frames: Sequence[tuple[Frames, Masks]], photos: NDArray[np.float64], prior: HullPrior) -> float:
+    """Likeness of masked pixels and masks to a product's photos.
+
+    Parameters
+    ----------
+    masked_frames : pairs of uint8 (h, w, 3) RGB and bool (h, w)
+    photos : float64 (32784,)
+        Histogram of the photos' opaque pixels.
+    prior : HullPrior
+        Of the photos.
+
+    Returns
+    -------
+    float
+        Bhattacharyya coefficient of the colours, less the distance of the solidity to that of the photos; -1 where no
+        mask has a pixel.
+    """
+    colours, solidities = [], []
+    for frame, mask in masked_frames:
+        small = reduced(frame, SHORT_SIDE)
+        inside = at_size(mask, small.shape[:2])
+        if inside.any():
+            colours.append(color_histograms.histogram(color_histograms.bin_indices(small), inside))
+            solidities.append(color_histograms.solidity(inside))
+    if not colours:
+        return -1.0
+    likeness = color_histograms.bhattacharyya(np.mean(colours, axis=0), photos)
+    return likeness - prior.gap(float(np.median(solidities)))
+
+
+def _followed(
+    frames: Frames, union: Masks, shown: NDArray[np.intp], seen: dict[int, NDArray[np.float32]], opinion: SecondOpinion
+) -> Masks:
+    """The network's masks in all frames that have one, bool (n, h, w)."""
+    places = np.linspace(0, len(shown) - 1, max(2, -(-len(shown) // _STEP) + 1)).round().astype(int)
+    keys = sorted({*shown[places].tolist(), *seen})
+    maps = {k: seen[k] if k in seen else opinion.parts(frames[k], union[k]) for k in keys}
+    flow, result = Flow(), np.zeros_like(union)
+    for number in shown.tolist():
+        before, after = max(k for k in keys if k <= number), min(k for k in keys if k >= number)
+        near = [maps[k] if k == number else warp(maps[k], flow(frames[number], frames[k])) for k in (before, after)]
+        weight = (number - before) / max(1, after - before)
+        chance = (1 - weight) * near[0] + weight * near[1]
+        result[number] = touched_parts(union[number], chance > 0.5)
+    return result
+
+
+def _assigned(objects: Masks, union: Masks) -> Masks:
+    """Give every pixel of `union` (n, h, w) to the nearest of the objects (k, n, h, w) in its frame."""
+    if len(objects) == 1:
+        return union[None]
+    result = np.zeros_like(objects)
+    for number, pixels in enumerate(union):
+        planes = [(~objects[k, number]).astype(np.uint8) for k in range(len(objects))]
+        far = [cv2.distanceTransform(p, cv2.DIST_L2, 3) if not p.all() else np.full(p.shape, np.inf) for p in planes]
+        nearest = np.argmin(far, axis=0)
+        for k in range(len(objects)):
+            result[k, number] = pixels & (nearest == k)
+    return result
+
+
+def _evidence(
+    frames: Frames, found: Segmentation, masks: Masks, references: Sequence[Frames], prompt: str, prior: HullPrior
+) -> dict[str, float]:
+    """The backend's evidence, with what depends on the masks' colours and form measured anew."""
+    union: Masks = np.asarray(masks.any(0))
+    shown = np.flatnonzero(union.any((1, 2)))
+    numbers = shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), 9)).round().astype(int))]
+    chosen = [union[k] for k in numbers]
+    anew = {
+        "missing_colour": missing_colour([(frames[k], union[k]) for k in numbers], references),
+        "open_form_fill": open_form_fill(chosen, prompt),
+        "shape_gap": shape_gap(chosen, prior),
+    }
+    return found.evidence | {name: value for name, value in anew.items() if value is not None}
