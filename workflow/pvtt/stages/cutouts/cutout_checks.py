@@ -76,9 +76,9 @@ def content_measures(
     dict of float
         `filled`: share of the silhouette, holes included, that is product; `line_width`: mean width of its strokes,
         relative to the root of the silhouette's area; `rectangle_fill`: share of the smallest rectangle around the
-        largest part. On a plain ground: `ground_share`, the share that looks like the ground, and `marks`, the number of
-        separate parts of the whole photo that do not. In a scene: `plain_rim` and `marked_middle`, shares of a rim that
-        has one colour and of a middle that has another.
+        largest part. On a plain ground: `ground_share`, the share that looks like the ground, and `marks`, the
+        number of separate parts of the whole photo that do not. In a scene: `plain_rim`, the share of a rim that has
+        one colour, and `marked_middle`, the share of the middle that has another.
     """
     size = (image.shape[1], image.shape[0])
     mask = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) >= 128
