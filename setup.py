@@ -7,7 +7,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-FILES = ("workflow/schemas", "resources/models.yaml", "resources/costs.yaml", "resources/calibration", "config")
+CALIBRATIONS = "resources/calibration"  # a checkout may have none
+FILES = ("workflow/schemas", "resources/models.yaml", "resources/costs.yaml", CALIBRATIONS, "config")
 
 
 class BuildWithProjectFiles(build_py):
@@ -23,7 +24,7 @@ class BuildWithProjectFiles(build_py):
             target.parent.mkdir(parents=True, exist_ok=True)
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
-            else:
+            elif (ROOT / name).exists() or name != CALIBRATIONS:
                 shutil.copyfile(ROOT / name, target)
 
 

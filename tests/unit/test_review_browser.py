@@ -20,7 +20,7 @@ from pvtt.io import video
 from pvtt.records.layout import Layout
 from pvtt.records.review import ComparisonAnswer, ReviewAnswer
 from pvtt.reporting.review.answers import AnswerFile
-from pvtt.reporting.review.session import ComparisonSession, ReviewSession
+from pvtt.reporting.review.modes import ComparisonSession, ReviewSession
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +116,16 @@ def test_all_views_show_the_frame_that_is_named(run: Path, serve: Any, browser: 
         errors = np.abs(frames - shown).mean((1, 2, 3))
         # The browser's conversion of colours differs by up to two levels; frames of a moving scene differ by more.
         assert errors.argmin() == 17 and errors[17] < 3, (view, errors[15:20])
-    browser.keys("d")
+    inside = video.read_masks(session.files(0).masks["result"]).any(0)[17]
+    before = canvas(browser, '[data-view="result"] canvas')
+    browser.keys("m")
+    browser.wait("document.querySelector('[data-act=mask]').getAttribute('aria-pressed') === 'true'")
+    change = np.abs(canvas(browser, '[data-view="result"] canvas') - before).mean(2)
+    assert inside.any() and change[inside].mean() > 15 and change[~inside].mean() < 3
+    browser.keys("+")
+    scale = "[...document.querySelectorAll('#views canvas')].map((one) => one.style.transform).join()"
+    assert browser.run(scale) == "scale(1.5),scale(1.5)"
+    browser.keys("0", "m", "d")
     browser.wait("document.querySelectorAll('#views canvas').length === 1")
     browser.wait("document.getElementById('frame').textContent.startsWith('18 /')")
     source, result = (video.read_video(session.files(0).videos[view])[17].astype(int) for view in ("source", "result"))

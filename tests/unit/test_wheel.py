@@ -19,7 +19,7 @@ def installed(tmp_path_factory):
     (folder / "source").mkdir()
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "setup.py", "pyproject.toml", "README.md",
-         "LICENSE", "MANIFEST.in", "config", "resources/*.yaml", "workflow"],
+         "LICENSE", "MANIFEST.in", "config", "resources/*.yaml", "resources/calibration", "workflow"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     subprocess.run(["cp", "--parents", *listed.split(), str(folder / "source")], cwd=ROOT, check=True)

@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from pvtt.reporting.review.session import ComparisonSession, ReviewSession
+    from pvtt.reporting.review.modes import ComparisonSession, ReviewSession
 
     try:
         from pvtt.reporting.review.server import serve
@@ -67,7 +67,7 @@ def _summary(options: argparse.Namespace) -> int:
     from pvtt.records.layout import Layout
     from pvtt.records.review import ComparisonAnswer, ReviewAnswer
     from pvtt.reporting.review.answers import AnswerFile
-    from pvtt.reporting.review.session import relative
+    from pvtt.reporting.review.modes import relative
     from pvtt.reporting.review.summary import contest_text, review_text
 
     files = Layout(options.results)

@@ -123,7 +123,7 @@ function showPlayer(shown) {
   $("slider").value = shown.frame;
   const slowed = shown.playing && shown.pace < 1 ? " · slowed" : "";
   $("frame").textContent = `${shown.frame + 1} / ${shown.question.n_frames}${slowed}`;
-  $("zoom").textContent = `${Math.round(shown.zoom * 10) / 10}×`;
+  $("zoom").textContent = `${Math.round(shown.zoom.scale * 10) / 10}×`;
   document.body.classList.toggle("playing", shown.playing);
   document.querySelector("[data-act=play]").setAttribute("aria-label", shown.playing ? "Pause" : "Play");
   document.querySelector("[data-act=mask]").setAttribute("aria-pressed", String(shown.masks));
@@ -147,9 +147,9 @@ const actions = {
   forward: () => player.step(1),
   mask: () => player.toggleMasks(),
   background: () => question.alternate && change({ alternate: !player.alternate }),
-  in: () => player.zoomTo(player.zoom * 1.5),
-  out: () => player.zoomTo(player.zoom / 1.5),
-  whole: () => player.zoomTo(1),
+  in: () => player.zoom.to(player.zoom.scale * 1.5),
+  out: () => player.zoom.to(player.zoom.scale / 1.5),
+  whole: () => player.zoom.to(1),
   skip: () => send("skipped"),
   undo: () => canUndo && go("undo", {}),
   help: () => ($("help").open ? $("help").close() : $("help").showModal()),

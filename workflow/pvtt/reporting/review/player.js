@@ -1,6 +1,8 @@
 // Videos of one question, always on the same frame: a view is drawn only when all videos shown have reached that frame.
 // Each video plays by itself; one that is more than half a frame off is nudged in rate, more than three frames: sought.
 // A machine that is too slow to decode them together drops frames of each; then all play slower.
+import { Zoom } from "./zoom.js";
+
 const AMPLIFY = 2; // doublings of the difference: four times
 const TINT = "rgb(255 64 129 / 0.22)";
 const STARVED_MS = 400; // without a frame that all videos have reached: play slower
@@ -24,12 +26,8 @@ export class Player {
     this.mode = "side";
     this.masks = false;
     this.alternate = false;
+    this.zoom = new Zoom(place, () => this.question && tell(this), (content) => this.mode === "wipe" && (this.wipe(content), true));
     this.clear();
-    place.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    place.addEventListener("pointerdown", (event) => this.grab(event));
-    place.addEventListener("pointermove", (event) => this.move(event));
-    for (const name of ["pointerup", "pointercancel"]) place.addEventListener(name, () => (this.grabbed = null));
-    place.addEventListener("dblclick", () => this.zoomTo(1));
   }
 
   clear() {
@@ -47,8 +45,7 @@ export class Player {
     this.seen = new Set();
     this.playing = false;
     this.divider = 0.5;
-    this.zoom = 1;
-    this.focus = [0.5, 0.5];
+    this.zoom.reset();
     this.turn = (this.turn ?? 0) + 1; // whatever began before belongs to another question
   }
 
@@ -306,7 +303,7 @@ export class Player {
       this.place.style.setProperty("--shape", `${buffer.width} / ${buffer.height}`);
       this.place.style.setProperty("--ratio", buffer.width / buffer.height);
     }
-    this.transform();
+    this.zoom.apply();
   }
 
   draw() {
@@ -359,64 +356,6 @@ export class Player {
     context.lineWidth = Math.max(1, context.canvas.height / 360);
     context.fill(path, "evenodd");
     context.stroke(path);
-  }
-
-  // ---- zoom: content c (0 to 1) is shown at focus + (c - focus) * zoom
-
-  transform() {
-    const [x, y] = this.focus;
-    for (const canvas of this.place.querySelectorAll("canvas")) {
-      canvas.style.transformOrigin = `${x * 100}% ${y * 100}%`;
-      canvas.style.transform = `scale(${this.zoom})`;
-      canvas.classList.toggle("pixels", this.zoom >= 4);
-    }
-    this.place.classList.toggle("zoomed", this.zoom > 1);
-    if (this.question) this.tell(this);
-  }
-
-  zoomTo(zoom, point = [0.5, 0.5]) {
-    const next = Math.min(16, Math.max(1, zoom));
-    if (next === 1) this.focus = [0.5, 0.5];
-    else {
-      this.focus = this.focus.map((focus, axis) => {
-        const content = focus + (point[axis] - focus) / this.zoom;
-        return Math.min(1, Math.max(0, (point[axis] - content * next) / (1 - next)));
-      });
-    }
-    this.zoom = next;
-    this.transform();
-  }
-
-  point(event) {
-    const frame = event.target.closest(".frame");
-    if (!frame) return null;
-    const box = frame.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, box];
-  }
-
-  wheel(event) {
-    const point = this.point(event);
-    if (!point || !(event.ctrlKey || event.altKey || this.zoom > 1 || event.deltaY < 0)) return;
-    event.preventDefault();
-    this.zoomTo(this.zoom * Math.exp(-event.deltaY / 400), point);
-  }
-
-  grab(event) {
-    const point = this.point(event);
-    if (point) this.grabbed = point;
-  }
-
-  move(event) {
-    const point = this.point(event);
-    if (!point) return;
-    if (this.mode === "wipe" && (!this.grabbed || this.zoom === 1)) {
-      const content = this.focus[0] + (point[0] - this.focus[0]) / this.zoom;
-      this.wipe(content);
-    } else if (this.grabbed && this.zoom > 1) {
-      this.focus = this.focus.map((focus, axis) => Math.min(1, Math.max(0, focus - (point[axis] - this.grabbed[axis]) / (this.zoom - 1))));
-      this.grabbed = point;
-      this.transform();
-    }
   }
 
   wipe(place) {

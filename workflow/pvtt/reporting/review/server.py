@@ -28,6 +28,7 @@ _PAGES = {
     "page.css": ("page.css", "text/css"),
     "page.js": ("page.js", "text/javascript"),
     "player.js": ("player.js", "text/javascript"),
+    "zoom.js": ("zoom.js", "text/javascript"),
     "form.js": ("form.js", "text/javascript"),
 }
 _MOST_BYTES = 256 * 1024  # bytes of an answer that is read

@@ -84,9 +84,15 @@ def review_text(answers: Sequence[ReviewAnswer]) -> str:
     """Tables of raters and of agreement."""
     if not answers:
         return "no answers yet"
-    parts = ["Raters (rates over what each was asked, which is no sample of the run):", _table(raters(answers))]
+    people = raters(answers)
+    turned = [{"": name} | {row["rater"]: row[name] for row in people} for name in list(people[0])[1:]]
+    parts = ["Raters (grades and shares are over what each was asked, which is no sample of the run):", _table(turned)]
     if rows := agreement(answers):
-        parts += ["", "Agreement (Cohen's kappa, linear weights for scales):", _table(rows)]
+        parts += [
+            "",
+            "Agreement (Cohen's kappa, linear weights for scales; - where all answers are alike):",
+            _table(rows),
+        ]
     return "\n".join(parts)
 
 
@@ -181,4 +187,13 @@ def _bounds(bounds: tuple[float, float] | None) -> str:
 
 
 def _table(rows: Rows) -> str:
-    return str(tabulate(rows, headers="keys", missingval="-", floatfmt=".2f"))
+    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    return str(
+        tabulate(cells, headers="keys", disable_numparse=True, colalign=("left",) + ("right",) * (len(rows[0]) - 1))
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -21,10 +21,12 @@ from pvtt.records.media import CutOut
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import Matte, NoCutOutError
-from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
+from pvtt.stages.cutouts.canvas import read_canvas
+from pvtt.stages.cutouts.cutout_checks import alpha_measures, content_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate
 
 BEST_FIRST = ("rembg", "u2net", "classical")  # what `products.backend: auto` chooses from
+_MEASURED_PX = 512  # long side at which the photo is measured
 _MARGIN_PX = 2  # px around the visible box in a cut-out
 
 
@@ -41,7 +43,8 @@ def cut_out_product(
 
     Writes `out_png` (uint8 RGBA, cropped to the alpha's box plus 2 px; 0 bytes when the photo is rejected) and
     `out_json` with status `accepted` or `rejected`, the reason, the photo's size, the box in it and the measures.
-    A photo that is transparent already keeps its alpha.
+    A photo that is transparent already keeps its alpha, if that is more than a
+    margin around the photo.
     """
     watch, chosen = Stopwatch(), ProductsSettings.of(settings)
     backend = backend_class("products", chosen.backend)(settings)
@@ -76,31 +79,33 @@ def _cut_out(
     rgba: np.ndarray, backend: Any, settings: ProductsSettings, device: str
 ) -> tuple[np.ndarray | None, dict[str, Any]]:
     """Cut-out and the record's fields; the cut-out is None when the photo is rejected."""
-    height, width = rgba.shape[:2]
+    canvas = read_canvas(rgba)
+    height, width = canvas.image.shape[:2]
+    margin = "" if (height, width) == rgba.shape[:2] else "inside the photo's transparent margin: "
     if min(height, width) < settings.min_side_px:
         reason = f"too small: {width}x{height} pixels, the short side must have {settings.min_side_px} (min_side_px)"
-        return None, {"reason": reason}
-    image = np.ascontiguousarray(rgba[..., :3])
-    measures: dict[str, float] = {}
-    alpha = rgba[..., 3]
-    if not _has_transparency(alpha):
-        measures["ground_uniformity"] = round(fit_background(fit_long_side(image, 512)).uniformity, 4)
-        try:
-            matte = _run(backend, image, device)
-        except NoCutOutError as error:
-            return None, {"reason": str(error), "measures": measures | error.measures}
-        except WorkError as error:
-            return None, {"reason": str(error), "measures": measures}
-        alpha = matte.alpha
-        measures |= matte.measures
-    else:
-        measures["ground_uniformity"] = 1.0
-    measures |= alpha_measures(alpha)
+        return None, {"reason": margin + reason}
+    small = fit_long_side(canvas.image, _MEASURED_PX)
+    background = fit_background(small) if canvas.alpha is None else None
+    measures: dict[str, float] = {"ground_uniformity": round(background.uniformity, 4) if background else 1.0}
+    try:
+        matte = Matte(canvas.alpha) if canvas.alpha is not None else _run(backend, canvas.image, device)
+    except NoCutOutError as error:
+        return None, {"reason": margin + str(error), "measures": measures | error.measures}
+    except WorkError as error:
+        return None, {"reason": str(error), "measures": measures}
+    measures |= {
+        **matte.measures,
+        **alpha_measures(matte.alpha),
+        **content_measures(small, background, matte.alpha, settings),
+    }
     if reason := reason_against(measures, settings):
-        return None, {"reason": reason, "measures": measures}
-    box = _alpha_box(alpha)
-    crop = np.s_[box[1] : box[3], box[0] : box[2]]
-    cut = np.dstack([decontaminate(image[crop], alpha[crop]), alpha[crop]])
+        return None, {"reason": margin + reason, "measures": measures}
+    x0, y0, x1, y1 = _alpha_box(matte.alpha)
+    crop = np.s_[y0:y1, x0:x1]
+    cut = np.dstack([decontaminate(canvas.image[crop], matte.alpha[crop]), matte.alpha[crop]])
+    left, top = canvas.box[:2]
+    box = [x0 + left, y0 + top, x1 + left, y1 + top]
     return cut, {"status": "accepted", "box": box, "measures": measures}
 
 
@@ -113,11 +118,6 @@ def _run(backend: Any, image: np.ndarray, device: str) -> Matte:
     if matte.alpha.shape == (height, width):
         return matte
     return Matte(cv2.resize(matte.alpha, (width, height)), matte.measures)
-
-
-def _has_transparency(alpha: np.ndarray) -> bool:
-    """Whether a photo's own alpha separates something: at least 1 % clear and 0.1 % solid."""
-    return float((alpha < 16).mean()) >= 0.01 and float((alpha > 239).mean()) >= 0.001
 
 
 def _alpha_box(alpha: np.ndarray) -> list[int]:

@@ -15,6 +15,7 @@ import numpy as np
 from pvtt.imaging.colour import to_lab
 
 _BORDER_SHARE = 0.03  # of the short side: width of the border that shows the background
+_MAX_NOISE = 2.5  # CIE76 difference, robust standard deviation of the border about the fitted surface
 _INLIER_DELTA_E = 6.0  # CIE76 difference up to which a border pixel follows the fitted surface
 
 
@@ -30,6 +31,10 @@ class BackgroundFit:
     distance: np.ndarray
     noise: float
     uniformity: float
+
+    def is_plain(self, min_uniformity: float) -> bool:
+        """Whether the photo has a plain ground: a border that follows the surface, with little noise about it."""
+        return self.uniformity >= min_uniformity and self.noise <= _MAX_NOISE
 
 
 def border_mask(height: int, width: int) -> np.ndarray:

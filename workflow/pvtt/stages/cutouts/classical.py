@@ -23,7 +23,7 @@ from pvtt.imaging.morphology import components, flood, remove_small_objects
 from pvtt.imaging.resize import fit_long_side
 from pvtt.stages.cutouts.background_model import BackgroundFit, border_mask, fit_background
 from pvtt.stages.cutouts.base import Matte, NoCutOutError
-from pvtt.stages.cutouts.grabcut import check_no_card, confidence_measures, grabcut
+from pvtt.stages.cutouts.grabcut import confidence_measures, grabcut
 from pvtt.stages.cutouts.mask_cleaning import fill_unlike_holes, holes, main_components
 from pvtt.stages.cutouts.matting import guided_alpha, known_background_alpha
 from pvtt.stages.cutouts.saliency import saliency_map
@@ -35,7 +35,6 @@ _MIN_OPENING_SHARE = 0.05  # of the product's area; larger bare background insid
 _MAX_PALE_SHARE = 0.2  # of the product's area: shadow inside its hull, above which pale parts have been lost
 _MIN_CAST_RATIO = 1.3  # area of a cast shadow relative to the part of it within the product's hull
 _MAX_STRAY_EDGES = 0.005  # px of edges away from the mask, relative to the outlines' length
-_MAX_BACKGROUND_NOISE = 2.5  # CIE76 difference, robust standard deviation of the border about the fitted surface
 
 
 class Backend(Embedded[ProductsSettings]):
@@ -43,12 +42,12 @@ class Backend(Embedded[ProductsSettings]):
 
     settings_type = ProductsSettings
     name = "classical"
-    version = "2"
+    version = "3"
 
     def cut_out(self, image: np.ndarray) -> Matte:
         """See `base.CutOutBackend.cut_out`; NoCutOutError if the background is too cluttered."""
         background = fit_background(image)
-        if background.uniformity >= self.settings.min_ground_uniformity and background.noise <= _MAX_BACKGROUND_NOISE:
+        if background.is_plain(self.settings.min_ground_uniformity):
             alpha = _cut_by_background(background, to_lab(image))
             return Matte(np.rint(alpha * 255).astype(np.uint8))
         return self._cut_by_grabcut(image)
@@ -69,8 +68,7 @@ class Backend(Embedded[ProductsSettings]):
                 f"(min_confidence {min_confidence:.2f}; {detail})",
                 measures,
             )
-        check_no_card(intersection := masks[0] & masks[1], to_lab(small))
-        mask = fill_unlike_holes(main_components(intersection), to_lab(small))
+        mask = fill_unlike_holes(main_components(masks[0] & masks[1]), to_lab(small))
         return Matte(np.rint(guided_alpha(image, mask, radius_px=3) * 255).astype(np.uint8), measures)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from pvtt.imaging.colour import to_lab
 from pvtt.imaging.morphology import components
 from pvtt.stages.cutouts.background_model import border_mask
-from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.mask_cleaning import main_components
 
 _GRABCUT_ITERATIONS = 4  # of GrabCut from each seed
@@ -72,36 +71,6 @@ def confidence_measures(image: np.ndarray, saliency: np.ndarray, masks: list[np.
         "edge_support": _edge_support(image, intersection),
         "free_border": float(np.clip(1 - 10 * rim.mean(), 0, 1)),
     }
-
-
-def check_no_card(mask: np.ndarray, lab: np.ndarray) -> None:
-    """Reject a rectangle with a plain rim and content in its middle: the product lies on a card or in a box.
-
-    Parameters
-    ----------
-    mask : bool (h, w)
-    lab : float32 (h, w, 3)
-        The photo in CIE Lab.
-
-    Raises
-    ------
-    NoCutOutError
-    """
-    outline = max(cv2.findContours(mask.astype(np.uint8), 0, cv2.CHAIN_APPROX_SIMPLE)[0], key=cv2.contourArea)
-    (_, (width, height), _) = cv2.minAreaRect(outline)
-    fill = cv2.contourArea(outline) / max(1.0, width * height)
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
-    short_side = min(width, height)
-    rim, middle = (depth > 3) & (depth < 0.15 * short_side), depth > 0.15 * short_side
-    if fill < 0.92 or not rim.any() or not middle.any():
-        return
-    plain = np.median(lab[rim], axis=0)
-    distance = np.linalg.norm(lab - plain, axis=2)
-    if (distance[rim] < 10).mean() > 0.85 and (distance[middle] > 15).mean() > 0.02:
-        raise NoCutOutError(
-            f"the product lies on a card or in a box: the outline fills {fill:.0%} of a rectangle with a plain rim",
-            {"rectangle_fill": round(float(fill), 4)},
-        )
 
 
 def _colour_histogram(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
