@@ -229,6 +229,21 @@ def scores_of_pairs(wildcards):
     return [f"{pair_folder(pair)}/score.json" for pair in planned_pairs().itertuples()]
 
 
+def backgrounds_of_pairs(wildcards):
+    """Background records of the clips of all planned pairs."""
+    clips = planned_pairs().clip_id.unique()
+    return [f"<results>/clips/{clip}/background.json" for clip in clips]
+
+
+def source_cutouts_of_pairs(wildcards):
+    """Records of the cut-outs of the products that the planned pairs replace."""
+    return [
+        record
+        for product in planned_pairs().source_id.unique()
+        for record in cutout_records_of(product)
+    ]
+
+
 def pair_folder(pair):
     """Folder of a pair, a row of the plan."""
     return plan_tables.pair_folder(pair, "<results>")
