@@ -48,7 +48,10 @@ WORDS: dict[str, str] = {
     "likeness": "likeness in colour to the product's photos",
 }
 # Measures without a limit, which calibrations read.
-UNLIMITED: dict[str, str] = {"second_opinion": "IoU of the mask with what a salient object network sees there"}
+UNLIMITED: dict[str, str] = {
+    "second_opinion": "IoU of the mask with what a salient object network sees there",
+    "hands": "share of the frames with a hand at the product",
+}
 
 
 @dataclass(frozen=True)
