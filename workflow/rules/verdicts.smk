@@ -36,6 +36,7 @@ rule judge_pairs:
         pairs="<results>/pairs.parquet",
         scores=scores_of_pairs,
         packs=records_of_packs,
+        canaries=canaries_of_run,
     output:
         report(
             "<results>/filtered.parquet",
@@ -43,6 +44,7 @@ rule judge_pairs:
             category="Tables",
             labels={"file": "pairs"},
         ),
+        canaries="<results>/canary_verdicts.json",
     log:
         "<logs>/judge_pairs.log",
     benchmark:
