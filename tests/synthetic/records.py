@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from pvtt.records.calibration import Calibration, Term, Validation
 from pvtt.records.ids import clip_product
 from pvtt.records.media import Clip, CutOut, Shots
-from pvtt.records.results import Background, Insertion, MeasuredMasks, Score, Track
+from pvtt.records.results import Background, Insertion, MaskVerdict, MeasuredMasks, Score, Track
 
 PROVENANCE = {
     "pvtt": "0",
@@ -50,6 +52,37 @@ def masks_record(clip_id: str = "A_s01", **changes: Any) -> MeasuredMasks:
     """Measured masks."""
     known = {"clip_id": clip_id, "status": "measured", "reason": "", "measures": {}, "provenance": PROVENANCE}
     return MeasuredMasks.of(known | changes)
+
+
+def mask_verdict_record(clip_id: str = "A_s01", **changes: Any) -> MaskVerdict:
+    """Masks that were accepted."""
+    return MaskVerdict.of({"clip_id": clip_id, "status": "accepted", "reason": "", "score": 0.95} | changes)
+
+
+def term(measure: str, low: float, high: float, weight: float = 1.0, absent: float = 0.25) -> Term:
+    """A term of a calibration."""
+    return Term(measure=measure, low=low, high=high, weight=weight, absent=absent)
+
+
+def calibration(
+    *terms: Term, offset: float = 0.0, isotonic: Sequence[Sequence[float]] = (), threshold: float = 0.5
+) -> Calibration:
+    """A calibration that was learnt from nothing."""
+    nothing: dict[str, Any] = dict.fromkeys(Validation.model_fields, 0) | {"reliability": []}
+    nothing |= dict.fromkeys(("precision_interval", "recall_interval"))
+    return Calibration(
+        name="drawn",
+        good="drawn",
+        backend="classical",
+        versions={},
+        data=None,
+        offset=offset,
+        terms=list(terms),
+        isotonic=[list(knot) for knot in isotonic],
+        threshold=threshold,
+        precision=0.9,
+        validation=Validation(**nothing),
+    )
 
 
 def background_record(clip_id: str = "A_s01", **changes: Any) -> Background:

@@ -5,32 +5,12 @@ import pytest
 
 from pvtt.config.settings import stage_defaults
 from pvtt.metrics.ranking import auroc
-from pvtt.records.calibration import Calibration, Term, Validation
 from pvtt.stages.verdicts import chosen_calibration, judge_mask, read_calibration
 from pvtt.stages.verdicts.calibrated import NoCalibrationError, marks, probability, weakest
 from pvtt.stages.verdicts.fitting import FitError, fit_calibration, validate
-from synthetic.records import PROVENANCE, masks_record
+from synthetic.records import PROVENANCE, calibration, masks_record, term
 
 ABOUT = {"good": "drawn", "backend": "classical", "versions": {}, "data": None}
-
-
-def term(measure, low, high, weight=1.0, absent=0.25):
-    return Term(measure=measure, low=low, high=high, weight=weight, absent=absent)
-
-
-def calibration(*terms, offset=0.0, isotonic=(), threshold=0.5):
-    nothing = dict.fromkeys(Validation.model_fields, 0) | {"reliability": []}
-    nothing |= dict.fromkeys(("precision_interval", "recall_interval"))
-    return Calibration(
-        name="drawn",
-        offset=offset,
-        terms=list(terms),
-        isotonic=list(map(list, isotonic)),
-        threshold=threshold,
-        precision=0.9,
-        validation=Validation(**nothing),
-        **ABOUT,
-    )
 
 
 def drawn(count=240, seed=0, groups=12):

@@ -18,7 +18,6 @@ from pvtt.records.results_format import check_results
 from pvtt.stages import scoring
 from pvtt.stages.catalogue import Feed, read_catalogue
 from pvtt.stages.pairs.taxonomy import read_taxonomy
-from pvtt.stages.scoring import canaries
 from pvtt.stages.shots import Cutter
 
 try:
@@ -230,56 +229,19 @@ def scores_of_pairs(wildcards):
     return [f"{pair_folder(pair)}/score.json" for pair in planned_pairs().itertuples()]
 
 
-def canary_pairs(wildcards):
-    """What the canaries of the run are made of, see `score_canaries`."""
-    plan = checkpoints.plan_pairs.get().output[0]
-    targets = planned_pairs().target_id.unique()
-    pairs = plan_tables.canary_pairs(plan, SETTINGS["canaries"])
-    for pair in pairs:
-        swaps, own = FEED.true_swaps(pair["clip_id"]), pair["target_id"]
-        pair["other_id"] = FEED.unlike([pair["source_id"], own], targets)
-        pair["swap_id"] = own if own in swaps else next(iter(swaps), "")
-    return pairs
+def backgrounds_of_pairs(wildcards):
+    """Background records of the clips of all planned pairs."""
+    clips = planned_pairs().clip_id.unique()
+    return [f"<results>/clips/{clip}/background.json" for clip in clips]
 
 
-def files_of_canaries(wildcards):
-    """The files of the clips and pairs of which canaries are made."""
-    of_clip = ("video.mp4", "masks.mkv", "background.mp4", "source_flow.npz")
-    of_pair = ("insert.mp4", "insert_mask.mkv", "insert.json")
+def source_cutouts_of_pairs(wildcards):
+    """Records of the cut-outs of the products that the planned pairs replace."""
     return [
-        path
-        for pair in canary_pairs(wildcards)
-        for path in [
-            *(f"<results>/clips/{pair['clip_id']}/{name}" for name in of_clip),
-            *(
-                f"<results>/pairs/{pair['clip_id']}/{pair['target_id']}_i{pair['image_index']}/{name}"
-                for name in of_pair
-            ),
-        ]
+        record
+        for product in planned_pairs().source_id.unique()
+        for record in cutout_records_of(product)
     ]
-
-
-def cutouts_of_canaries(wildcards):
-    """The cut-outs of all products with which canaries are compared."""
-    names = ("source_id", "target_id", "other_id", "swap_id")
-    products = {pair[name] for pair in canary_pairs(wildcards) for name in names} - {""}
-    return [path for product in sorted(products) for path in cutouts_of(product)]
-
-
-def swaps_of_canaries(wildcards):
-    """Video and masks of the true swaps, where the catalogue is a rendered world."""
-    return [
-        from_catalogue(path)
-        for pair in canary_pairs(wildcards)
-        if pair["swap_id"]
-        for path in FEED.true_swaps(pair["clip_id"])[pair["swap_id"]]
-    ]
-
-
-def canaries_of_run(wildcards):
-    """What was measured on the canaries, where the run has any."""
-    wanted = SETTINGS["canaries"] and len(planned_pairs())
-    return ["<results>/canaries.json"] if wanted else []
 
 
 def pair_folder(pair):

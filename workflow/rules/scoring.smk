@@ -1,6 +1,4 @@
-from pvtt.stages.scoring import canaries, source_flow
-
-CANARY_SETTINGS = canaries.canary_settings(SETTINGS["scoring"])
+from pvtt.stages.scoring import source_flow
 
 
 rule measure_flow:
@@ -65,42 +63,6 @@ rule score_pair:
         "Scoring {wildcards.target} (photo {wildcards.image}) in {wildcards.clip}"
     script:
         "../scripts/score_pair.py"
-
-
-# Canaries: results whose right verdict is known. The plan is an input for its name only; what of it counts is in `pairs`.
-rule score_canaries:
-    input:
-        plan=ancient("<results>/pairs.parquet"),
-        made=files_of_canaries,
-        cutouts=cutouts_of_canaries,
-        truth=swaps_of_canaries,
-    output:
-        "<results>/canaries.json",
-    log:
-        "<logs>/score_canaries.log",
-    benchmark:
-        "<benchmarks>/score_canaries.tsv"
-    conda:
-        environment_of("scoring")
-    threads: 1
-    resources:
-        gpu=requirements.gpus_needed("scoring", CANARY_SETTINGS),
-        worker_timeout_s=(
-            SETTINGS["serving"]["limit_s"]
-            if requirements.uses_workers("scoring", CANARY_SETTINGS)
-            else 0
-        ),
-        worker_slots=int(requirements.uses_workers("scoring", CANARY_SETTINGS)),
-        mem_mb=per_attempt(8000),
-        runtime=per_attempt(60),
-    params:
-        pairs=canary_pairs,
-        settings=CANARY_SETTINGS,
-        version=f"{backends.stage_version('scoring', CANARY_SETTINGS)}, canaries {canaries.VERSION}",
-    message:
-        "Scoring results whose right verdict is known"
-    script:
-        "../scripts/score_canaries.py"
 
 
 # A pack's pairs and this rule are one job of a cluster (group), which asks for what this rule asks for.

@@ -35,6 +35,9 @@ rule judge_pairs:
     input:
         pairs="<results>/pairs.parquet",
         scores=scores_of_pairs,
+        masks="<results>/mask_verdicts.tsv",
+        backgrounds=backgrounds_of_pairs,
+        cutouts=source_cutouts_of_pairs,
         packs=records_of_packs,
         canaries=canaries_of_run,
     output:
@@ -57,6 +60,7 @@ rule judge_pairs:
         runtime=per_attempt(10),
     params:
         settings=SETTINGS["verdicts"]["pairs"],
+        calibrations=verdicts.pair_calibrations(SETTINGS),
         max_failure_rate=SETTINGS["max_failure_rate"],
     message:
         "Judging the pairs by their scores"

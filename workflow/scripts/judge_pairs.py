@@ -1,4 +1,6 @@
-"""Judge the pairs by their scores."""
+"""Judge the pairs by their scores, in every direction, and the results whose right verdict is known."""
+
+from pathlib import Path
 
 from pvtt.execution.job import job
 
@@ -10,11 +12,18 @@ def run():
     from pvtt.io.files import atomic_path
     from pvtt.records.canaries import Canaries
     from pvtt.records.results import Score
-    from pvtt.stages.verdicts import check_failure_rate, judge_canaries, judge_pairs
+    from pvtt.stages import verdicts
 
-    judge = partial(judge_pairs, settings=snakemake.params.settings)
-    verdicts = judge(map(Score.read, snakemake.input.scores))
-    check_failure_rate(verdicts, snakemake.params.max_failure_rate)
+    params = snakemake.params
+    judge = partial(
+        verdicts.judge_pairs,
+        settings=params.settings,
+        clips=verdicts.read_clip_states(Path(snakemake.output[0]).parent),
+        calibrations={name: verdicts.read_calibration(chosen) for name, chosen in params.calibrations.items()},
+    )
+    judged = judge(map(Score.read, snakemake.input.scores))
+    verdicts.check_failure_rate(judged, params.max_failure_rate)
     with atomic_path(snakemake.output[0]) as aside:
-        verdicts.to_parquet(aside)
-    judge_canaries(map(Canaries.read, snakemake.input.canaries), judge).write(snakemake.output.canaries)
+        judged.to_parquet(aside)
+    canaries = verdicts.judge_canaries(map(Canaries.read, snakemake.input.canaries), judge)
+    canaries.write(snakemake.output.canaries)

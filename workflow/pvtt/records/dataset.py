@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pvtt.records.canaries import Expected
 from pvtt.records.base import ClipId, Count, Fields, PairId, Positive, ProductId, Rate, Record, Share
+from pvtt.records.canaries import Expected
 
 Difficulty = Literal["easy", "medium", "hard", "expert"]
 Counts = dict[str, Positive]

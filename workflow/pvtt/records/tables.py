@@ -79,8 +79,16 @@ class JudgedPair(Fields):
     """The verdict on a pair, with the figures that it rests on; a figure that was not measured is missing."""
 
     pair_id: PairId
-    kept: bool
+    kept: bool = Field(description="As `kept_forward`.")
     reasons: str = Field(description="Every limit that it failed, with ';' between; empty when kept.")
+    kept_forward: bool = Field(description="Good as source -> result.")
+    kept_reverse: bool = Field(description="Good as result -> real source.")
+    kept_insert: bool = Field(description="Its clip is good as background -> real source.")
+    kept_remove: bool = Field(description="Its clip is good as real source -> background.")
+    p_good_forward: Number = Field(description="Probability that it is good; missing without a calibration.")
+    p_good_reverse: Number
+    p_good_insert: Number
+    p_good_remove: Number
     quality_score: Share | None
     identity: Share | None
     temporal: Share | None

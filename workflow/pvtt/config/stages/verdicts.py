@@ -122,6 +122,14 @@ class ScoreWeights(Settings):
 class PairVerdictSettings(Settings):
     """What a pair must reach to enter the dataset."""
 
+    calibration: StrictStr = Field(
+        "shipped",
+        description=(
+            "How measures become the probability of a good pair, per direction. `shipped`: the project's calibrations "
+            "of the insertion backend, where there are any; `none`: the limits below; or a folder with files "
+            "<direction>.json, as `pvtt calibrate` writes it."
+        ),
+    )
     min_quality: StrictFloat = Field(0.7, ge=0, le=1, description="Least quality_score, 0 to 1.")
     min_swap: StrictFloat = Field(
         0.05,

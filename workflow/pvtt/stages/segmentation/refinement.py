@@ -28,6 +28,7 @@ Masks = NDArray[np.bool_]
 
 _STEP = 4  # frames between two at which the network is asked; those between take the maps along the optical flow
 _LEAST_OVERLAP = 0.3  # IoU with the masks below which the network sees something else
+_ENOUGH = 0.95  # IoU with the masks from which a replacement would gain nothing
 
 
 def compare(
@@ -67,7 +68,7 @@ def compare(
         return found, measures
     own = photo_match([(frames[k], union[k]) for k in seen], photos, prior)
     other = photo_match([(frames[k], seen[k] > 0.5) for k in seen], photos, prior)
-    better = opinion.settings.refine and overlap >= _LEAST_OVERLAP and other > own
+    better = opinion.settings.refine and _LEAST_OVERLAP <= overlap < _ENOUGH and other > own
     measures |= {"photo_match": round(max(own, other) if better else own, 4), "refined": float(better)}
     if not better:
         return found, measures
