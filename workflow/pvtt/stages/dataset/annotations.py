@@ -123,12 +123,10 @@ def statistics_record(run: Run, entries: list[Record], settings: DatasetSettings
 
 
 def _canary_counts(canaries: Sequence[CanaryVerdict]) -> Record:
-    kinds = {
-        canary.kind: {"expected": canary.expected, "kept": 0, "rejected": 0, "not_judged": 0} for canary in canaries
-    }
+    kinds: dict[str, Record] = {}
     for canary in canaries:
-        verdict = "not_judged" if canary.kept is None else "kept" if canary.kept else "rejected"
-        kinds[canary.kind][verdict] += 1
+        found = kinds.setdefault(canary.kind, {"expected": canary.expected, "kept": 0, "rejected": 0, "not_judged": 0})
+        found["not_judged" if canary.kept is None else "kept" if canary.kept else "rejected"] += 1
     wrong = [canary.name for canary in canaries if canary.right is False]
     return {"right": sum(canary.right is True for canary in canaries), "wrong": wrong, "kinds": kinds}
 
