@@ -12,6 +12,7 @@ from forked import snakemake, workflow
 from pvtt.config import settings
 
 AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
+CANARIES = {"score_canaries": 1}
 
 
 def of_clips(number):
@@ -72,7 +73,9 @@ def test_a_planned_run_shows_every_pair(tmp_path):
         "insert_product": 7,
         "score_pair": 7,
         "gather_pack": 1,
-    } | of_clips(5)
+    } | of_clips(5) | CANARIES
+    without = dry_run(run, "--config", "canaries=0")
+    assert without == AGGREGATES | {"remove_product": 5, "insert_product": 7, "score_pair": 7, "gather_pack": 1} | of_clips(5)
 
 
 def test_nothing_to_do(finished):
@@ -97,7 +100,8 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     assert len(new) == 2 * 3 + 5
     # The new pairs are a new pack; the old one is left alone.
     expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1} | of_clips(2)
-    assert dry_run(finished) == AGGREGATES | expected
+    # The pair of least rank, of which the canaries are made, is a new one.
+    assert dry_run(finished) == AGGREGATES | expected | CANARIES
 
 
 @pytest.mark.parametrize(
@@ -272,7 +276,7 @@ def test_presets_schedule_the_jobs_of_their_plan(tmp_path, preset, pairs):
         "insert_product": pairs,
         "score_pair": pairs,
         "gather_pack": 1,
-    } | of_clips(6)
+    } | of_clips(6) | CANARIES
 
 
 @pytest.mark.parametrize(

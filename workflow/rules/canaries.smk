@@ -15,6 +15,7 @@ def canary_pairs(wildcards):
         swaps, own = FEED.true_swaps(pair["clip_id"]), pair["target_id"]
         pair["other_id"] = FEED.unlike([pair["source_id"], own], targets)
         pair["swap_id"] = own if own in swaps else next(iter(swaps), "")
+        pair["swap_start"] = FEED.true_start(pair["clip_id"]) if swaps else 0
     return pairs
 
 
@@ -24,7 +25,7 @@ def files_of_canaries(wildcards):
     for names in canary_pairs(wildcards):
         clip = Layout("<results>").clip(names["clip_id"])
         pair = Layout("<results>").pair_of(names)
-        found += [clip.video, clip.masks, clip.background, clip.flow]
+        found += [clip.record, clip.video, clip.masks, clip.background, clip.flow]
         found += [pair.video, pair.mask, pair.record]
     return [path.as_posix() for path in found]
 

@@ -17,9 +17,10 @@ import numpy as np
 from pvtt.config.stages.scoring import ScoringSettings
 from pvtt.imaging.geometry import box_of
 from pvtt.io.arrays import BoolArray
-from pvtt.io.video import read_masks, video_fps, write_masks, write_video
+from pvtt.io.video import MediaError, read_masks, video_fps, write_masks, write_video
 from pvtt.records.canaries import KINDS, Canaries, Canary, Kind
 from pvtt.records.layout import ClipFiles, Layout, PairFiles
+from pvtt.records.media import Clip
 from pvtt.records.results import Insertion, Score
 from pvtt.stages.scoring import score_pair
 from pvtt.stages.scoring.canary_kinds import MAKERS, Footage, Material, NotMadeError
@@ -51,10 +52,11 @@ def score_canaries(
     Parameters
     ----------
     results : Path
-        Folder of the run. Reads video, masks, background and flow of the clips, and the files of the pairs.
+        Folder of the run. Reads record, video, masks, background and flow of the clips, and the files of the pairs.
     chosen : iterable of mapping
         The pairs that they are made of: `clip_id`, `source_id`, `target_id`, `image_index`; `other_id`, a product that
-        is nothing like the target, and `swap_id`, the product of the clip's true swap, each empty where there is none.
+        is nothing like the target, and `swap_id`, the product of the clip's true swap, each empty where there is none;
+        `swap_start`, the first frame of the true swap in the source's video.
     cutouts : mapping of str to sequence of Path
         Product to its cut-outs, RGBA PNG files; those of rejected photos are empty.
     swaps : mapping of str to pair of Path
@@ -67,7 +69,8 @@ def score_canaries(
     files, found = Layout(results), list[Canary]()
     for names in chosen:
         insert = Insertion.read(files.pair_of(names).record)
-        material = _material(files, insert, cutouts, swaps, settings) if insert.status == "done" else None
+        swap = (swaps[insert.clip_id], int(names["swap_start"])) if names["swap_id"] else None
+        material = _material(files, insert, swap, settings) if insert.status == "done" else None
         for kind in KINDS:
             own = {"other_product": names["other_id"], "true_swap": names["swap_id"]}.get(kind, insert.target_id)
             about: dict[str, Any] = {"kind": kind, "clip_id": insert.clip_id, "pair_id": insert.pair_id}
@@ -80,7 +83,7 @@ def score_canaries(
                 both = _accepted(cutouts, own), cutouts.get(insert.source_id, ())
                 footage = MAKERS[kind](material)
                 about["score"] = _score(files.clip(insert.clip_id), insert, footage, both, settings, device)
-            except NotMadeError as error:
+            except (NotMadeError, MediaError) as error:
                 about["reason"] = str(error)
             found.append(Canary(**about))
     passing = any(canary.score and "keep" in canary.score.model_fields_set for canary in found)
@@ -91,11 +94,10 @@ def score_canaries(
 def _material(
     files: Layout,
     insert: Insertion,
-    cutouts: Mapping[str, Sequence[Path]],
-    swaps: Mapping[str, tuple[Path, Path]],
+    swap: tuple[tuple[Path, Path], int] | None,
     settings: Mapping[str, Any],
 ) -> Material:
-    """What the canaries of a finished pair are made of."""
+    """What the canaries of a finished pair are made of; `swap` has the files of a true swap and its first frame."""
     clip = files.clip(insert.clip_id)
     pair = files.pair(insert.clip_id, insert.target_id, insert.image_index)
     return Material(
@@ -105,7 +107,8 @@ def _material(
         masks=np.logical_or.reduce(read_masks(pair.mask)),
         cutout=files.cutout(insert.target_id, insert.image_index).image,
         motion_px=_motion(clip, ScoringSettings.of(settings)),
-        swap=swaps.get(insert.clip_id),
+        swap=swap[0] if swap else None,
+        swap_start=Clip.read(clip.record).source.start_frame - swap[1] if swap else 0,
         seed=insert.seed,
     )
 

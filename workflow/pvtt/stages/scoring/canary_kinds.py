@@ -16,7 +16,7 @@ import numpy as np
 from pvtt.imaging.geometry import box_of
 from pvtt.io.arrays import BoolArray, UInt8Array
 from pvtt.io.images import read_rgba
-from pvtt.io.video import count_frames, read_frames, read_masks, read_some
+from pvtt.io.video import read_frames, read_masks, read_some
 from pvtt.records.canaries import Kind
 
 _MOVES_PX = (
@@ -35,7 +35,8 @@ class Material:
 
     `source`, `background`, `result`: videos. `masks`: bool (n, h, w) of the inserted product. `cutout`: RGBA PNG of the
     target. `motion_px`: mean motion of the source's product in px per frame at `flow_side_px`. `swap`: video and masks
-    of a true swap, None where none is known. `seed`: of the order of shuffled frames.
+    of a true swap, None where none is known; `swap_start`: its frame that is the pair's first. `seed`: of the order of
+    shuffled frames.
     """
 
     source: Path
@@ -45,6 +46,7 @@ class Material:
     cutout: Path
     motion_px: float
     swap: tuple[Path, Path] | None = None
+    swap_start: int = 0
     seed: int = 0
 
 
@@ -134,11 +136,12 @@ def true_swap(pair: Material) -> Footage:
     if pair.swap is None:
         raise NotMadeError("no true swap of this clip is known")
     video, masks_file = pair.swap
+    start, end = pair.swap_start, pair.swap_start + len(pair.masks)
     masks: BoolArray = np.logical_or.reduce(read_masks(masks_file))
-    found = (count_frames(video), *masks.shape[1:])
-    if found != pair.masks.shape or len(masks) != len(pair.masks):
-        raise NotMadeError(f"the true swap has (frames, height, width) {found}, the clip {pair.masks.shape}")
-    return Footage(video, masks)
+    if start < 0 or end > len(masks) or masks.shape[1:] != pair.masks.shape[1:]:
+        known, own = _size(masks), _size(pair.masks)
+        raise NotMadeError(f"the true swap has {known}, the clip {own} from frame {start} of it on")
+    return Footage(read_frames(video, start, end), masks[start:end])
 
 
 MAKERS: Mapping[Kind, Callable[[Material], Footage]] = {
@@ -152,6 +155,10 @@ MAKERS: Mapping[Kind, Callable[[Material], Footage]] = {
     "no_shadow": no_shadow,
     "true_swap": true_swap,
 }
+
+
+def _size(masks: BoolArray) -> str:
+    return f"{len(masks)} frames of {masks.shape[2]}x{masks.shape[1]}"
 
 
 def _require_motion(pair: Material, kind: str) -> None:
