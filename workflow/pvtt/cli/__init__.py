@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pvtt import __version__
-from pvtt.cli import compare, estimate, models, review, store, timeline
+from pvtt.cli import calibrate, compare, estimate, models, review, store, timeline
 from pvtt.config.settings import SettingsError
 from pvtt.models.registry import ModelError
 
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_command(groups)
     compare.add_commands(groups)
     review.add_command(groups)
+    calibrate.add_command(groups)
     timeline.add_command(groups)
     estimate.add_command(groups)
     store.add_command(groups)

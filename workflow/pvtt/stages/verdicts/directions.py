@@ -13,6 +13,7 @@ product is good for `forward` alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,20 @@ class DirectionVerdict:
     p_good: float | None
 
 
+def pair_measures(score: Score, clip: ClipState) -> dict[str, Any]:
+    """Measures of a pair and of its clip, as a calibration reads them.
+
+    `away_size` and `away_motion` are the distances of the size and of the motion ratio from 1, in powers of two.
+    """
+    found = clip.measures | score.measures
+    size, motion = score.measures.get("size_ratio"), score.measures.get("motion_ratio")
+    if isinstance(size, int | float):
+        found["away_size"] = abs(size)
+    if isinstance(motion, int | float) and motion > 0:
+        found["away_motion"] = abs(math.log2(motion))
+    return found
+
+
 def judge_directions(
     score: Score,
     failed: frozenset[str],
@@ -98,7 +113,7 @@ def judge_directions(
     dict
         Direction to verdict.
     """
-    measures = clip.measures | score.measures
+    measures = pair_measures(score, clip)
     scored, real = score.status == "scored", not clip.empty and clip.masks.status == "accepted"
     plate = real and clip.background is not None and clip.background.status == "done"
     able = {

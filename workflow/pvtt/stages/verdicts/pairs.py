@@ -20,7 +20,12 @@ from pvtt.records.calibration import Calibration
 from pvtt.records.results import SCORES, Score, Scores
 from pvtt.records.tables import JudgedPair, columns
 from pvtt.stages.verdicts.calibrated import weakest
-from pvtt.stages.verdicts.directions import DIRECTIONS, ClipState, DirectionVerdict, judge_directions
+from pvtt.stages.verdicts.directions import (
+    DIRECTIONS,
+    ClipState,
+    DirectionVerdict,
+    judge_directions,
+)
 
 # (setting, whether it is a lower limit, figure, words)
 _RULES = (
