@@ -84,7 +84,9 @@ class Handler(BaseHTTPRequestHandler):
             names = [NAME, *(f"{NAME}:{fault}" for fault in FAULTS)]
             self._reply({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
         elif self.path.endswith("/requests"):
-            self._reply({"counts": dict(self.server.counts), "texts": self.server.texts, "systems": self.server.systems})
+            self._reply(
+                {"counts": dict(self.server.counts), "texts": self.server.texts, "systems": self.server.systems}
+            )
         else:
             self._reply({"error": {"message": "not found"}}, 404)
 

@@ -53,17 +53,15 @@ def stage_specs(config: Mapping[str, Any]) -> dict[str, StageSpec]:
     return found
 
 
-def existing_canaries(scores: Sequence[Score], spec: StageSpec, upstream: bool = True) -> ExistingResult | None:
-    """The canaries of a clip as one result, from their scores; None without any."""
-    if not scores:
-        return None
+def of_canaries(scores: Sequence[Score], spec: StageSpec) -> ExistingResult:
+    """The canaries of a clip as one result, from their scores; at least one is needed."""
     origins = [score.provenance for score in scores]
     return ExistingResult(
         seconds=sum(origin.seconds for origin in origins),
         bytes=sum(len(score.model_dump_json()) for score in scores),
         backend=origins[0].backend,
         models=frozenset(model.id for origin in origins for model in origin.models),
-        current=upstream and all(spec.matches(origin) for origin in origins),
+        current=all(spec.matches(origin) for origin in origins),
     )
 
 

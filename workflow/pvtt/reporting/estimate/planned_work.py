@@ -27,7 +27,7 @@ from pvtt.reporting.estimate.existing_results import (
     ExistingResult,
     Result,
     StageSpec,
-    existing_canaries,
+    of_canaries,
     read_existing,
     stage_specs,
 )
@@ -314,13 +314,13 @@ def _pair_work(
 
 def _canary_work(files: Layout, config: Mapping[str, Any], count: int, before: Mapping[str, Work]) -> Work:
     """Canaries of `count` clips; those of a clip are stale where its pair is."""
-    spec = stage_specs(config | {"scoring": canary_settings(config["scoring"])})["scoring"]
+    spec = stage_specs({**config, "scoring": canary_settings(config["scoring"])})["scoring"]
     record = Canaries.read_if_there(files.canaries)
-    found: dict[Key, ExistingResult | None] = {}
-    for clip in dict.fromkeys(canary.clip_id for canary in record.canaries) if record else ():
-        scored = [canary for canary in record.canaries if canary.clip_id == clip and canary.score]
-        fresh = not any(before["insertion"].stale(canary.pair_id) for canary in scored)
-        found[(clip,)] = existing_canaries([canary.score for canary in scored if canary.score], spec, fresh)
+    scored: dict[str, list[Score]] = {}
+    for canary in record.canaries if record else ():
+        if canary.score and not before["insertion"].stale(canary.pair_id):
+            scored.setdefault(canary.clip_id, []).append(canary.score)
+    found: dict[Key, ExistingResult | None] = {(clip,): of_canaries(scores, spec) for clip, scores in scored.items()}
     there = list(found.items())[:count]
     return Work(dict(there) | {(f"canaries {k}",): None for k in range(count - len(there))})
 
