@@ -19,9 +19,7 @@ from pvtt.io.images import read_rgba
 from pvtt.io.video import read_frames, read_masks, read_some
 from pvtt.records.canaries import Kind
 
-_MOVES_PX = (
-    0.3  # px per frame at `flow_side_px`: twice what `temporal` takes for still; a frozen clip below it is right
-)
+_MOVES_PX = 0.3  # px per frame at `flow_side_px`, twice what `temporal` takes for still; less is no fault
 _BLOCK = 32  # frames among which frames change places, so that few are in memory
 
 
