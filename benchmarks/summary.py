@@ -24,6 +24,7 @@ _LOWER = {
     "gmsd_inside",
     "kept [unchanged]",
     "position",
+    "residue",
     "s_per_frame",
     "s_per_pair",
     "scale",
@@ -73,6 +74,7 @@ _MEANING = {
     "qa_auroc": "AUROC of the QA score for J > 0.8",
     "s_per_frame": "seconds per frame",
     "s_per_pair": "seconds per pair",
+    "residue": "residue",
     "scale": "scale error",
     "seconds": "seconds",
     "shadow": "shadow error, of its contrast",
@@ -81,6 +83,15 @@ _MEANING = {
     "ssim_coarse": "coarse SSIM inside",
     "ssim_inside": "SSIM inside",
     "times_decoding": "time over plain decoding",
+    **{
+        name: name
+        for direction in ("forward", "reverse")
+        for name in (
+            f"verdict precision [{direction}]",
+            f"verdict recall [{direction}]",
+            f"auroc p_good [{direction}]",
+        )
+    },
 }
 
 

@@ -42,7 +42,8 @@ def measure_clip(options: Options, clip: Clip, true: Path) -> Iterator[Outcome]:
     if own := own_masks(options, clip):
         settings = options.settings("background")[0]
         name = backend_name("background", settings)
-        yield _measured(clip, take(own, chained_folder(options, clip), *_NAMES), settings, name, "chained")
+        folder = take(own, chained_folder(options, clip), *_NAMES, _FILES.mask_measures.name)
+        yield _measured(clip, folder, settings, name, "chained")
 
 
 def chained_folder(options: Options, clip: Clip) -> Path:

@@ -1,6 +1,7 @@
 """The benchmark: its table, its guard, its baseline method, and a run on a world of one clip made here."""
 
 import csv
+from dataclasses import asdict
 from fractions import Fraction
 
 import cv2
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 
 import bench
+import calibrate
 from baselines.paste import Backend as Paste
 from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
+from pvtt.records.calibration import Calibration
 from pvtt.stages.insertion.base import Request
 from regression import compare, make_baseline
 from stages import feed, scoring, segmentation, shots
@@ -99,7 +102,18 @@ def test_scores_are_compared_with_the_true_error():
     rows = [(0.1, 0.9, True), (0.3, 0.8, False), (0.7, 0.4, True), (0.9, 0.2, False)]
     scored = {"status": "scored", "insertion": "some"}
     outcomes = [
-        outcome("scoring", str(i), **scored, true_error=e, kept=kept, scores={"quality_score": q, "swap": None})
+        outcome(
+            "scoring",
+            str(i),
+            **scored,
+            true_error=e,
+            kept=kept,
+            kept_forward=kept,
+            kept_reverse=True,
+            p_good_forward=q,
+            p_good_reverse=None,
+            scores={"quality_score": q, "swap": None},
+        )
         for i, (e, q, kept) in enumerate(rows)
     ]
     for control, q, kept in (("true_swap", 0.9, True), ("true_swap", 0.6, False), ("unchanged", 0.7, False)):
@@ -109,6 +123,9 @@ def test_scores_are_compared_with_the_true_error():
     assert figures["spearman quality_score"] == (pytest.approx(1.0), 4)
     assert figures["auroc quality_score"] == (1.0, 4)
     assert figures["filter_precision"] == (0.5, 2) and figures["filter_recall"] == (0.5, 2)
+    assert figures["verdict precision [forward]"] == (0.5, 2) and figures["verdict recall [forward]"] == (0.5, 2)
+    assert figures["verdict precision [reverse]"] == (0.5, 4) and figures["verdict recall [reverse]"] == (1.0, 2)
+    assert figures["auroc p_good [forward]"] == (1.0, 4) and "auroc p_good [reverse]" not in figures
     assert "spearman swap" not in figures
     assert figures["kept [true_swap]"] == (0.5, 2) and figures["kept [unchanged]"] == (0.0, 1)
     assert figures["auroc [controls]"] == (0.5, 3)
@@ -232,7 +249,9 @@ def test_run_measures_every_stage(finished):
     stages = {(row["stage"], row["mode"]) for row in found["summary"]}
     assert {(stage, "isolated") for stage in ("shots", "segmentation", "background", "products", "insertion")} <= stages
     assert ("scoring", "isolated") in stages
+    assert {"residue", "verdict precision [forward]"} <= {row["metric"] for row in found["summary"]}
     table = (out / "bench.md").read_text(encoding="utf-8").splitlines()
+    assert any("| verdict recall [reverse] " in line for line in table)
     assert len(table) == len(found["summary"]) + 2
 
 
@@ -284,3 +303,26 @@ def test_the_feed_measures_every_shot_detector(tmp_path, monkeypatch):
     options = Options(World(tmp_path), tmp_path, frozenset({"shots"}), {"shots": ["scenedetect", "ffmpeg"]})
     row = {"id": "A", "video": "videos/A.mp4"}
     assert list(feed._shots(options, tmp_path, row, {"hard": []}, None)) == ["scenedetect", "ffmpeg"]
+
+
+@pytest.mark.parametrize("kind", ["masks", "forward"])
+def test_calibrations_are_learnt_from_benches(tmp_path, kind):
+    random = np.random.default_rng(0)
+    outcomes = []
+    for number, value in enumerate(random.random(60)):
+        clip = f"P{number // 3}_s01"
+        if kind == "masks":
+            facts = {"measures": {"second_opinion": float(value)}, "empty": False, "version": "1, qa 1"}
+            one = outcome("segmentation", clip, {"j": 0.95 if value > 0.5 else 0.4}, **facts)
+        else:
+            facts = {"measures": {"residue": float(1 - value)}, "status": "scored", "version": "classical 1"}
+            one = outcome("scoring", f"{clip}__Q_i1/composite", {}, true_error=0.9 - value, **facts)
+        outcomes.append({**asdict(one), "mode": "isolated"})
+    bench_file = tmp_path / "bench.json"
+    write_json(bench_file, {"world": {"size": "bench", "seed": 1}, "outcomes": outcomes})
+    out = tmp_path / "calibrations" / f"{kind}-own.json"
+    assert calibrate.main([kind, str(bench_file), "--out", str(out)]) == 0
+    found = Calibration.read(out)
+    assert found.name == f"{kind}-own" and found.validation.groups == 20 and found.validation.auroc > 0.95
+    assert found.data == {"worlds": ["bench 1"]}
+    assert ("second_opinion" in found.requires) == (kind == "masks")

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from pvtt.config.settings import stage_defaults
+from pvtt.config.settings import read, resolve, stage_defaults
+from pvtt.io.project_files import project_file
 from pvtt.metrics.ranking import auroc
-from pvtt.stages.verdicts import chosen_calibration, judge_mask, read_calibration
+from pvtt.stages import segmentation
+from pvtt.stages.verdicts import chosen_calibration, judge_mask, judge_masks, masks_calibration, read_calibration
 from pvtt.stages.verdicts.calibrated import NoCalibrationError, marks, probability, weakest
 from pvtt.stages.verdicts.fitting import FitError, fit_calibration, validate
 from synthetic.records import PROVENANCE, calibration, masks_record, term
@@ -140,9 +142,9 @@ def test_a_calibration_is_found_by_name_or_path_and_read_back(tmp_path):
 MASKS = stage_defaults("verdicts")["masks"]
 
 
-def masks(backend="classical", **measures):
+def masks(backend="classical", version="1", **measures):
     measures = {"second_opinion": 0.9, "visible_share": 1.0} | measures
-    return masks_record(measures=measures, provenance=PROVENANCE | {"backend": backend})
+    return masks_record(measures=measures, provenance=PROVENANCE | {"backend": backend, "version": version})
 
 
 def test_a_calibration_takes_the_place_of_the_limits_of_masks():
@@ -162,3 +164,24 @@ def test_a_calibration_says_nothing_about_another_backend_or_without_its_measure
     model = calibration(term("second_opinion", 0, 1, 4.0)).model_copy(update={"requires": ["second_opinion"]})
     assert judge_mask(masks(backend="sam2"), MASKS, model).judged_by == "limits"
     assert judge_mask(masks(second_opinion=None), MASKS, model).judged_by == "limits"
+
+
+def test_masks_of_another_version_are_judged_with_a_warning(caplog):
+    model = calibration(term("second_opinion", 0, 1, 4.0)).model_copy(update={"versions": {"segmentation": "1, "}})
+    judge_masks([masks()], MASKS, model)
+    assert not caplog.records
+    judge_masks([masks(), masks(version="2"), masks(backend="sam2", version="7")], MASKS, model)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the calibration drawn was learnt from masks of 1, , not of 2, : its precision is not known for these; "
+        "learn it anew, or set verdicts.masks.calibration to none"
+    ]
+
+
+def test_the_shipped_calibration_is_of_the_versions_of_the_small_tier():
+    settings = resolve(read([project_file("config/presets/small-models.yaml")]))
+    chosen = masks_calibration(settings)
+    found = read_calibration(chosen)
+    assert chosen["name"] == found.name == "masks-classical"
+    assert found.versions["segmentation"] == segmentation.version(settings["segmentation"])
+    assert found.validation.precision >= found.precision >= 0.9
+    assert "second_opinion" in found.requires

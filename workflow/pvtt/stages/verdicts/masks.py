@@ -9,6 +9,7 @@ limits but those that it names: the clip is accepted when its probability of goo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,8 @@ from pvtt.config.stages.verdicts import MaskVerdictSettings
 from pvtt.records.calibration import Calibration
 from pvtt.records.results import MaskVerdict, MeasuredMasks
 from pvtt.stages.verdicts.calibrated import probability, weakest
+
+_LOG = logging.getLogger(__name__)
 
 # Measure -> what it is, in the words of a reason. Its limits are the settings of the same name.
 WORDS: dict[str, str] = {
@@ -45,7 +48,10 @@ WORDS: dict[str, str] = {
     "likeness": "likeness in colour to the product's photos",
 }
 # Measures without a limit, which calibrations read.
-UNLIMITED: dict[str, str] = {"second_opinion": "IoU of the mask with what a salient object network sees there"}
+UNLIMITED: dict[str, str] = {
+    "second_opinion": "IoU of the mask with what a salient object network sees there",
+    "hands": "share of the frames with a hand at the product",
+}
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,21 @@ def judge_masks(
     list of MaskVerdict
         In the order of the records.
     """
-    chosen = MaskVerdictSettings.of(settings)
-    return [judge_mask(record, chosen, calibration) for record in records]
+    chosen, judged = MaskVerdictSettings.of(settings), []
+    others: set[str] = set()
+    for record in records:
+        judged.append(judge_mask(record, chosen, calibration))
+        made = f"{record.provenance.version}, {record.provenance.measured_by}"
+        if calibration and judged[-1].judged_by == calibration.name and made != calibration.versions["segmentation"]:
+            others.add(made)
+    if calibration and others:
+        learnt = calibration.versions["segmentation"]
+        _LOG.warning(
+            "the calibration %s was learnt from masks of %s, not of %s: its precision is not known for these; "
+            "learn it anew, or set verdicts.masks.calibration to none",
+            *(calibration.name, learnt, " and ".join(sorted(others))),
+        )
+    return judged
 
 
 def judge_mask(
