@@ -2,7 +2,8 @@
 
 A soft shadow is reached from bare ground without crossing an edge. Where the product touches the ground the shadow is
 deep and falls off steeply; the product's own edges are steeper still. Such a contact shadow is told from a product of
-its colour by its size alone: if what is reached is too large a part of the product, then it is the product.
+its colour by its size: if what is reached is too large a part of the product, or too large beside the soft shadow, then
+it is the product.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _CONTACT_CHROMA, _CONTACT_CHROMA_SHARE = 3.0, 0.03  # CIE Lab
 # Of the product's area. Contact shadows of the rendered photos take up to 0.072; where the flood enters the product, it
 # takes 0.12 and more.
 _MAX_CONTACT_SHARE = 0.1
+# Area of the soft shadow by that of the contact shadow: 20 and more on the rendered photos, 2 to 8 where a photo
+# without any shadow has a pale product.
+_MIN_SOFT_RATIO = 12.0
 _RIM = 2 / 500  # of the short side: ground between the shadow that was reached and the product's edge
 
 
@@ -76,11 +80,12 @@ def contact_shadow(
     chroma_change = np.linalg.norm(lab[..., 1:] - background.lab[..., 1:] * light, axis=2)
     shaded = (depth > 0) & (depth < _MAX_CONTACT_DEPTH)
     shaded &= chroma_change < _CONTACT_CHROMA + _CONTACT_CHROMA_SHARE * np.abs(depth)
-    slope = lightness_slope(lab)
+    slope, soft = lightness_slope(lab), soft_shadow(background, lab, low, openings)
     for steepest in _CONTACT_SLOPES:
         gentle = slope < max_soft_slope(lab.shape, steepest)
         shadow = _reached(background, shaded & gentle, low, openings)
-        if (shadow & product).sum() <= _MAX_CONTACT_SHARE * product.sum():
+        contact = int((shadow & product).sum())
+        if contact <= min(_MAX_CONTACT_SHARE * product.sum(), soft.sum() / _MIN_SOFT_RATIO):
             rim = max(1, round(_RIM * min(lab.shape[:2])))
             kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1,) * 2)
             return np.asarray(shadow | (cv2.dilate(shadow.astype(np.uint8), kernel).astype(bool) & shaded))
