@@ -109,13 +109,16 @@ def test_masks_are_replaced_where_the_network_matches_the_photos_better(network)
     assert found.evidence["agreement"] == 0.9 and found.evidence["shape_gap"] < 0.02
 
 
-@pytest.mark.parametrize("change", ["photos", "no photos", "setting", "elsewhere"])
+@pytest.mark.parametrize("change", ["photos", "one photo", "no photos", "setting", "elsewhere"])
 def test_masks_stay(network, change):
     frames, mask = scene()
     own = cut_corner(mask)
     references, settings = [photo()], {}
     if change == "photos":  # they show a form with a corner cut off, as the masks have it
         references[0][10:40, 50:] = 0
+    elif change == "one photo":  # one of three shows clearly less than the network sees
+        references += [photo(), photo()]
+        references[1][10:40, 30:] = 0
     elif change == "no photos":
         references = []
     elif change == "setting":

@@ -1,8 +1,8 @@
 """Comparison of masks with a second opinion, which replaces them where it matches the product's photos better.
 
-Both are compared with the photos by colour (Bhattacharyya coefficient of Lab histograms) and by form (solidity: share
-of the convex hull that is filled). On the rendered world that comparison told in all clips which masks were nearer to
-the truth, where the network sees the whole product and where it also sees the hand, the box or the ground in a ring.
+Both are compared with each photo by colour (Bhattacharyya coefficient of Lab histograms) and by form (solidity: share
+of the convex hull that is filled). The network's must match better in the mean, and no photo may speak clearly against
+them: where a cut-out shows a pouch with the product, the network sees the pouch in the video, too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ Masks = NDArray[np.bool_]
 _STEP = 4  # frames between two at which the network is asked; those between take the maps along the optical flow
 _LEAST_OVERLAP = 0.3  # IoU with the masks below which the network sees something else
 _ENOUGH = 0.95  # IoU with the masks from which a replacement would gain nothing
+_CLEARLY = 0.05  # of the match: a photo that the network's masks match worse by more speaks against them
 
 
 def compare(
@@ -63,35 +64,37 @@ def compare(
     seen = {int(k): opinion.parts(frames[k], union[k]) for k in numbers}
     overlap = float(np.mean([mask_iou(union[k], seen[k] > 0.5) for k in seen]))
     measures = {"second_opinion": round(overlap, 4)}
-    prior, photos = estimate_hull_prior(references), color_histograms.reference_histogram(references)
-    if prior is None or photos is None:
+    prior = estimate_hull_prior(references)
+    if prior is None:
         return found, measures
-    own = photo_match([(frames[k], union[k]) for k in seen], photos, prior)
-    other = photo_match([(frames[k], seen[k] > 0.5) for k in seen], photos, prior)
-    better = opinion.settings.refine and _LEAST_OVERLAP <= overlap < _ENOUGH and other > own
-    measures |= {"photo_match": round(max(own, other) if better else own, 4), "refined": float(better)}
+    own = photo_matches([(frames[k], union[k]) for k in seen], references)
+    other = photo_matches([(frames[k], seen[k] > 0.5) for k in seen], references)
+    better = opinion.settings.refine and _LEAST_OVERLAP <= overlap < _ENOUGH and _matches_better(other, own)
+    measures |= {"photo_match": round(float(np.mean(other if better else own)), 4), "refined": float(better)}
     if not better:
         return found, measures
     masks = _assigned(found.masks, _followed(frames, union, shown, seen, opinion))
     return replace(found, masks=masks, evidence=_evidence(frames, found, masks, references, prompt, prior)), measures
 
 
-def photo_match(masked_frames: Sequence[tuple[Frames, Masks]], photos: NDArray[np.float64], prior: HullPrior) -> float:
-    """Likeness of masked pixels and masks to a product's photos.
+def _matches_better(other: NDArray[np.float64], own: NDArray[np.float64]) -> bool:
+    """Whether matches per photo are better in the mean, and for no photo clearly worse."""
+    return bool(other.mean() > own.mean() and (other - own).min() >= -_CLEARLY)
+
+
+def photo_matches(masked_frames: Sequence[tuple[Frames, Masks]], references: Sequence[Frames]) -> NDArray[np.float64]:
+    """Likeness of masked pixels and of the masks' form to each photo of a product.
 
     Parameters
     ----------
     masked_frames : pairs of uint8 (h, w, 3) RGB and bool (h, w)
-    photos : float64 (32784,)
-        Histogram of the photos' opaque pixels.
-    prior : HullPrior
-        Of the photos.
+    references : uint8 (h, w, 4) RGBA
+        Cut-outs; those with too few opaque pixels are left out.
 
     Returns
     -------
-    float
-        Bhattacharyya coefficient of the colours, less the distance of the solidity to that of the photos; -1 where no
-        mask has a pixel.
+    float64 (n_photos,)
+        Bhattacharyya coefficient of the colours, less the difference of the solidities; -1 where no mask has a pixel.
     """
     colours, solidities = [], []
     for frame, mask in masked_frames:
@@ -100,10 +103,16 @@ def photo_match(masked_frames: Sequence[tuple[Frames, Masks]], photos: NDArray[n
         if inside.any():
             colours.append(color_histograms.histogram(color_histograms.bin_indices(small), inside))
             solidities.append(color_histograms.solidity(inside))
-    if not colours:
-        return -1.0
-    likeness = color_histograms.bhattacharyya(np.mean(colours, axis=0), photos)
-    return likeness - prior.gap(float(np.median(solidities)))
+    matches = []
+    for cutout in references:
+        photo = color_histograms.reference_histogram([cutout])
+        if photo is not None and colours:
+            likeness = color_histograms.bhattacharyya(np.mean(colours, axis=0), photo)
+            gap = abs(float(np.median(solidities)) - color_histograms.solidity(cutout[..., 3] > 127))
+            matches.append(likeness - gap)
+        elif photo is not None:
+            matches.append(-1.0)
+    return np.array(matches)
 
 
 def _followed(
