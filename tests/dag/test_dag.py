@@ -12,6 +12,7 @@ from forked import snakemake, workflow
 from pvtt.config import settings
 
 AGGREGATES = {"judge_pairs": 1, "publish_dataset": 1, "write_report": 1, "all": 1}
+CANARIES = {"score_canaries": 1}
 
 
 def of_clips(number):
@@ -67,7 +68,20 @@ def test_a_planned_run_shows_every_pair(tmp_path):
     run.finish_shots("A", "B")
     plan = run.finish_plan("A", "B", strategy="all")
     assert len(plan) == 2 * 2 + 3
-    assert dry_run(run) == AGGREGATES | {
+    assert (
+        dry_run(run)
+        == AGGREGATES
+        | {
+            "remove_product": 5,
+            "insert_product": 7,
+            "score_pair": 7,
+            "gather_pack": 1,
+        }
+        | of_clips(5)
+        | CANARIES
+    )
+    without = dry_run(run, "--config", "canaries=0")
+    assert without == AGGREGATES | {
         "remove_product": 5,
         "insert_product": 7,
         "score_pair": 7,
@@ -97,7 +111,8 @@ def test_a_new_product_schedules_its_own_clips_and_the_new_pairs(finished):
     assert len(new) == 2 * 3 + 5
     # The new pairs are a new pack; the old one is left alone.
     expected = {"remove_product": 2, "insert_product": 11, "score_pair": 11, "gather_pack": 1} | of_clips(2)
-    assert dry_run(finished) == AGGREGATES | expected
+    # The pair of least rank, of which the canaries are made, is a new one.
+    assert dry_run(finished) == AGGREGATES | expected | CANARIES
 
 
 @pytest.mark.parametrize(
@@ -267,12 +282,18 @@ def test_presets_schedule_the_jobs_of_their_plan(tmp_path, preset, pairs):
         run.add_product(product, 2, 2)
     run.finish_shots(*"ABC")
     run.finish_plan(*"ABC", **said)
-    assert dry_run(run, "--configfile", str(path)) == AGGREGATES | {
-        "remove_product": 6,
-        "insert_product": pairs,
-        "score_pair": pairs,
-        "gather_pack": 1,
-    } | of_clips(6)
+    assert (
+        dry_run(run, "--configfile", str(path))
+        == AGGREGATES
+        | {
+            "remove_product": 6,
+            "insert_product": pairs,
+            "score_pair": pairs,
+            "gather_pack": 1,
+        }
+        | of_clips(6)
+        | CANARIES
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,19 @@ def test_scores_are_measured_or_null(finished_run):
         assert score["scores"]["identity"] is not None and score["scores"]["temporal"] is not None
 
 
+def test_canaries_are_judged_and_nowhere_published(finished_run):
+    verdicts = json.loads((finished_run.results / "canary_verdicts.json").read_text())["canaries"]
+    assert len(verdicts) == 9 and finished_run.jobs["score_canaries"] == 1
+    judged = {verdict["kind"]: verdict for verdict in verdicts if verdict["kept"] is not None}
+    assert {"unchanged", "empty_hole", "black", "shifted_mask", "no_shadow"} <= judged.keys()
+    assert judged["black"]["right"] and judged["unchanged"]["right"]
+    statistics = json.loads((finished_run.results / "dataset/annotations/statistics.json").read_text())["canaries"]
+    assert statistics["right"] + len(statistics["wrong"]) == sum(verdict["right"] is not None for verdict in verdicts)
+    assert not list((finished_run.results / "dataset").rglob("*canar*"))
+    filtered = pd.read_parquet(finished_run.results / "filtered.parquet")
+    assert set(filtered.pair_id) == set(planned(finished_run).pair_id)
+
+
 def test_the_report_names_every_pair_and_its_media_exist(finished_run):
     page = (finished_run.results / "report/index.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
@@ -104,6 +117,7 @@ def test_a_new_product_runs_its_own_clips_and_the_new_pairs(own_run):
         AGGREGATES
         | {"probe_product": 1, "build_catalogue": 1, "list_clips": 1, "cut_out_product": 1, "plan_pairs": 1}
         | {"insert_product": len(new), "score_pair": len(new), "gather_pack": 1}
+        | {rule: 1 for rule in ("score_canaries",) if rule in jobs}  # a new pair may take the place of theirs
     )
     assert kept <= {pair["pair_id"] for pair in pairs_json(own_run)["pairs"]}
 

@@ -28,7 +28,9 @@ def content(path):
     if path.suffix == ".json":
         record = json.loads(path.read_text())
         if isinstance(record, dict):
-            record.get("provenance", {}).pop("seconds", None)
+            scores = [canary.get("score") or {} for canary in record.get("canaries") or []]
+            for part in (record, *scores):
+                part.get("provenance", {}).pop("seconds", None)
         return record
     if path.suffix == ".parquet":
         return pd.read_parquet(path).to_csv()
@@ -52,7 +54,8 @@ OF_THE_RUN = {
     "list_clips": ["clips.tsv"],
     "judge_masks": ["mask_verdicts.tsv"],
     "plan_pairs": ["pairs.parquet"],
-    "judge_pairs": ["filtered.parquet"],
+    "score_canaries": ["canaries.json"],
+    "judge_pairs": ["filtered.parquet", "canary_verdicts.json"],
     "publish_dataset": ["dataset/annotations/pairs.json", "dataset/annotations/quality_scores.json"],
     "write_report": ["report/index.html", "report/summary.html"],
 }

@@ -19,6 +19,7 @@ import pandas as pd
 from pvtt.io import images, video
 from pvtt.io.files import read_json, write_empty, write_json
 from pvtt.records import ids
+from pvtt.records.canaries import CanaryVerdicts
 from pvtt.records.mask_verdicts import write_mask_verdicts
 from pvtt.records.media import Clip
 from pvtt.records.results import Insertion, MaskVerdict
@@ -57,6 +58,7 @@ def fabricate(feed: Path, results: Path) -> SimpleNamespace:
         for index, photo in enumerate(filter(None, row["images"].split(";")), 1):
             _write_cutout(results, row["id"], index, Path(photo).name, sprites[row["id"]])
     usable = [s["clip_id"] for s in shots if s["masks"] and s["end_frame"] - s["start_frame"] >= 50]
+    _write_canaries(results)
     pairs, filtered = _write_pairs(results, usable, [row for row in rows if row["images"]], catalogue)
     return SimpleNamespace(results=results, catalogue=catalogue, clips=clips, pairs=pairs, filtered=filtered)
 
@@ -144,6 +146,18 @@ def _write_cutout(results: Path, product: str, index: int, image: str, sprite: s
     record = {"product_id": product, "image_index": index, "status": "accepted", "reason": "", "image": image}
     size = {"width": 320, "height": 320, "box": box, "main": index == 1, "measures": {}, "provenance": PROVENANCE}
     write_json(results / "products" / product / f"{index}.json", record | size)
+
+
+def _write_canaries(results: Path) -> None:
+    """One verdict that is right, one that is wrong, one that is only reported, and one that could not be made."""
+    names = {"clip_id": "MUGS001_s01", "pair_id": "MUGS001_s01__RING001_i1", "quality_score": 0.8}
+    verdicts = [
+        names | {"kind": "black", "expected": "rejected", "kept": False, "reasons": ["swap < 0.05"], "right": True},
+        names | {"kind": "shifted_mask", "expected": "rejected", "kept": True, "reasons": [], "right": False},
+        names | {"kind": "no_shadow", "expected": "none", "kept": True, "reasons": [], "right": None},
+        names | {"kind": "true_swap", "expected": "kept", "kept": None, "reasons": ["none is known"], "right": None},
+    ]
+    CanaryVerdicts.of({"canaries": verdicts}).write(results / "canary_verdicts.json")
 
 
 def _write_pairs(

@@ -1,5 +1,6 @@
 """The catalogue's rows as the rules ask for them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,38 @@ def test_words_and_prompt_say_what_is_known(feed: Feed):
     assert feed.prompt("B") == ""
     same = Feed([Row("D", "ring", "ring", "ring")], ".")
     assert same.prompt("D") == "ring"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Feed:
+    """Three rings, a bag, a thing of unknown category and a watch without photos; a true swap of the bag is known."""
+    known = {"R1": "jewelry", "R2": "jewelry", "R3": "jewelry", "BAG": "bags", "ODD": "unknown", "NOPHOTO": "watches"}
+    rows = []
+    for name, category in known.items():
+        image = tmp_path / f"{name}.jpg"
+        if name != "NOPHOTO":
+            image.touch()
+        rows.append(Row(name, category, images=(image,)))
+    swaps = tmp_path / "truth/clips/R1_s01/swaps"
+    swaps.mkdir(parents=True)
+    for name in ("BAG.mp4", "BAG.mkv", "BAG_shadow.mkv", "R2.mp4", "NOPHOTO.mp4", "NOPHOTO.mkv"):
+        (swaps / name).touch()
+    return Feed(rows, tmp_path / "products.csv")
+
+
+def test_a_product_that_is_unlike_others_is_of_another_category(world: Feed):
+    assert world.unlike(["R1", "R2"]) == "BAG"
+    assert world.unlike(["BAG"]) == world.unlike(["BAG"]) in {"R1", "R2", "R3"}
+    assert world.unlike(["BAG"], first=["R3"]) == "R3"
+    assert world.unlike(["R1", "BAG"]) == "", "the others are unknown or have no photo"
+    assert world.unlike(["R1", "ODD"]) == "", "nobody knows what this is"
+
+
+def test_true_swaps_are_those_of_a_rendered_world(world: Feed, tmp_path: Path):
+    assert world.true_swaps("R1_s01") == {}
+    clips = {"R1_s01": {"start_frame": 4}}
+    (tmp_path / "truth/world.json").write_text(json.dumps({"clips": clips}))
+    world = Feed(world.rows.values(), tmp_path / "products.csv")
+    swaps = tmp_path / "truth/clips/R1_s01/swaps"
+    assert world.true_swaps("R1_s01") == {"BAG": (swaps / "BAG.mp4", swaps / "BAG.mkv")}
+    assert world.true_start("R1_s01") == 4 and world.true_swaps("R2_s01") == {}

@@ -10,7 +10,7 @@ from pvtt.backends.base import Limits
 from pvtt.config.settings import stage_defaults
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.io.images import read_rgba, write_jpeg, write_png
-from pvtt.metrics import mask_iou
+from pvtt.metrics import base_band, mask_iou
 from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
@@ -90,6 +90,30 @@ def test_soft_shadow_is_ground():
     product[60:140, 80:170] = True
     image[product] = (30, 70, 160)
     assert mask_iou(alpha_of(image.astype(np.uint8)) > 127, product) > 0.95
+
+
+def on_a_contact_shadow(colour):
+    """A box on a shadow that is deep and steep at its foot, and where the box is."""
+    rows, columns = np.mgrid[:300, :400].astype(np.float32)
+    product = (rows >= 80) & (rows < 220) & (columns >= 120) & (columns < 280)
+    outside = np.hypot(np.maximum(np.abs(columns - 200) - 80, 0), np.maximum(np.abs(rows - 214) - 6, 0) * 1.5)
+    image = np.full((300, 400, 3), 240.0) * (1 - 0.75 * np.exp(-outside / 10))[..., None]
+    image[product] = colour
+    return cv2.GaussianBlur(image.astype(np.uint8), (0, 0), 0.7), product
+
+
+def test_a_contact_shadow_is_no_product():
+    image, product = on_a_contact_shadow((30, 90, 170))
+    found = alpha_of(image) > 127
+    assert mask_iou(found, product) > 0.98
+    assert base_band(found, product) < 0.05
+
+
+@pytest.mark.parametrize("grey", [40, 110, 150])
+def test_a_product_of_the_shadows_colour_stays_whole(grey):
+    image, product = on_a_contact_shadow((grey,) * 3)
+    found = alpha_of(image) > 127
+    assert (found & product).sum() > 0.97 * product.sum()
 
 
 def test_speck_and_lettering_are_dropped_but_a_pair_is_kept():

@@ -23,6 +23,7 @@ from pvtt.io.files import read_json
 from pvtt.records.base import Provenance
 from pvtt.records.dataset import PublishedPairs
 from pvtt.records.ids import stable_hash
+from pvtt.records.layout import Layout
 from pvtt.records.results import Insertion
 from pvtt.stages.dataset import publish
 from pvtt.stages.dataset.annotations import assign_split, collect_licences
@@ -179,6 +180,23 @@ def test_statistics_count_what_is_there(dataset: Path) -> None:
     assert sum(row["planned"] for row in statistics["acceptance"].values()) == 4
     assert statistics["rejections"]["pairs kept"] == {"too bad": 1}
     assert statistics["scores"]["overall"] is None and statistics["scores"]["quality"]["count"] == 4
+
+
+def test_statistics_and_card_name_the_canaries_with_the_wrong_verdict(dataset: Path) -> None:
+    canaries = read_json(dataset / "annotations" / "statistics.json")["canaries"]
+    assert (canaries["right"], canaries["wrong"]) == (1, ["shifted_mask of MUGS001_s01"])
+    assert canaries["kinds"]["true_swap"] == {"expected": "kept", "kept": 0, "rejected": 0, "not_judged": 1}
+    assert canaries["kinds"]["no_shadow"] == {"expected": "none", "kept": 1, "rejected": 0, "not_judged": 0}
+    card = " ".join((dataset / "README.md").read_text(encoding="utf-8").split())
+    assert r"1 of 2 were judged right; wrong: shifted\_mask of MUGS001\_s01." in card
+    assert not [path for path in dataset.rglob("*") if "canar" in path.name]
+
+
+def test_a_run_without_canaries_says_nothing_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Layout, "canary_verdicts", property(lambda self: tmp_path / "none.json"))
+    publish_to(tmp_path)
+    assert read_json(tmp_path / "annotations" / "statistics.json")["canaries"] is None
+    assert "anaries" not in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_snippet_of_the_card_runs(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from pvtt.config import settings
 from pvtt.io.tables import write_table
 from pvtt.models import registry as models
 from pvtt.records.base import Provenance, Record
+from pvtt.records.canaries import Canaries, Canary
 from pvtt.records.provenance import Stopwatch, provenance
 from pvtt.records.results_format import mark_results
 from pvtt.reporting import estimate
@@ -27,6 +28,7 @@ from pvtt.reporting.estimate.schedule import Pack, makespan, pack_of, wall_time
 from pvtt.reporting.estimate.unit_costs import Figure, Price, backend_prices, costs
 from pvtt.stages.pairs import plan_pairs
 from pvtt.stages.pairs.taxonomy import Taxonomy
+from pvtt.stages.scoring.canaries import canary_settings
 from synthetic.records import (
     background_record,
     clip_record,
@@ -149,6 +151,7 @@ def test_before_a_run_clips_are_assumed_and_every_figure_says_so(feed):
         "measure_flow": (4, 4, "clip"),
         "insertion": (8, 8, "pair"),
         "scoring": (8, 8, "pair"),
+        "score_canaries": (1, 1, "clip"),
         "dataset": (4, 4, "clip"),
     }
     known = costs()["backends"]["insertion"]["composite"]["seconds"]
@@ -219,6 +222,7 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
     # Shots 2 x 1, cutting 3 x 2, masks 3 x 30, cut-outs 6 x 0.5, a background of 7, pairs of 33; the other half to pay.
     assert record["totals"]["cpu_hours"]["spent"] == pytest.approx((2 + 6 + 90 + 3 + 7 + 33) / 3600)
     shared = sum(costs()["backends"][rule][rule]["seconds"] for rule in ("measure_clip", "measure_flow"))
+    shared += 9 * 1.5  # nine canaries, each scored as a pair is
     assert record["totals"]["cpu_hours"]["to_pay"] == pytest.approx((7 + 33 + shared) / 3600)
     assert record["money"]["to_pay"] == pytest.approx(40 + shared)
     assert record["money"]["total"] == pytest.approx(181 + shared)
@@ -229,6 +233,25 @@ def test_measured_seconds_and_bytes_override_the_costs_file(feed):
         "there": 2,
         "missing": 2,
     }
+
+
+def test_canaries_cost_as_many_scores_as_there_are_kinds_until_they_are_measured(feed):
+    config = config_of(feed)
+    results = run_to_the_plan(feed, config)
+    finish_pairs(results, config, A_s01__B_i1=10.0)
+    before = stage_of(estimate_feed(config), "score_canaries")
+    assert (before["items"], before["missing"], before["seconds_per_item"]["value"]) == (1, 1, 9.0)
+    unjudged = config | {"scoring": canary_settings(config["scoring"])}
+    score = score_record("A_s01__B_i1", provenance=origin("scoring", unjudged, 1.25))
+    names = {"clip_id": "A_s01", "pair_id": "A_s01__B_i1", "target_id": "B"}
+    made = [Canary(kind=kind, reason="", score=score, **names) for kind in ("black", "unchanged")]
+    missing = Canary(kind="true_swap", reason="none is known", score=None, **names)
+    Canaries(canaries=[*made, missing]).write(results / "canaries.json")
+    after = stage_of(estimate_feed(config), "score_canaries")
+    assert (after["there"], after["missing"], after["seconds_per_item"]["value"]) == (1, 0, 2.5)
+    again = stage_of(estimate_feed(config_of(feed, scoring={"identity_frames": 3})), "score_canaries")
+    assert (again["there"], again["missing"]) == (0, 1)
+    assert stage_of(estimate_feed(config_of(feed, canaries=0)), "score_canaries")["items"] == 0
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ def test_every_name_stands_where_users_look_for_it():
         ("packs/p0001.json", "scoring"),
         ("dataset/annotations/pairs.json", "dataset"),
         ("report/index.html", "report"),
+        ("canaries.json", "scoring"),
+        ("canary_verdicts.json", "verdicts"),
         ("packs.tsv", None),
         ("logs/plan_pairs.log", None),
     ],

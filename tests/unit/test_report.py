@@ -13,6 +13,7 @@ from fabricated import tiny_run
 from pvtt.config.settings import stage_defaults
 from pvtt.io import images, video
 from pvtt.io.files import read_json, write_json
+from pvtt.records.layout import Layout
 from pvtt.records.run_summary import Stage
 from pvtt.reporting.report import write_report
 from pvtt.reporting.report.charts import funnel_chart, histogram_chart
@@ -110,6 +111,23 @@ def test_what_was_not_measured_is_called_so(report: tuple[Path, str]) -> None:
     quality = tiny_run().filtered.set_index("pair_id").quality_score["MUGS001_s01__RING001_i1"]
     assert f'<dt>quality</dt><dd class="">{quality:.3f}</dd>' in card
     assert 'class="limit"' not in page
+
+
+def test_canaries_stand_in_a_table_and_the_wrong_ones_are_marked(
+    report: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, page = report
+    section = re.search(r'<section id="canaries".*?</section>', page, re.DOTALL)
+    assert section and section[0] in (folder / "summary.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr( class=\"wrong\")?><th scope=\"row\">([^<]+)</th>(.*?)</tr>", section[0])
+    assert [name for wrong, name, _ in rows if wrong] == ["shifted mask"]
+    assert {name: cells.count("not judged") for _, name, cells in rows} == {
+        "black": 0, "shifted mask": 0, "no shadow": 0, "true swap": 1
+    }  # fmt: skip
+    assert "1 of 2 verdicts are right" in section[0] and "kept (wrong)" in section[0]
+    assert ".canaries .wrong" in page
+    monkeypatch.setattr(Layout, "canary_verdicts", property(lambda self: tmp_path / "none.json"))
+    assert 'id="canaries"' not in report_to(tmp_path)
 
 
 def test_thresholds_are_drawn_where_the_filter_has_them(tmp_path: Path) -> None:

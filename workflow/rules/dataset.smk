@@ -4,6 +4,7 @@ rule publish_dataset:
         clips="<results>/clips.tsv",
         pairs="<results>/pairs.parquet",
         filtered="<results>/filtered.parquet",
+        canaries="<results>/canary_verdicts.json",
     output:
         report(
             "<results>/dataset/README.md",

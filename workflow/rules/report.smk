@@ -7,6 +7,7 @@ rule write_report:
         clips="<results>/clips.tsv",
         pairs="<results>/pairs.parquet",
         filtered="<results>/filtered.parquet",
+        canaries="<results>/canary_verdicts.json",
     output:
         page="<results>/report/index.html",
         summary=report(

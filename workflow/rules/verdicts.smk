@@ -39,6 +39,7 @@ rule judge_pairs:
         backgrounds=backgrounds_of_pairs,
         cutouts=source_cutouts_of_pairs,
         packs=records_of_packs,
+        canaries=canaries_of_run,
     output:
         report(
             "<results>/filtered.parquet",
@@ -46,6 +47,7 @@ rule judge_pairs:
             category="Tables",
             labels={"file": "pairs"},
         ),
+        canaries="<results>/canary_verdicts.json",
     log:
         "<logs>/judge_pairs.log",
     benchmark:

@@ -13,6 +13,7 @@ import argparse
 import base64
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -36,7 +37,7 @@ FAULTS = {
     "letters": "an answer in letters: the digits hold little of the probability",
     "garbage": "an answer that is no JSON",
     "truncated": "an answer in JSON that ends early",
-    "obeys": "does what a text says that stands outside the DATA field: IGNORE means 5",
+    "obeys": "does what a text says that stands outside the DATA field: IGNORE and 'five points' mean 5",
 }
 
 
@@ -70,7 +71,7 @@ class Model:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request; `server` has `model`, `key`, `counts` and `texts`."""
+    """One request; `server` has `model`, `key`, `counts`, `texts` and `systems`."""
 
     protocol_version = "HTTP/1.1"
     server: Any
@@ -83,7 +84,9 @@ class Handler(BaseHTTPRequestHandler):
             names = [NAME, *(f"{NAME}:{fault}" for fault in FAULTS)]
             self._reply({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
         elif self.path.endswith("/requests"):
-            self._reply({"counts": dict(self.server.counts), "texts": self.server.texts})
+            self._reply(
+                {"counts": dict(self.server.counts), "texts": self.server.texts, "systems": self.server.systems}
+            )
         else:
             self._reply({"error": {"message": "not found"}}, 404)
 
@@ -119,10 +122,11 @@ class Handler(BaseHTTPRequestHandler):
     def _complete(self, body: dict[str, Any], fault: str) -> None:
         texts = [part["text"] for part in body["messages"][1]["content"] if part["type"] == "text"]
         self.server.texts.append(texts)
+        self.server.systems.append(body["messages"][0]["content"])
         top = self.server.model.top(body["messages"])
         if fault == "letters":
             top = [entry | {"token": chr(65 + k)} for k, entry in enumerate(top)]
-        if fault == "obeys" and "IGNORE" in " ".join(_outside_data(texts)):
+        if fault == "obeys" and re.search("IGNORE|five points", " ".join(_outside_data(texts))):
             top = [{"token": "5", "logprob": 0.0, "bytes": [53]}]
         message = {"role": "assistant", "content": top[0]["token"]}
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": "length", "logprobs": None}
@@ -196,7 +200,8 @@ def serve(folder: Path, port: int = 0, key: str = "") -> ThreadingHTTPServer:
         register(folder.parent, {folder.name: FILES})
     server: Any = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
-    server.model, server.key, server.counts, server.texts = Model(folder), key, Counter(), []
+    server.model, server.key, server.counts = Model(folder), key, Counter()
+    server.texts, server.systems = [], []
     return server
 
 

@@ -28,6 +28,8 @@ class Stage:
         Its key in the configuration; empty for the stage's own name, None for a stage without settings.
     clip_rules
         Of its rules, those that work once per clip, before the others.
+    canary_rules
+        Of its rules, those that work on results whose right verdict is known, with the stage's backends.
     package
         Its package below `pvtt.stages`; empty for the stage's own name.
     """
@@ -40,6 +42,7 @@ class Stage:
     key: str | None = ""
     package: str = ""
     clip_rules: tuple[str, ...] = ()
+    canary_rules: tuple[str, ...] = ()
 
 
 # In the order in which they run.
@@ -63,10 +66,11 @@ TABLE = (
     Stage(
         "scoring",
         "pair",
-        ("measure_flow", "score_pair", "gather_pack"),
+        ("measure_flow", "score_pair", "gather_pack", "score_canaries"),
         ("insertion", "products"),
         backends=True,
         clip_rules=("measure_flow",),
+        canary_rules=("score_canaries",),
     ),
     Stage("verdicts", "run", ("judge_pairs",), ("pairs", "scoring")),
     Stage("dataset", "run", ("publish_dataset",), ("mask_verdicts", "verdicts")),
@@ -75,6 +79,7 @@ TABLE = (
 BY_NAME = {stage.name: stage for stage in TABLE}
 WITH_BACKENDS = tuple(stage.name for stage in TABLE if stage.backends)
 CLIP_RULES = tuple(rule for stage in TABLE for rule in stage.clip_rules)
+CANARY_RULES = tuple(rule for stage in TABLE for rule in stage.canary_rules)
 OF_PAIRS = tuple(stage.name for stage in TABLE if stage.item == "pair")
 
 

@@ -50,6 +50,13 @@ class RunSettings(Settings):
         le=1,
         description="The run fails when more than this share of the pairs could not be made or were invalid.",
     )
+    canaries: StrictInt = Field(
+        1,
+        ge=0,
+        description=(
+            "Clips of whose pairs canaries are made: results whose right verdict is known (docs/run.md); 0 for none."
+        ),
+    )
     models: StrictStr = Field(
         "",
         description=(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pvtt.records.base import ClipId, Count, Fields, PairId, Positive, ProductId, Rate, Record, Share
+from pvtt.records.canaries import Expected
 
 Difficulty = Literal["easy", "medium", "hard", "expert"]
 Counts = dict[str, Positive]
@@ -179,6 +180,23 @@ class Distribution(Fields):
     ]
 
 
+class CanaryKind(Fields):
+    """Verdicts on the canaries of a kind."""
+
+    expected: Expected = Field(description="The right verdict; `none` where it is only reported.")
+    kept: Count
+    rejected: Count
+    not_judged: Count = Field(description="Could not be made or scored.")
+
+
+class CanaryCounts(Fields):
+    """Verdicts on results whose right verdict is known. They are in no other figure and are not published."""
+
+    right: Count
+    wrong: list[str] = Field(description="`<kind> of <clip_id>` of every canary with the wrong verdict.")
+    kinds: dict[str, CanaryKind]
+
+
 class Statistics(Record):
     """Counts and distributions of a run and of what was published."""
 
@@ -188,3 +206,4 @@ class Statistics(Record):
     published: PublishedCounts
     acceptance: dict[Difficulty, Acceptance]
     scores: dict[str, Distribution | None] = Field(description="Null where none was measured.")
+    canaries: CanaryCounts | None = Field(description="Null when the run had none.")

@@ -16,6 +16,7 @@ from pvtt.io.project_files import project_file
 from pvtt.records import dataset, media, results, review, tables
 from pvtt.records.base import Fields, Provenance, Record, WithReason
 from pvtt.records.calibration import Calibration
+from pvtt.records.canaries import Canaries, CanaryVerdicts
 from pvtt.records.layout import Layout
 from pvtt.records.results_format import ResultsFormat
 
@@ -57,6 +58,8 @@ RECORDS = (
     Described("insert", _PAIR.record, results.Insertion),
     Described("score", _PAIR.score, results.Score),
     Described("judge", _PAIR.judge, results.JudgeAnswers),
+    Described("canaries", _FILES.canaries, Canaries),
+    Described("canary_verdicts", _FILES.canary_verdicts, CanaryVerdicts),
     Described("pack", _FILES.pack("<pack>"), results.Pack),
     Described("pairs_json", _FILES.dataset.annotation("pairs"), dataset.PublishedPairs),
     Described("quality_scores", _FILES.dataset.annotation("quality_scores"), dataset.QualityScores),

@@ -181,6 +181,16 @@ class Layout:
         return self.results / "filtered.parquet"
 
     @property
+    def canaries(self) -> Path:
+        """What was measured on results whose right verdict is known."""
+        return self.results / "canaries.json"
+
+    @property
+    def canary_verdicts(self) -> Path:
+        """The verdicts on these results."""
+        return self.results / "canary_verdicts.json"
+
+    @property
     def dataset(self) -> DatasetFiles:
         """The published dataset."""
         return DatasetFiles(self.results / "dataset")
@@ -294,9 +304,9 @@ def _patterns() -> dict[str, tuple[str, ...]]:
         "background": (clip.background, clip.region, clip.background_record),
         "mask_verdicts": (clip.mask_verdict, files.mask_verdicts),
         "pairs": (files.pairs,),
-        "scoring": (clip.flow, pair.score, pair.judge, files.pack("*")),
+        "scoring": (clip.flow, pair.score, pair.judge, files.pack("*"), files.canaries),
         "insertion": (clip.model, pair.folder / "*"),
-        "verdicts": (files.filtered,),
+        "verdicts": (files.filtered, files.canary_verdicts),
         "dataset": (files.dataset.folder / "*",),
         "report": (files.report / "*",),
     }

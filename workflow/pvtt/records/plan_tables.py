@@ -11,9 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pvtt.records.layout import Layout
+from pvtt.records.results import Track
+
+_CLIPS_LOOKED_AT = 8  # clips among which one with much motion is chosen, for every clip that canaries are made of
 
 
 def accepted_clips(path: str | Path) -> list[str]:
@@ -44,6 +48,39 @@ def gpus_of_pack(scores: Sequence[Path], most: int) -> int:
     """
     missing = sum(not score.exists() for score in scores) or len(scores)
     return min(most, missing)
+
+
+def canary_pairs(path: str | Path, count: int) -> list[dict[str, str]]:
+    """The pairs of which canaries are made, one of each of `count` clips.
+
+    Of a clip it is the planned pair of least rank. Of the first clips by rank, those are chosen whose product travels
+    most, since frozen frames are a fault there.
+
+    Returns
+    -------
+    list of dict
+        `clip_id`, `source_id`, `target_id` and `image_index` of each.
+    """
+    planned = planned_pairs(path)
+    first = planned.sort_values(["rank", "pair_id"]).drop_duplicates("clip_id").head(_CLIPS_LOOKED_AT * count)
+    files = Layout(Path(path).parent)
+    travelled = {clip: _travel(files.clip(clip).track) for clip in first.clip_id}
+    names = ["clip_id", "source_id", "target_id", "image_index"]
+    pairs = first[names].astype(str).to_dict("records")
+    return sorted(pairs, key=lambda pair: -travelled[pair["clip_id"]])[:count]
+
+
+@cache
+def _travel(path: Path) -> float:
+    """Path of the box's centre per frame, relative to the box's diagonal; 0 without a track."""
+    track = Track.read_if_there(path)
+    boxes = [frame.box for frame in track.frames if frame.box] if track else []
+    if len(boxes) < 2:
+        return 0.0
+    sides = np.array(boxes, float)
+    centres = (sides[:, :2] + sides[:, 2:]) / 2
+    diagonal = np.median(np.hypot(*(sides[:, 2:] - sides[:, :2]).T))
+    return float(np.hypot(*np.diff(centres, axis=0).T).mean() / max(1.0, diagonal))
 
 
 @cache

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pvtt.backends import stages
 from pvtt.records.base import Provenance
+from pvtt.records.canaries import CanaryVerdict, CanaryVerdicts
 from pvtt.records.layout import Layout
 from pvtt.records.mask_verdicts import read_mask_verdicts
 from pvtt.records.media import Clip, CutOut
@@ -90,13 +91,15 @@ class Run:
     products: rows of the catalogue. shots: rows of the clip table with `clip` (Clip), `masks` (Masks) and `background`
     (Background), each None where there is none. photos: records of the cut-outs. pairs: rows of the plan with `insert`
     (Insertion), `score` (Score), each None where there is none, and the verdict: `kept` (bool), `reasons` (list of
-    str), `quality_score` (None where not measured) and `basis` (list of str).
+    str), `quality_score` (None where not measured) and `basis` (list of str). canaries: verdicts on results whose right
+    verdict is known; they count nowhere else.
     """
 
     products: list[Record]
     shots: list[Record]
     photos: list[CutOut]
     pairs: list[Record]
+    canaries: list[CanaryVerdict]
 
     def planned(self) -> list[Record]:
         """Pairs that were to be made."""
@@ -140,7 +143,8 @@ def read_run(
         quality = verdict.get("quality_score", "")
         pair["quality_score"] = None if quality in ("", None) else float(quality)
         pair["basis"] = reason_list(verdict.get("basis"))
-    return Run(products, shots, photos, planned)
+    judged = CanaryVerdicts.read_if_there(files.canary_verdicts)
+    return Run(products, shots, photos, planned, judged.canaries if judged else [])
 
 
 def reason_list(value: Any) -> list[str]:

@@ -81,7 +81,9 @@ def estimate_preset(
     head |= {"clips": size.clips, "assumed_clips": size.clips, "pairs": pairs}
     whole, rest = divmod(count, config["pairs"]["pack_pairs"])
     packs = [config["pairs"]["pack_pairs"]] * whole + [rest] * (rest > 0)
-    record = head | _cost(size.items(count, reads_clip_model(config)), {}, packs, prices, None, options)
+    record = head | _cost(
+        size.items(count, reads_clip_model(config), config["canaries"]), {}, packs, prices, None, options
+    )
     found = {
         "pairs": count,
         "gpu_hours": record["totals"]["gpu_hours"]["total"],

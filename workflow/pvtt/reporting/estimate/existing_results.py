@@ -53,6 +53,18 @@ def stage_specs(config: Mapping[str, Any]) -> dict[str, StageSpec]:
     return found
 
 
+def of_canaries(scores: Sequence[Score], spec: StageSpec) -> ExistingResult:
+    """The canaries of a clip as one result, from their scores; at least one is needed."""
+    origins = [score.provenance for score in scores]
+    return ExistingResult(
+        seconds=sum(origin.seconds for origin in origins),
+        bytes=sum(len(score.model_dump_json()) for score in scores),
+        backend=origins[0].backend,
+        models=frozenset(model.id for origin in origins for model in origin.models),
+        current=all(spec.matches(origin) for origin in origins),
+    )
+
+
 def read_existing(
     kind: type[Result],
     record: Path,

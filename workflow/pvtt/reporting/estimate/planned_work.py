@@ -17,12 +17,20 @@ import pandas as pd
 from pvtt.backends import registry, stages
 from pvtt.config.run import RunSettings
 from pvtt.config.stages.verdicts import MaskVerdictSettings
+from pvtt.records.canaries import Canaries
 from pvtt.records.ids import clip_id
 from pvtt.records.layout import ClipFiles, Layout
 from pvtt.records.media import Clip, CutOut, Shots
 from pvtt.records.results import Background, Insertion, MeasuredMasks, Score, Track
 from pvtt.records.results_format import check_results
-from pvtt.reporting.estimate.existing_results import ExistingResult, Result, StageSpec, read_existing, stage_specs
+from pvtt.reporting.estimate.existing_results import (
+    ExistingResult,
+    Result,
+    StageSpec,
+    of_canaries,
+    read_existing,
+    stage_specs,
+)
 from pvtt.reporting.estimate.load_times import read_loads
 from pvtt.reporting.estimate.schedule import PAIR_STAGES
 from pvtt.reporting.estimate.unit_costs import Figure, assumption, reads_clip_model
@@ -30,6 +38,7 @@ from pvtt.stages.catalogue import Row, read_catalogue, read_table
 from pvtt.stages.pairs import MaskedClip, Photo, plan_from_records
 from pvtt.stages.pairs.packs import assign_packs, read_ledger
 from pvtt.stages.pairs.taxonomy import Taxonomy, read_taxonomy
+from pvtt.stages.scoring.canaries import canary_settings
 from pvtt.stages.verdicts import judge_mask
 
 Key = tuple[str, ...]
@@ -250,6 +259,8 @@ def _work(
         work["measure_clip"] = _of_files(work["background"], {name: files.clip(name).model for name in used})
     work["measure_flow"] = _of_files(work["cutting"], {name: files.clip(name).flow for name in used})
     work |= _pair_work(results, specs, planned, work)
+    canaries = min(int(config["canaries"]), len(used))
+    work |= {rule: _canary_work(files, config, canaries, work) for rule in stages.CANARY_RULES}
     masks = {name: files.dataset.masks(name) for name in used}
     published: dict[Key, ExistingResult | None] = {(name,): _published(folder) for name, folder in masks.items()}
     return work | {"dataset": Work(published)}
@@ -299,6 +310,19 @@ def _pair_work(
         fresh = fresh and (insert is None or insert.current)
         scored[key] = read_existing(Score, files.score, [], specs["scoring"], fresh, [files.judge])
     return {"insertion": Work(inserted), "scoring": Work(scored)}
+
+
+def _canary_work(files: Layout, config: Mapping[str, Any], count: int, before: Mapping[str, Work]) -> Work:
+    """Canaries of `count` clips; those of a clip are stale where its pair is."""
+    spec = stage_specs({**config, "scoring": canary_settings(config["scoring"])})["scoring"]
+    record = Canaries.read_if_there(files.canaries)
+    scored: dict[str, list[Score]] = {}
+    for canary in record.canaries if record else ():
+        if canary.score and not before["insertion"].stale(canary.pair_id):
+            scored.setdefault(canary.clip_id, []).append(canary.score)
+    found: dict[Key, ExistingResult | None] = {(clip,): of_canaries(scores, spec) for clip, scores in scored.items()}
+    there = list(found.items())[:count]
+    return Work(dict(there) | {(f"canaries {k}",): None for k in range(count - len(there))})
 
 
 def _published(folder: Path) -> ExistingResult | None:

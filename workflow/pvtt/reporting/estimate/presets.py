@@ -51,15 +51,16 @@ class Preset:
         total = self.clips * int((plan.status == "planned").sum())
         return total if chosen.max_pairs is None else min(total, chosen.max_pairs)
 
-    def items(self, pairs: int, clip_model: bool) -> dict[str, int]:
-        """Number of items by stage for a number of pairs; `clip_model`: insertion reads what `measure_clip` measures.
+    def items(self, pairs: int, clip_model: bool, canaries: int) -> dict[str, int]:
+        """Number of items by stage for a number of pairs; every clip has a pair if there are at least as many pairs.
 
-        Every clip has a pair if there are at least as many pairs.
+        `clip_model`: insertion reads what `measure_clip` measures. `canaries`: clips of which canaries are made.
         """
         used = min(self.clips, pairs)
         found = {"shots": self.products, "cutting": self.clips, "segmentation": self.clips, "background": used}
-        found |= {"measure_clip": used * clip_model, "measure_flow": used}
-        return found | {"products": self.products * self.photos, "insertion": pairs, "scoring": pairs, "dataset": used}
+        found |= {"products": self.products * self.photos, "measure_clip": used * clip_model, "measure_flow": used}
+        found |= {"insertion": pairs, "scoring": pairs, "score_canaries": min(canaries, used)}
+        return found | {"dataset": used}
 
 
 def names() -> list[str]:

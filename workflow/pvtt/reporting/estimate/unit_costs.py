@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -11,17 +11,18 @@ import yaml
 
 from pvtt.backends import registry, requirements, stages
 from pvtt.io.project_files import project_file
+from pvtt.records.canaries import KINDS
 from pvtt.reporting.costs import spread
 from pvtt.reporting.estimate.existing_results import ExistingResult
 
 COSTS = project_file("resources/costs.yaml")
 # Stages that need computing time or storage, in the order in which they run; rules that work once per clip stand before
-# their stage.
+# their stage, rules that work on canaries after it.
 STAGES = tuple(
     name
     for stage in stages.TABLE
     if stage.backends or stage.name in ("cutting", "dataset")
-    for name in (*stage.clip_rules, stage.name)
+    for name in (*stage.clip_rules, stage.name, *stage.canary_rules)
 )
 _PLAN = "the plan's table, per item"
 
@@ -97,7 +98,14 @@ def backend_prices(
     loads
         Load times in s by stage and backend; a worker loads the backends one after the other.
     """
-    return {stage: _backend_price(stage, config, made.get(stage, ()), (loads or {}).get(stage, {})) for stage in STAGES}
+    prices: dict[str, Price] = {}
+    for stage in STAGES:
+        results = made.get(stage, ())
+        if stage in stages.CANARY_RULES:
+            prices[stage] = _canary_price(stage, prices[stages.of_rule(stage)], results)
+        else:
+            prices[stage] = _backend_price(stage, config, results, (loads or {}).get(stage, {}))
+    return prices
 
 
 def _plan_price(stage: str) -> Price:
@@ -143,6 +151,21 @@ def _backend_price(stage: str, config: Mapping[str, Any], made: Sequence[Existin
         seconds=seconds if stage in stages.CLIP_RULES else _measured(like, "seconds") or seconds,
         load_s=load if gpu else Figure(0, "assumption", "no model to load"),
         bytes=_measured(like, "bytes") or size,
+    )
+
+
+def _canary_price(rule: str, scoring: Price, made: Sequence[ExistingResult]) -> Price:
+    """Cost of the canaries of a clip: each is scored as a pair is."""
+    each, kinds = scoring.seconds, len(KINDS)
+    seconds = replace(each, value=kinds * each.value, source=f"{kinds} times a pair's score: {each.source}")
+    size = replace(scoring.bytes, value=kinds * scoring.bytes.value)
+    current = [one for one in made if one.current]
+    return replace(
+        scoring,
+        stage=rule,
+        item=costs()["plan"][rule]["item"],
+        seconds=_measured(current, "seconds") or seconds,
+        bytes=_measured(current, "bytes") or size,
     )
 
 

@@ -54,6 +54,7 @@ def write_report(
         "funnel_chart": funnel_chart(funnel(run)),
         "histograms": histograms(run, thresholds or {}),
         "costs": stage_costs(run),
+        "canaries": run.canaries,
         "clips": clip_cards(Path(results), run, previews, chosen.max_clips),
         "n_clips": sum(shot["status"] == "accepted" for shot in run.shots),
         "pairs": pair_cards(Path(results), run, previews, chosen.max_pairs),

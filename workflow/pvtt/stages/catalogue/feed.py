@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pvtt.io.files import read_json
+from pvtt.records.ids import stable_hash
 from pvtt.stages.catalogue.rows import Row
 
 
@@ -47,6 +50,37 @@ class Feed:
         """Title, category and subcategory of a product."""
         row = self.rows[product]
         return {"title": row.title, "category": row.category, "subcategory": row.subcategory}
+
+    def unlike(self, products: Iterable[str], first: Iterable[str] = ()) -> str:
+        """A product with photos whose category is none of theirs, by hash, those in `first` before all others.
+
+        Empty where there is none, or where a category is not known.
+        """
+        given, preferred = list(products), set(first)
+        theirs = {self.rows[product].category for product in given}
+        others = [name for name, row in self.rows.items() if row.category not in theirs and self.photos(name)]
+        others = [name for name in others if self.rows[name].category != "unknown"]
+        if "unknown" in theirs or not others:
+            return ""
+        return min(others, key=lambda name: (name not in preferred, stable_hash("unlike", *given, name)))
+
+    def true_swaps(self, clip: str) -> dict[str, tuple[Path, Path]]:
+        """Products with photos whose true swap into a clip is known, with its video and masks, in a rendered world."""
+        if clip not in self._true_clips:
+            return {}
+        swaps = self._folder / "truth" / "clips" / clip / "swaps"
+        found = {name: (swaps / f"{name}.mp4", swaps / f"{name}.mkv") for name in self.rows if self.photos(name)}
+        return {name: files for name, files in found.items() if all(path.is_file() for path in files)}
+
+    def true_start(self, clip: str) -> int:
+        """First frame, in the video, of the true swaps of a clip; a detected shot may begin elsewhere."""
+        return int(self._true_clips[clip]["start_frame"])
+
+    @cached_property
+    def _true_clips(self) -> Mapping[str, Any]:
+        world = self._folder / "truth" / "world.json"
+        clips: Mapping[str, Any] = read_json(world)["clips"] if world.is_file() else {}
+        return clips
 
     def prompt(self, product: str) -> str:
         """What a product is called, in one line: title, subcategory, category, as far as they are known."""

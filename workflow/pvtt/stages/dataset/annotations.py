@@ -9,6 +9,7 @@ from typing import Any
 
 from pvtt.config.stages.dataset import DatasetSettings
 from pvtt.records.base import Provenance
+from pvtt.records.canaries import CanaryVerdict
 from pvtt.records.ids import stable_hash
 from pvtt.records.results import SCORES
 from pvtt.records.run_summary import Record, Run, accepted_products, distribution, funnel, score_values
@@ -117,7 +118,17 @@ def statistics_record(run: Run, entries: list[Record], settings: DatasetSettings
             if planned[level]
         },
         "scores": {name: distribution(score_values(run, name)) for name in (*SCORES, "quality")},
+        "canaries": _canary_counts(run.canaries) if run.canaries else None,
     }
+
+
+def _canary_counts(canaries: Sequence[CanaryVerdict]) -> Record:
+    kinds: dict[str, Record] = {}
+    for canary in canaries:
+        found = kinds.setdefault(canary.kind, {"expected": canary.expected, "kept": 0, "rejected": 0, "not_judged": 0})
+        found["not_judged" if canary.kept is None else "kept" if canary.kept else "rejected"] += 1
+    wrong = [canary.name for canary in canaries if canary.right is False]
+    return {"right": sum(canary.right is True for canary in canaries), "wrong": wrong, "kinds": kinds}
 
 
 def _product(row: Mapping[str, Any]) -> Record:

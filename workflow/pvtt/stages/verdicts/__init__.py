@@ -1,7 +1,7 @@
 """Verdicts: limits and weights applied to stored measures, so that a changed one costs no measurement.
 
-`masks` judges the masks of clips, `pairs` the scored pairs. Both read records and settings only. A calibration
-(`calibrated`, learnt by `fitting`) makes a probability of measures.
+`masks` judges the masks of clips, `pairs` the scored pairs, `canaries` results whose right verdict is known. All read
+records and settings only. A calibration (`calibrated`, learnt by `fitting`) makes a probability of measures.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pvtt.stages.verdicts.calibrated import chosen_calibration, read_calibration
+from pvtt.stages.verdicts.canaries import judge_canaries
 from pvtt.stages.verdicts.directions import DIRECTIONS, ClipState, read_clip_states
 from pvtt.stages.verdicts.masks import judge_mask, judge_masks
 from pvtt.stages.verdicts.pairs import FailureRateError, check_failure_rate, judge_pair, judge_pairs
@@ -20,6 +21,7 @@ __all__ = [
     "ClipState",
     "FailureRateError",
     "check_failure_rate",
+    "judge_canaries",
     "judge_mask",
     "judge_masks",
     "judge_pair",
