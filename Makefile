@@ -36,7 +36,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CPU ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: help install models models-small propainter videopainter demo world bench compare review estimate test test-fast check format dag clean
+.PHONY: help install models models-small text propainter videopainter demo world bench compare review estimate test test-fast check format dag clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z -]*:.*## / { printf "%-24s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ $(VENV)/.models: $(VENV)/.core envs/models.txt envs/constraints-models.txt
 
 models-small: $(VENV)/.core ## fetch the small pretrained networks, which run on the CPU (0.2 GB)
 	@$(BIN)/pvtt models fetch --for-config config/presets/small-models.yaml
+
+text: $(VENV)/.core ## add what reading text in photos needs (products.text: rapidocr), 0.1 GB
+	@$(PIP) -c envs/constraints-models.txt -e '.[text]'
+	@$(BIN)/pvtt models fetch pp-ocrv6-small
 
 # Torch is the build that pip finds; PIP_EXTRA_INDEX_URL can name an index that has it for the CPU alone.
 $(VENV)/.models-cpu: $(VENV)/.core envs/models.txt envs/constraints-models.txt

@@ -39,7 +39,7 @@ HEADLINE = {
     "shots": ("hard_f1", "gradual_f1"),
     "segmentation": ("j", "accepted", "j_accepted", "qa_auroc", "empty_rejected"),
     "background": ("psnr_inside", "shadow_residue", "psnr_outside"),
-    "products": ("iou", "accepted"),
+    "products": ("iou", "base band", "accepted"),
     "tracks": ("aj", "delta", "oa"),
     "insertion": ("psnr_inside", "ssim_inside", "ssim_coarse", "position", "scale", "colour", "shadow"),
     "scoring": (

@@ -22,7 +22,7 @@ MARGINS: dict[str, dict[str, float]] = {
     "shots": {"hard_f1": 0.001, "gradual_f1": 0.001},
     "segmentation": {"j": 0.01, "accepted": 0.001, "j_accepted": 0.01, "qa_auroc": 0.05},
     "background": {"psnr_inside": 0.3, "ssim_inside": 0.01, "shadow_residue": 0.02, "psnr_outside": 0.3},
-    "products": {"iou": 0.01, "accepted": 0.001},
+    "products": {"iou": 0.01, "base band": 0.01, "accepted": 0.001},
     "tracks": {"aj": 0.02, "delta": 0.02, "oa": 0.02},
     "insertion": {
         "psnr_inside": 0.2,

@@ -17,6 +17,7 @@ _POOLED = {"shots": shots.pooled, "segmentation": segmentation.pooled, "scoring"
 # What is better, and digits; `a [b]` and `a b` are looked up as `a`. What is not listed is better when larger.
 _LOWER = {
     "alpha_mae",
+    "base band",
     "colour",
     "failed",
     "flicker",
@@ -37,6 +38,7 @@ _MEANING = {
     "aj": "average Jaccard (TAP-Vid)",
     "alpha_mae": "alpha, mean absolute error",
     "auroc": "AUROC for a small true error",
+    "base band": "base band",  # of the cut-outs: what is not product at their foot
     "colour": "colour error (CIEDE2000)",
     "delta": "points within 1-16 px of 256 (TAP-Vid)",
     "empty_rejected": "clips without product rejected",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pvtt.io.images import read_rgba, write_png
-from pvtt.metrics import alpha_error, mask_iou
+from pvtt.metrics import alpha_error, base_band, mask_iou
 from pvtt.records.media import CutOut
 from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.cutouts.matting import decontaminate
@@ -31,6 +31,7 @@ def measure_photo(options: Options, product: str, index: int, photo: Path) -> It
             true = true_alpha(truth)
             found = placed(read_rgba(path)[..., 3], record.box, true.shape)
             figures |= {"iou": mask_iou(found > 127, true > 127), "alpha_mae": alpha_error(found, true)["mae"]}
+            figures |= {"base band": base_band(found > 127, true > 127)}
         facts = {"reason": record.reason}
         yield Outcome("products", name, "isolated", f"{product}/{index}", figures, facts)
 

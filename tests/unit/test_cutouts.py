@@ -10,13 +10,14 @@ from pvtt.backends.base import Limits
 from pvtt.config.settings import stage_defaults
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.io.images import read_rgba, write_jpeg, write_png
-from pvtt.metrics import mask_iou
+from pvtt.metrics import base_band, mask_iou
 from pvtt.stages.cutouts import cut_out_product
 from pvtt.stages.cutouts.background_model import fit_background
 from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.classical import Backend
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate, guided_alpha, known_background_alpha, nearest_values
+from pvtt.stages.cutouts.openings import open_to_ground
 from pvtt.stages.cutouts.saliency import saliency_map
 
 SETTINGS = stage_defaults("products")
@@ -90,6 +91,48 @@ def test_soft_shadow_is_ground():
     product[60:140, 80:170] = True
     image[product] = (30, 70, 160)
     assert mask_iou(alpha_of(image.astype(np.uint8)) > 127, product) > 0.95
+
+
+def on_a_contact_shadow(colour):
+    """A box on a shadow that is deep and steep at its foot, and where the box is."""
+    rows, columns = np.mgrid[:300, :400].astype(np.float32)
+    product = (rows >= 80) & (rows < 220) & (columns >= 120) & (columns < 280)
+    outside = np.hypot(np.maximum(np.abs(columns - 200) - 80, 0), np.maximum(np.abs(rows - 214) - 6, 0) * 1.5)
+    image = np.full((300, 400, 3), 240.0) * (1 - 0.75 * np.exp(-outside / 10))[..., None]
+    image[product] = colour
+    return cv2.GaussianBlur(image.astype(np.uint8), (0, 0), 0.7), product
+
+
+def test_a_contact_shadow_is_no_product():
+    image, product = on_a_contact_shadow((30, 90, 170))
+    found = alpha_of(image) > 127
+    assert mask_iou(found, product) > 0.98
+    assert base_band(found, product) < 0.05
+
+
+@pytest.mark.parametrize("grey", [40, 110, 150])
+def test_a_product_of_the_shadows_colour_stays_whole(grey):
+    image, product = on_a_contact_shadow((grey,) * 3)
+    found = alpha_of(image) > 127
+    assert (found & product).sum() > 0.97 * product.sum()
+
+
+def test_a_filled_ring_is_opened_to_its_ground():
+    image, ring = ring_photo()
+    assert mask_iou(open_to_ground(image, disc((130, 100), 70), 0.8), ring) > 0.98
+
+
+def test_a_white_product_on_white_is_not_opened():
+    image, jar = sweep(), disc((130, 100), 60)
+    shade = 0.9 - 0.0008 * (np.nonzero(jar)[1] - 130)
+    image[jar] = (image[jar] * shade[:, None]).astype(np.uint8)
+    image[disc((110, 80), 2)] = sweep()[disc((110, 80), 2)]  # a highlight of exactly the ground's colour
+    assert np.array_equal(open_to_ground(image, jar, 0.8), jar)
+
+
+def test_no_plain_ground_no_opening():
+    image, product = scene()
+    assert np.array_equal(open_to_ground(image, product, 0.8), product)
 
 
 def test_speck_and_lettering_are_dropped_but_a_pair_is_kept():

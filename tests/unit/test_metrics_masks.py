@@ -8,6 +8,7 @@ from pvtt.metrics import (
     Detections,
     alpha_error,
     auroc,
+    base_band,
     boundary_f,
     match_cuts,
     match_gradual,
@@ -167,3 +168,15 @@ def test_tapvid_of_lost_and_hidden_points():
 def test_tapvid_needs_something_to_count():
     with pytest.raises(ValueError, match="visible"):
         tapvid(np.zeros((1, 3, 2)), np.zeros((1, 3, 2)), np.ones((1, 3), bool), np.array([[2, 0, 0]]), (256, 256))
+
+
+def test_the_base_band_is_what_lies_at_the_foot_and_is_no_product():
+    truth = square(40, 20, 20)
+    assert base_band(truth, truth) == 0.0
+    plate = truth.copy()
+    plate[60:64, 20:60] = True  # 4 rows below the foot, whose lowest eighth has 5 rows
+    assert base_band(plate, truth) == pytest.approx(4 / 9)
+    above = truth.copy()
+    above[10:20] = True
+    assert base_band(above, truth) == 0.0
+    assert base_band(np.zeros_like(truth), truth) is None and base_band(truth, np.zeros_like(truth)) is None

@@ -196,6 +196,7 @@ MODEL_PACKAGES = (
     "peft",
     "sam2",
     "onnxruntime",
+    "rapidocr",
     "rembg",
     "sentencepiece",
 )

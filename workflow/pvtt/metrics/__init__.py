@@ -5,7 +5,15 @@
 """
 
 from pvtt.metrics.images import PSNR_CAP_DB, coarse_ssim, colour_error, gmsd, psnr, ssim
-from pvtt.metrics.masks import alpha_error, boundary_f, mask_iou, position_error, presence_accuracy, scale_error
+from pvtt.metrics.masks import (
+    alpha_error,
+    base_band,
+    boundary_f,
+    mask_iou,
+    position_error,
+    presence_accuracy,
+    scale_error,
+)
 from pvtt.metrics.points import tapvid
 from pvtt.metrics.ranking import auroc, precision_recall, selective, spearman
 from pvtt.metrics.transitions import Detections, match_cuts, match_gradual
@@ -16,6 +24,7 @@ __all__ = [
     "Detections",
     "alpha_error",
     "auroc",
+    "base_band",
     "boundary_f",
     "coarse_ssim",
     "colour_error",

@@ -38,6 +38,29 @@ def mask_iou(a: AnyArray, b: AnyArray) -> float:
     return 1.0 if union == 0 else int(np.count_nonzero(a & b)) / union
 
 
+def base_band(mask: AnyArray, truth: AnyArray) -> float | None:
+    """Share of a cut-out's foot that is not product: the ground's shadow, which IoU hardly shows.
+
+    Parameters
+    ----------
+    mask, truth : bool (h, w)
+        The cut-out and the true product.
+
+    Returns
+    -------
+    float in [0, 1] or None
+        Of the mask's pixels from the lowest eighth of the true product's height downwards; None where it has none there
+        or the truth is empty.
+    """
+    mask, truth = np.asarray(mask, bool), np.asarray(truth, bool)
+    rows = np.flatnonzero(truth.any(axis=1))
+    if not len(rows):
+        return None
+    first = int(rows[-1]) - (int(rows[-1]) - int(rows[0])) // 8
+    foot = mask[first:]
+    return float((foot & ~truth[first:]).sum() / foot.sum()) if foot.any() else None
+
+
 def boundary_f(result: AnyArray, truth: AnyArray, tolerance: float = _TOLERANCE) -> float:
     """Boundary measure F of DAVIS: F1 of the contour pixels (one-pixel `seg2bmap` of the DAVIS 2017 evaluation).
 

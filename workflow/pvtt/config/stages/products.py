@@ -100,7 +100,7 @@ class ProductsSettings(Settings):
         ),
     )
     max_border_contact: StrictFloat = Field(
-        0.05, ge=0, le=1, description="Largest share of the photo's border that the cut-out touches."
+        0.02, ge=0, le=1, description="Largest share of the photo's border that the cut-out touches."
     )
     min_main_part: StrictFloat = Field(
         0.3,
@@ -116,6 +116,31 @@ class ProductsSettings(Settings):
         description=(
             "Largest number of separate parts, each at least 1 % of the cut-out; above it the cut-out is "
             "taken as fragments."
+        ),
+    )
+    text: Literal["none", "rapidocr"] = Field(
+        "none",
+        description=(
+            "Networks that read the text in a photo; the shares of the cut-out and of the rest of the photo under text "
+            "are the measures `text_share` and `text_outside`."
+        ),
+    )
+    max_text_share: StrictFloat = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description=(
+            "Largest share of the cut-out under text, where `text` is set: labels cover up to 0.24 of a product, the "
+            "words of a table more than 0.4."
+        ),
+    )
+    max_text_outside: StrictFloat = Field(
+        0.012,
+        ge=0,
+        le=1,
+        description=(
+            "Largest share of the photo under text beside the cut-out, where `text` is set: such photos are charts or "
+            "have captions."
         ),
     )
     rembg: RembgSettings = RembgSettings()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pvtt.stages.cutouts.base import Matte, NoCutOutError
 from pvtt.stages.cutouts.canvas import read_canvas
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, content_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate
+from pvtt.stages.cutouts.text import TextEvidence
 
 BEST_FIRST = ("rembg", "u2net", "classical")  # what `products.backend: auto` chooses from
 _MEASURED_PX = 512  # long side at which the photo is measured
@@ -47,7 +48,7 @@ def cut_out_product(
     margin around the photo.
     """
     watch, chosen = Stopwatch(), ProductsSettings.of(settings)
-    backend = backend_class("products", chosen.backend)(settings)
+    backend, *readers = used_backends(settings)
     record: dict[str, Any] = {
         "product_id": product_id,
         "image_index": image_index,
@@ -64,7 +65,7 @@ def cut_out_product(
     try:
         rgba = read_rgba(photo)
         record |= {"width": rgba.shape[1], "height": rgba.shape[0]}
-        cut_out, found = _cut_out(rgba, backend, chosen, device or devices.selected_device())
+        cut_out, found = _cut_out(rgba, backend, readers, chosen, device or devices.selected_device())
         record |= found
     except MediaError as error:
         record["reason"] = str(error)
@@ -72,11 +73,29 @@ def cut_out_product(
         write_empty(out_png)
     else:
         write_png(out_png, cut_out)
-    CutOut.of(record | {"provenance": provenance(backend, settings, {"photo": photo}, watch)}).write(out_json)
+    made = provenance(backend, settings, {"photo": photo}, watch, measured_by=_measured_by(readers))
+    CutOut.of(record | {"provenance": made}).write(out_json)
+
+
+def used_backends(settings: Mapping[str, Any]) -> list[Any]:
+    """The backend that makes the cut-outs and, where the settings ask for one, the reader of text; none is loaded."""
+    chosen = ProductsSettings.of(settings)
+    backend = backend_class("products", chosen.backend)(settings)
+    return [backend] if chosen.text == "none" else [backend, TextEvidence(settings)]
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """Versions of what makes the cut-outs and of what measures text in photos, such as `1, text 1`."""
+    backend, *readers = used_backends(settings)
+    return ", ".join(filter(None, [backend.version, _measured_by(readers)]))
+
+
+def _measured_by(readers: Sequence[TextEvidence]) -> str:
+    return ", ".join(f"text {reader.version}" for reader in readers)
 
 
 def _cut_out(
-    rgba: np.ndarray, backend: Any, settings: ProductsSettings, device: str
+    rgba: np.ndarray, backend: Any, readers: Sequence[TextEvidence], settings: ProductsSettings, device: str
 ) -> tuple[np.ndarray | None, dict[str, Any]]:
     """Cut-out and the record's fields; the cut-out is None when the photo is rejected."""
     canvas = read_canvas(rgba)
@@ -99,7 +118,12 @@ def _cut_out(
         **alpha_measures(matte.alpha),
         **content_measures(small, background, matte.alpha, settings),
     }
-    if reason := reason_against(measures, settings):
+    reason = reason_against(measures, settings)
+    for reader in readers if not reason else []:
+        with load_model(reader, device) as ready:
+            measures |= ready.measure(canvas.image, matte.alpha)
+        reason = reader.reason_against(measures)
+    if reason:
         return None, {"reason": margin + reason, "measures": measures}
     x0, y0, x1, y1 = _alpha_box(matte.alpha)
     crop = np.s_[y0:y1, x0:x1]

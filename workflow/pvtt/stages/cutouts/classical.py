@@ -1,9 +1,8 @@
 """Cut-out without weights: background colour model for uniform backgrounds, GrabCut for others.
 
 Uniform background: hysteresis thresholding of the colour difference to the fitted background (`background_model.py`).
-Soft shadows are background of lower lightness and equal chromaticity that is reached from the background without an
-edge. Enclosed regions of exactly the background's colour are holes and stay open. The alpha solves the compositing
-equation (`matting.py`).
+Shadows are background of lower lightness and equal chromaticity (`cast_shadow.py`). Enclosed regions of exactly the
+background's colour are holes and stay open. The alpha solves the compositing equation (`matting.py`).
 
 Otherwise: saliency (`saliency.py`) seeds GrabCut (Rother, Kolmogorov and Blake, "GrabCut: interactive foreground
 extraction using iterated graph cuts", SIGGRAPH 2004), from a strict and from a generous seed. The photo is rejected if
@@ -21,14 +20,14 @@ from pvtt.config.stages.products import ProductsSettings
 from pvtt.imaging.colour import to_lab
 from pvtt.imaging.morphology import components, flood, remove_small_objects
 from pvtt.imaging.resize import fit_long_side
-from pvtt.stages.cutouts.background_model import BackgroundFit, border_mask, fit_background
+from pvtt.stages.cutouts.background_model import BackgroundFit, fit_background
 from pvtt.stages.cutouts.base import Matte, NoCutOutError
+from pvtt.stages.cutouts.cast_shadow import contact_shadow, lightness_slope, max_soft_slope, soft_shadow
 from pvtt.stages.cutouts.grabcut import confidence_measures, grabcut
 from pvtt.stages.cutouts.mask_cleaning import fill_unlike_holes, holes, main_components
-from pvtt.stages.cutouts.matting import guided_alpha, known_background_alpha
+from pvtt.stages.cutouts.matting import guided_alpha, known_background_alpha, nearest_values
 from pvtt.stages.cutouts.saliency import saliency_map
 
-_MAX_SHADOW_DEPTH = 40.0  # L (0-100); a darker pixel is not shadow on the background
 _MAX_SHADED_DISTANCE = 14.0  # CIE76 difference; background in the product's own shade, seen through an opening
 _MAX_PLANE_RESIDUAL = 1.8  # CIE76 difference, standard deviation about a plane; above it a region is not plain
 _MIN_OPENING_SHARE = 0.05  # of the product's area; larger bare background inside it is an opening, not a highlight
@@ -76,18 +75,34 @@ def _cut_by_background(background: BackgroundFit, lab: np.ndarray) -> np.ndarray
     """Alpha, float32 (h, w) in [0, 1], of a photo, CIE Lab float32 (h, w, 3), with its fitted background."""
     low, high = max(2.5, 2.5 * background.noise), max(9.0, 6 * background.noise)
     mask = flood(background.distance > low, background.distance > high, 8)
-    exact_distance = max(1.2, 1.5 * background.noise)
-    openings = remove_small_objects(background.distance <= exact_distance, _MIN_OPENING_SHARE * float(mask.sum()), 4)
-    outer_shadow = mask & _soft_shadow(background, lab, low, np.zeros_like(mask))
-    shadow = mask & _soft_shadow(background, lab, low, openings)
-    mask = _remove_weak_rim(mask & ~shadow, background.distance, high)
-    mask = _close_false_holes(mask, background, exact_distance)
+    openings = remove_small_objects(
+        background.distance <= _exact_distance(background), _MIN_OPENING_SHARE * float(mask.sum()), 4
+    )
+    outer_shadow = mask & soft_shadow(background, lab, low, np.zeros_like(mask))
+    mask &= ~soft_shadow(background, lab, low, openings)
+    product = _clean(mask, background, lab, outer_shadow)
+    _check_pale_parts(product, outer_shadow, lightness_slope(lab))
+    contact = contact_shadow(background, lab, low, openings, product)
+    if (contact & product).any():
+        product = _clean(mask & ~contact, background, lab, outer_shadow)
+    around = ~cv2.dilate(product.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    ground = nearest_values(lab, around) if around.any() else background.lab  # with its shadows
+    return known_background_alpha(lab, ground, product, band_px=3)
+
+
+def _clean(mask: np.ndarray, background: BackgroundFit, lab: np.ndarray, outer_shadow: np.ndarray) -> np.ndarray:
+    """A mask without halos, specks and false holes, and with its true ones."""
+    mask = _remove_weak_rim(mask, background.distance, max(9.0, 6 * background.noise))
+    mask = _close_false_holes(mask, background, _exact_distance(background))
     depth = _MAX_SHADED_DISTANCE
     if outer_shadow.sum() > _MIN_OPENING_SHARE * mask.sum():
         depth = max(depth, float(np.percentile(background.distance[outer_shadow], 98)))
-    mask = _open_true_holes(main_components(mask), background, lab, depth)
-    _check_pale_parts(mask, outer_shadow, _lightness_slope(lab))
-    return known_background_alpha(lab, background.lab, mask, band_px=3)
+    return _open_true_holes(main_components(mask), background, lab, depth)
+
+
+def _exact_distance(background: BackgroundFit) -> float:
+    """CIE76 difference up to which a pixel has exactly the background's colour."""
+    return max(1.2, 1.5 * background.noise)
 
 
 def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -> None:
@@ -104,7 +119,7 @@ def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -
     shadow_in_hull = float((shadow & (hull > 0)).sum())
     share = shadow_in_hull / float(mask.sum())
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5) > max(4.0, 0.012 * min(mask.shape))
-    stray_edge_px = float((away & (slope > _max_soft_slope(mask.shape))).sum())
+    stray_edge_px = float((away & (slope > max_soft_slope(mask.shape))).sum())
     is_enclosed = float(shadow.sum()) < _MIN_CAST_RATIO * shadow_in_hull
     has_stray_edges = stray_edge_px > _MAX_STRAY_EDGES * sum(cv2.arcLength(line, True) for line in outlines)
     if share > _MAX_PALE_SHARE and (is_enclosed or has_stray_edges):
@@ -113,34 +128,6 @@ def _check_pale_parts(mask: np.ndarray, shadow: np.ndarray, slope: np.ndarray) -
             f"(at most {_MAX_PALE_SHARE:.0%})",
             {"pale_share": round(share, 4)},
         )
-
-
-def _soft_shadow(background: BackgroundFit, lab: np.ndarray, low: float, openings: np.ndarray) -> np.ndarray:
-    """Darker background of the same chromaticity, reached from bare background without crossing an edge.
-
-    Bare background is seen at the photo's border and in `openings`, background that the product encloses.
-    """
-    change = lab - background.lab
-    darker = (change[..., 0] < 0) & (change[..., 0] > -_MAX_SHADOW_DEPTH)
-    chroma_change = np.hypot(change[..., 1], change[..., 2])
-    soft = (
-        darker
-        & (chroma_change < 4 + 0.1 * np.abs(change[..., 0]))
-        & (_lightness_slope(lab) < _max_soft_slope(lab.shape))
-    )
-    plain = background.distance <= low
-    return np.asarray(flood(soft | plain, (border_mask(*plain.shape) & plain) | openings, 4) & soft)
-
-
-def _lightness_slope(lab: np.ndarray) -> np.ndarray:
-    """Slope of the lightness, float32 (h, w), L (0-100) per px."""
-    smooth = cv2.GaussianBlur(lab[..., 0], (0, 0), max(0.8, min(lab.shape[:2]) / 600))
-    return np.asarray(np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)) / 8)
-
-
-def _max_soft_slope(shape: tuple[int, ...]) -> float:
-    """Steepest slope of a soft shadow, L per px, in a photo of this size; an edge is steeper."""
-    return 2.0 * max(1.0, 500 / min(shape[:2]))
 
 
 def _close_false_holes(mask: np.ndarray, background: BackgroundFit, exact_distance: float) -> np.ndarray:
@@ -164,10 +151,7 @@ def _open_true_holes(mask: np.ndarray, background: BackgroundFit, lab: np.ndarra
     """
     chroma_change = np.linalg.norm((lab - background.lab)[..., 1:], axis=2)
     plain = (
-        mask
-        & (background.distance < depth)
-        & (chroma_change < 4)
-        & (_lightness_slope(lab) < _max_soft_slope(lab.shape))
+        mask & (background.distance < depth) & (chroma_change < 4) & (lightness_slope(lab) < max_soft_slope(lab.shape))
     )
     plain = cv2.morphologyEx(plain.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
     parts = components(plain, 4)
