@@ -133,6 +133,17 @@ def test_every_score_is_measured(models_run):
     assert set(verdicts.basis) == {"identity;temporal;lighting;overall"} and verdicts.quality_score.nunique() > 1
 
 
+def test_canaries_are_scored_by_the_same_models_in_a_worker_and_no_judge_is_asked(models_run):
+    record = json.loads((models_run.results / "canaries.json").read_text())
+    scores = [canary["score"] for canary in record["canaries"] if canary["score"]]
+    assert models_run.jobs["score_canaries"] == 1 and len(scores) >= 5
+    for score in scores:
+        assert score["status"] == "scored" and "judge" not in score
+        assert score["provenance"]["backend"] == "dinov2" and "identity_median_clip" in score["measures"]
+    told = "".join(path.read_text() for path in (models_run.results / "logs/serving").glob("*.jsonl"))
+    assert "score_canaries" in told
+
+
 def test_records_name_the_models_their_commits_and_licences(models_run):
     def models(pattern):
         entries = [json.loads(path.read_text()) for path in models_run.results.glob(pattern)]

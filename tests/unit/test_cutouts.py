@@ -17,6 +17,7 @@ from pvtt.stages.cutouts.base import NoCutOutError
 from pvtt.stages.cutouts.classical import Backend
 from pvtt.stages.cutouts.cutout_checks import alpha_measures, reason_against
 from pvtt.stages.cutouts.matting import decontaminate, guided_alpha, known_background_alpha, nearest_values
+from pvtt.stages.cutouts.openings import open_to_ground
 from pvtt.stages.cutouts.saliency import saliency_map
 
 SETTINGS = stage_defaults("products")
@@ -114,6 +115,24 @@ def test_a_product_of_the_shadows_colour_stays_whole(grey):
     image, product = on_a_contact_shadow((grey,) * 3)
     found = alpha_of(image) > 127
     assert (found & product).sum() > 0.97 * product.sum()
+
+
+def test_a_filled_ring_is_opened_to_its_ground():
+    image, ring = ring_photo()
+    assert mask_iou(open_to_ground(image, disc((130, 100), 70), 0.8), ring) > 0.98
+
+
+def test_a_white_product_on_white_is_not_opened():
+    image, jar = sweep(), disc((130, 100), 60)
+    shade = 0.9 - 0.0008 * (np.nonzero(jar)[1] - 130)
+    image[jar] = (image[jar] * shade[:, None]).astype(np.uint8)
+    image[disc((110, 80), 2)] = sweep()[disc((110, 80), 2)]  # a highlight of exactly the ground's colour
+    assert np.array_equal(open_to_ground(image, jar, 0.8), jar)
+
+
+def test_no_plain_ground_no_opening():
+    image, product = scene()
+    assert np.array_equal(open_to_ground(image, product, 0.8), product)
 
 
 def test_speck_and_lettering_are_dropped_but_a_pair_is_kept():

@@ -100,7 +100,7 @@ class ProductsSettings(Settings):
         ),
     )
     max_border_contact: StrictFloat = Field(
-        0.05, ge=0, le=1, description="Largest share of the photo's border that the cut-out touches."
+        0.02, ge=0, le=1, description="Largest share of the photo's border that the cut-out touches."
     )
     min_main_part: StrictFloat = Field(
         0.3,

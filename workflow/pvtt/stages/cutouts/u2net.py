@@ -1,6 +1,7 @@
 """Cut-outs by U2-Net, a small salient object network that runs on the CPU without a model environment.
 
 The network sees the photo at 320 x 320. Its map is refined along the photo's edges by the guided filter (`matting`).
+What shows a plain ground inside it is opened (`openings`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pvtt.models.u2net import MODEL, U2Net
 from pvtt.stages.cutouts.base import Matte
 from pvtt.stages.cutouts.matting import guided_alpha
 from pvtt.stages.cutouts.network_output import network_measures
+from pvtt.stages.cutouts.openings import open_to_ground
 
 # Of the long side: two of the network's pixels, 4 px of a photo of 640 px; tuned on the rendered world.
 _RADIUS = 1 / 160
@@ -26,7 +28,7 @@ class Backend(ModelBackend[ProductsSettings]):
     """U2-Net from its local ONNX file."""
 
     name = "u2net"
-    version = "2"
+    version = "3"
     environment = "core"
     gpu = False
     packages = ()
@@ -51,5 +53,9 @@ class Backend(ModelBackend[ProductsSettings]):
         chance = self._network.saliency(image)
         measures = network_measures(chance, self.name, self.settings.u2net)
         radius = max(2, round(_RADIUS * min(max(image.shape[:2]), _LARGEST_SIDE_PX)))
-        alpha = guided_alpha(image, chance > 0.5, radius)
+        mask = chance > 0.5
+        alpha = guided_alpha(image, mask, radius)
+        opened = open_to_ground(image, mask, self.settings.min_ground_uniformity)
+        if (opened != mask).any():  # the openings follow the photo, not the network's coarse pixels
+            alpha = np.minimum(alpha, guided_alpha(image, opened, max(2, radius // 2)))
         return Matte(np.rint(alpha * 255).astype(np.uint8), measures)

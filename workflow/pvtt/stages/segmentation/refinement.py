@@ -67,8 +67,8 @@ def compare(
     prior = estimate_hull_prior(references)
     if prior is None:
         return found, measures
-    own = photo_matches([(frames[k], union[k]) for k in seen], references)
-    other = photo_matches([(frames[k], seen[k] > 0.5) for k in seen], references)
+    own = photo_matches([(frames[k], union[k]) for k in seen], references, prior)
+    other = photo_matches([(frames[k], seen[k] > 0.5) for k in seen], references, prior)
     better = opinion.settings.refine and _LEAST_OVERLAP <= overlap < _ENOUGH and _matches_better(other, own)
     measures |= {"photo_match": round(float(np.mean(other if better else own)), 4), "refined": float(better)}
     if not better:
@@ -82,7 +82,9 @@ def _matches_better(other: NDArray[np.float64], own: NDArray[np.float64]) -> boo
     return bool(other.mean() > own.mean() and (other - own).min() >= -_CLEARLY)
 
 
-def photo_matches(masked_frames: Sequence[tuple[Frames, Masks]], references: Sequence[Frames]) -> NDArray[np.float64]:
+def photo_matches(
+    masked_frames: Sequence[tuple[Frames, Masks]], references: Sequence[Frames], prior: HullPrior
+) -> NDArray[np.float64]:
     """Likeness of masked pixels and of the masks' form to each photo of a product.
 
     Parameters
@@ -90,11 +92,14 @@ def photo_matches(masked_frames: Sequence[tuple[Frames, Masks]], references: Seq
     masked_frames : pairs of uint8 (h, w, 3) RGB and bool (h, w)
     references : uint8 (h, w, 4) RGBA
         Cut-outs; those with too few opaque pixels are left out.
+    prior : HullPrior
+        Of all photos: their solidities differ with the view.
 
     Returns
     -------
     float64 (n_photos,)
-        Bhattacharyya coefficient of the colours, less the difference of the solidities; -1 where no mask has a pixel.
+        Bhattacharyya coefficient of the colours, less the distance of the solidity to the range of all photos; -1
+        where no mask has a pixel.
     """
     colours, solidities = [], []
     for frame, mask in masked_frames:
@@ -103,16 +108,12 @@ def photo_matches(masked_frames: Sequence[tuple[Frames, Masks]], references: Seq
         if inside.any():
             colours.append(color_histograms.histogram(color_histograms.bin_indices(small), inside))
             solidities.append(color_histograms.solidity(inside))
-    matches = []
-    for cutout in references:
-        photo = color_histograms.reference_histogram([cutout])
-        if photo is not None and colours:
-            likeness = color_histograms.bhattacharyya(np.mean(colours, axis=0), photo)
-            gap = abs(float(np.median(solidities)) - color_histograms.solidity(cutout[..., 3] > 127))
-            matches.append(likeness - gap)
-        elif photo is not None:
-            matches.append(-1.0)
-    return np.array(matches)
+    photos = [color_histograms.reference_histogram([cutout]) for cutout in references]
+    known = [photo for photo in photos if photo is not None]
+    if not colours:
+        return np.full(len(known), -1.0)
+    mean, gap = np.mean(colours, axis=0), prior.gap(float(np.median(solidities)))
+    return np.array([color_histograms.bhattacharyya(mean, photo) - gap for photo in known])
 
 
 def _followed(
