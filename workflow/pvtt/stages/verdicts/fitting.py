@@ -214,13 +214,17 @@ def _crossed_isotonic(chance: Floats, good: Bools, groups: NDArray[Any]) -> Floa
 
 
 def _threshold(chance: Floats, good: Bools, precision: float) -> float:
-    """The least probability from which on the kept items reach the precision; 1 when none does."""
-    for value in np.unique(chance):
+    """The threshold with the largest recall at the precision; 1 when none reaches it.
+
+    It lies midway between the last good item that is kept and the next one below.
+    """
+    for value in np.unique(chance[good]):
         kept = chance >= value
         if kept.sum() < _LEAST_KEPT:
             break
         if good[kept].mean() >= precision:
-            return float(np.floor(value * 1e4) / 1e4)
+            below = chance[~kept]
+            return float(np.floor((value + (below.max() if len(below) else 0.0)) / 2 * 1e4) / 1e4)
     return 1.0
 
 
