@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     better = {name: 1 if limits[name]["good"] > limits[name]["reject"] else -1 for name in WORDS} | OPINION
     about: dict[str, Any] = {"good": f"error to the true swap at most {SMALL_ERROR}"}
     if masks:
-        about = {"good": f"mean J over {GOOD_J}", "requires": list(OPINION)[:1], "limits": list(FEASIBLE)}
+        about = {"good": f"mean J over {GOOD_J}", "requires": list(OPINION), "limits": list(FEASIBLE)}
     calibration = fit_calibration(
         asked.out.stem,
         [item["measures"] for item in found],
@@ -80,16 +80,16 @@ def pair_items(benches: Sequence[Path]) -> Iterator[dict[str, Any]]:
 
 
 def mask_items(benches: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Measured masks of clips with a product."""
+    """Measured masks of clips whose product has a photo; those of a clip without a product are bad."""
     for path in benches:
         bench = read_json(path)
         world = f"{bench['world']['size']} {bench['world']['seed']}"
         for outcome in bench["outcomes"]:
             facts = outcome["facts"]
-            if outcome["stage"] == "segmentation" and facts.get("measures") and not facts["empty"]:
+            if outcome["stage"] == "segmentation" and OPINION.keys() <= facts.get("measures", {}).keys():
                 yield {
                     "measures": facts["measures"],
-                    "good": outcome["figures"]["j"] > GOOD_J,
+                    "good": not facts["empty"] and outcome["figures"]["j"] > GOOD_J,
                     "group": f"{world} {clip_product(outcome['item'])}",
                     "world": world,
                     "backend": outcome["backend"],

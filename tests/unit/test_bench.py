@@ -312,7 +312,11 @@ def test_calibrations_are_learnt_from_benches(tmp_path, kind):
     for number, value in enumerate(random.random(60)):
         clip = f"P{number // 3}_s01"
         if kind == "masks":
-            facts = {"measures": {"second_opinion": float(value)}, "empty": False, "version": "1, qa 1"}
+            facts = {
+                "measures": {"second_opinion": float(value), "photo_match": 0.9},
+                "empty": False,
+                "version": "1, qa 1",
+            }
             one = outcome("segmentation", clip, {"j": 0.95 if value > 0.5 else 0.4}, **facts)
         else:
             facts = {"measures": {"residue": float(1 - value)}, "status": "scored", "version": "classical 1"}

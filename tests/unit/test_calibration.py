@@ -184,4 +184,4 @@ def test_the_shipped_calibration_is_of_the_versions_of_the_small_tier():
     assert chosen["name"] == found.name == "masks-classical"
     assert found.versions["segmentation"] == segmentation.version(settings["segmentation"])
     assert found.validation.precision >= found.precision >= 0.9
-    assert "second_opinion" in found.requires
+    assert found.requires == ["second_opinion", "photo_match"]

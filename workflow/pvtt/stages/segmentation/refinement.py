@@ -27,7 +27,7 @@ Frames = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 
 _STEP = 4  # frames between two at which the network is asked; those between take the maps along the optical flow
-_LEAST_OVERLAP = 0.3  # IoU with the masks below which the network sees something else
+_LEAST_OVERLAP = 0.6  # IoU with the masks below which the network sees something else; tuned on rendered worlds
 _ENOUGH = 0.95  # IoU with the masks from which a replacement would gain nothing
 _CLEARLY = 0.05  # of the match: a photo that the network's masks match worse by more speaks against them
 
