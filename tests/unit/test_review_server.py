@@ -188,7 +188,11 @@ def test_a_video_that_was_made_again_is_not_judged_unseen(tmp_path: Path, serve:
 def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "results")
     command = [sys.executable, "-m", "pvtt", "review", str(folder), "--rater", "anna", "--limit", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A process that a script started in the background ignores SIGINT, and its children do.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    with process:
         try:
             said = [process.stdout.readline() for _ in range(2)]
             client = Client(said[1].split()[-1])
