@@ -18,10 +18,9 @@ from typing import Any
 from pvtt.config.settings import stage_defaults
 from pvtt.io.files import read_json
 from pvtt.records.ids import clip_product
-from pvtt.reporting.calibration import BETTER
+from pvtt.reporting.calibration import BETTER, SMALL_ERROR
 from pvtt.stages.verdicts.fitting import fit_calibration
 from pvtt.stages.verdicts.masks import WORDS
-from stages.scoring import SMALL_ERROR
 from stages.segmentation import GOOD_J
 
 # What a clip must be for any use, however good its masks are; their limits stay in force.

@@ -11,9 +11,10 @@ import numpy as np
 
 from pvtt.io import images, video
 from pvtt.records.layout import ClipFiles, PairFiles
+from pvtt.reporting.calibration import SMALL_ERROR
 from stages.background import chained_folder
 from stages.common import Options, Outcome, backend_name, clip_folder, pair_folder
-from stages.scoring import CONTROLS, SMALL_ERROR
+from stages.scoring import CONTROLS
 from stages.segmentation import GOOD_J
 from summary import MODES
 from truth import Clip

@@ -19,12 +19,12 @@ from pvtt.records.calibration import Calibration
 from pvtt.records.layout import ClipFiles, PairFiles
 from pvtt.records.media import Clip
 from pvtt.records.results import Background, MaskVerdict, Score
+from pvtt.reporting.calibration import SMALL_ERROR
 from pvtt.stages.scoring import score_pair
 from pvtt.stages.verdicts import ClipState, judge_pair, pair_calibrations, read_calibration
 from pvtt.stages.verdicts.directions import judge_directions, pair_measures
 from stages.common import Options, Outcome, backend_name, cutout_paths, mask_verdict
 
-SMALL_ERROR = 0.65
 CONTROLS = ("true_swap", "unchanged")  # see `controls`
 
 
@@ -36,14 +36,15 @@ def measure_pair(options: Options, clip_dir: Path, pair_dir: Path, insertion: Ou
     score_pair(clip_dir, pair_dir, cutout_paths(options, target), cutout_paths(options, source), settings)
     record = Score.read(PairFiles(pair_dir).score)
     verdict = judge_pair(record, stage_defaults("verdicts", options.config)["pairs"])
-    directions = judge_directions(record, verdict.failed, _clip_state(options, clip_dir), _calibrations(options))
+    clip = _clip_state(options, clip_dir)
+    directions = judge_directions(record, verdict.failed, clip, _calibrations(options))
     similarity = insertion.figures["ssim_coarse"]
     facts: dict[str, Any] = {"insertion": insertion.backend, "status": record.status, "reasons": verdict.reasons}
     facts |= {"kept": verdict.kept, "true_error": None if similarity is None else 1 - similarity}
     facts |= {f"kept_{name}": one.kept for name, one in directions.items()}
     facts |= {f"p_good_{name}": one.p_good for name, one in directions.items()}
     facts["version"] = record.provenance.measured_by
-    facts["measures"] = pair_measures(record, _clip_state(options, clip_dir))
+    facts["measures"] = pair_measures(record, clip)
     facts["scores"] = {"quality_score": verdict.quality_score} | record.scores.model_dump() | record.measures
     figures: dict[str, float | None] = {"s_per_pair": record.provenance.seconds}
     figures["residue"] = record.measures.get("residue")

@@ -73,7 +73,7 @@ def calibration(
     return Calibration(
         name="drawn",
         good="drawn",
-        backend="classical",
+        backend=PROVENANCE["backend"],
         versions={},
         data=None,
         offset=offset,

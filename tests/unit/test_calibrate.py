@@ -16,7 +16,7 @@ from pvtt.records.review import ReviewAnswer
 from pvtt.reporting import calibration as source
 from pvtt.reporting.review.answers import AnswerFile
 from pvtt.stages.verdicts import ClipState, pair_calibrations, read_calibration
-from pvtt.stages.verdicts.calibrated import probability
+from pvtt.stages.verdicts.calibrated import NoCalibrationError, probability
 from synthetic.records import background_record, clip_record, mask_verdict_record, score_record
 
 CLIP = ClipState(False, mask_verdict_record(), background_record(measures={"seam": 2.0}), True)
@@ -65,6 +65,11 @@ def test_answers_become_a_calibration_that_verdicts_find(rated, capsys):
     assert learnt.validation.items == 40 and learnt.validation.groups == 20 and learnt.validation.auroc > 0.95
     assert probability(learnt, {"residue": 0.05}) > 0.8
     assert probability(learnt, {"residue": 0.95}) < 0.3
+
+
+def test_a_folder_without_calibrations_is_named(tmp_path):
+    with pytest.raises(NoCalibrationError, match=r"has none of forward, reverse, insert, remove\.json"):
+        pair_calibrations(resolve({"verdicts": {"pairs": {"calibration": str(tmp_path)}}}))
 
 
 def test_raters_are_outvoted_and_ties_are_no_verdict(rated):

@@ -87,7 +87,8 @@ def test_the_threshold_reaches_the_precision_on_left_out_groups_or_keeps_nothing
     items, good, groups = drawn()
     found = fit_calibration("drawn", items, good, groups, BETTER, precision=0.9, **ABOUT)
     assert found.validation.precision >= 0.9
-    assert found.validation.precision_interval[0] < found.validation.precision <= found.validation.precision_interval[1]
+    low, high = found.validation.precision_interval
+    assert low < found.validation.precision <= high
     assert found.validation.groups == 12
     blind = fit_calibration("drawn", items, good, groups, {"noise": 1}, precision=0.95, **ABOUT)
     assert blind.validation.kept < 20  # noise cannot reach it
@@ -109,6 +110,17 @@ def test_validation_counts_what_is_kept():
     assert (found.kept, found.good, found.precision, found.recall) == (3, 3, 0.6667, 0.6667)
     assert found.precision_of_better_half == 0.6667
     assert found.auroc == 0.8333
+
+
+def test_where_all_items_agree_the_interval_is_that_of_as_many_trials_as_groups():
+    chance, good = np.linspace(0.6, 1, 12), np.ones(12, bool)
+    found = validate(chance, good, np.array(list("aabbccddeeff")), 0.5)
+    assert found.precision == 1 and found.precision_interval == [round(0.025 ** (1 / 6), 4), 1.0]
+    assert validate(chance, ~good, np.array(list("aabbccddeeff")), 0.5).precision_interval == [
+        0.0,
+        round(1 - 0.025 ** (1 / 6), 4),
+    ]
+    assert validate(chance, good, np.array(list("aabbccddeeff")), 1.1).precision_interval is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +154,7 @@ def test_a_calibration_is_found_by_name_or_path_and_read_back(tmp_path):
 MASKS = stage_defaults("verdicts")["masks"]
 
 
-def masks(backend="classical", version="1", **measures):
+def masks(backend="fabricated", version="1", **measures):
     measures = {"second_opinion": 0.9, "visible_share": 1.0} | measures
     return masks_record(measures=measures, provenance=PROVENANCE | {"backend": backend, "version": version})
 
@@ -170,6 +182,11 @@ def test_masks_of_another_version_are_judged_with_a_warning(caplog):
     model = calibration(term("second_opinion", 0, 1, 4.0)).model_copy(update={"versions": {"segmentation": "1, "}})
     judge_masks([masks()], MASKS, model)
     assert not caplog.records
+    further = masks().model_copy(
+        update={"provenance": masks().provenance.model_copy(update={"measured_by": ", hands 1"})}
+    )
+    judge_masks([masks(), further], MASKS, model)
+    assert not caplog.records  # a further measure changes no other
     judge_masks([masks(), masks(version="2"), masks(backend="sam2", version="7")], MASKS, model)
     assert [record.getMessage() for record in caplog.records] == [
         "the calibration drawn was learnt from masks of 1, , not of 2, : its precision is not known for these; "

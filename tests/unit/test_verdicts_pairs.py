@@ -187,5 +187,7 @@ def test_a_calibration_takes_the_place_of_the_limits_of_its_direction():
     poor = judge_pairs([record(measures={"swap": 0.1})], SETTINGS, CLIPS, {"forward": forward}).iloc[0]
     assert not poor.kept
     assert poor.reasons == "probability of a good pair 0.35 < 0.60, weakest: swap 0.1, plate_seam 2"
+    other = forward.model_copy(update={"backend": "dinov2"})  # learnt from other scores: it says nothing
+    assert math.isnan(judge_pairs([record()], SETTINGS, CLIPS, {"forward": other}).iloc[0].p_good_forward)
     failed = record(status="failed", reason="no memory")
     assert judge_pairs([failed], SETTINGS, CLIPS, {"forward": forward}).iloc[0].reasons == "failed: no memory"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pvtt.stages.verdicts.calibrated import chosen_calibration, read_calibration
+from pvtt.stages.verdicts.calibrated import NoCalibrationError, chosen_calibration, read_calibration
 from pvtt.stages.verdicts.canaries import judge_canaries
 from pvtt.stages.verdicts.directions import DIRECTIONS, ClipState, read_clip_states
 from pvtt.stages.verdicts.masks import judge_mask, judge_masks
@@ -52,4 +52,6 @@ def pair_calibrations(settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         own = setting if setting in ("none", "shipped") else f"{setting}/{direction}.json"
         if own == setting or Path(own).is_file():
             found[direction] = chosen_calibration(own, f"pairs-{settings['insertion']['backend']}-{direction}")
+    if setting not in ("none", "shipped") and not found:
+        raise NoCalibrationError(f"verdicts.pairs.calibration: {setting} has none of {', '.join(DIRECTIONS)}.json")
     return {direction: chosen for direction, chosen in found.items() if chosen}

@@ -60,6 +60,11 @@ def _file(name: str) -> Path:
     return Path(name) if name.endswith(".json") else project_file(f"resources/calibration/{name}.json")
 
 
+def fits(calibration: Calibration, backend: str, measures: Mapping[str, Any]) -> bool:
+    """Whether a calibration was learnt from results of a backend, and the measures hold what it requires."""
+    return calibration.backend == backend and all(measures.get(name) is not None for name in calibration.requires)
+
+
 def marks(terms: list[Term], measures: Mapping[str, Any]) -> NDArray[np.float64]:
     """Mark of every term, float64 (n_terms,) in [0, 1]; the term's `absent` where there is no finite number."""
     found = np.empty(len(terms))

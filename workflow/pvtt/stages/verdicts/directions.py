@@ -25,7 +25,7 @@ from pvtt.records.mask_verdicts import read_mask_verdicts
 from pvtt.records.media import Clip, CutOut
 from pvtt.records.results import Background, MaskVerdict, Score
 from pvtt.records.tables import PlannedPair, read_rows
-from pvtt.stages.verdicts.calibrated import probability
+from pvtt.stages.verdicts.calibrated import fits, probability
 
 DIRECTIONS = ("forward", "reverse", "insert", "remove")
 # Limits that a result may fail and still be the input of `reverse`: they are about B's likeness to its photo.
@@ -106,7 +106,7 @@ def judge_directions(
     clip : ClipState
         Of the pair's clip.
     calibrations : mapping of str to Calibration
-        By direction. One takes the place of the limits of the result; what the clip needs stays.
+        By direction. One that fits takes the place of the limits of the result; what the clip needs stays.
 
     Returns
     -------
@@ -130,8 +130,9 @@ def judge_directions(
     }
     verdicts = {}
     for direction in DIRECTIONS:
-        calibration = calibrations.get(direction)
-        chance = round(probability(calibration, measures), 4) if calibration and able[direction] else None
-        good = by_limits[direction] if calibration is None or chance is None else chance >= calibration.threshold
+        calibration, good, chance = calibrations.get(direction), by_limits[direction], None
+        if calibration and able[direction] and fits(calibration, score.provenance.backend, measures):
+            chance = round(probability(calibration, measures), 4)
+            good = chance >= calibration.threshold
         verdicts[direction] = DirectionVerdict(able[direction] and good, chance)
     return verdicts

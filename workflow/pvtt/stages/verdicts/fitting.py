@@ -4,7 +4,8 @@ A logistic regression on marks, with weights that cannot be negative: a measure 
 hundred items are too few to learn that it has another. Its ridge penalty and its threshold are chosen on predictions
 for groups that were left out, since clips of one video resemble each other. Isotonic regression on the same predictions
 (Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002) makes
-probabilities of the sums. Intervals are percentiles over resampled groups (Efron's bootstrap).
+probabilities of the sums. Intervals are those of `metrics.bootstrap` over groups; where all items agree, which gives
+the bootstrap nothing to draw, they are Clopper and Pearson's for as many trials as there are groups.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pvtt.metrics.bootstrap import interval
 from pvtt.metrics.ranking import auroc, precision_recall
 from pvtt.records.calibration import Calibration, Term, Validation
 from pvtt.stages.verdicts.calibrated import marks, sigmoid
@@ -24,7 +26,6 @@ Bools = NDArray[np.bool_]
 
 _PENALTIES = (0.003, 0.01, 0.03, 0.1)  # of the mean squared weight; one is chosen by the loss on left-out groups
 _QUANTILES = (0.05, 0.95)  # of a measure's values: where its mark becomes 0 and 1
-_BOOTSTRAPS = 1000  # draws of an interval
 _BINS = 5  # of the reliability diagram
 _LEAST_KEPT = 5  # items that a threshold must keep, to have a precision at all
 
@@ -40,7 +41,6 @@ def fit_calibration(
     groups: Sequence[str],
     better: Mapping[str, int],
     precision: float = 0.9,
-    seed: int = 0,
     **about: Any,
 ) -> Calibration:
     """Learn how measures become the probability that an item is good.
@@ -59,8 +59,6 @@ def fit_calibration(
         Measures that may be used: +1 where more is better, -1 where less is.
     precision : float, 0 to 1
         Share of good ones that the kept items must reach in left-out groups.
-    seed : int
-        Of the bootstrap.
     about
         Other fields of `Calibration`: `good`, `versions`, `data`.
 
@@ -89,12 +87,12 @@ def fit_calibration(
         isotonic=knots,
         threshold=threshold,
         precision=precision,
-        validation=validate(honest, truth, group, threshold, seed),
+        validation=validate(honest, truth, group, threshold),
         **about,
     )
 
 
-def validate(chance: Floats, good: Bools, groups: NDArray[Any], threshold: float, seed: int = 0) -> Validation:
+def validate(chance: Floats, good: Bools, groups: NDArray[Any], threshold: float) -> Validation:
     """What a threshold is worth on items with these probabilities.
 
     Parameters
@@ -102,27 +100,21 @@ def validate(chance: Floats, good: Bools, groups: NDArray[Any], threshold: float
     chance : float64 (n,), 0 to 1
     good : bool (n,)
     groups : (n,)
-        The bootstrap draws whole groups.
+        Items of one group are alike: intervals draw whole groups.
     threshold : float, 0 to 1
-    seed : int
     """
     kept = chance >= threshold
     precision, recall = precision_recall(kept, good)
-    random, members = np.random.default_rng(seed), [np.flatnonzero(groups == one) for one in np.unique(groups)]
-    drawn: list[tuple[float | None, float | None]] = []
-    for _ in range(_BOOTSTRAPS):
-        chosen = np.concatenate([members[k] for k in random.integers(0, len(members), len(members))])
-        drawn.append(precision_recall(kept[chosen], good[chosen]))
     half = chance >= np.median(chance)
     return Validation(
         items=len(good),
         good=int(good.sum()),
-        groups=len(members),
+        groups=len(np.unique(groups)),
         kept=int(kept.sum()),
         precision=_rounded(precision),
-        precision_interval=_interval([p for p, _ in drawn]),
+        precision_interval=_interval(groups[kept], good[kept]),
         recall=_rounded(recall),
-        recall_interval=_interval([r for _, r in drawn]),
+        recall_interval=_interval(groups[good], kept[good]),
         auroc=_rounded(auroc(chance, good)),
         precision_of_better_half=_rounded(precision_recall(half, good)[0]),
         reliability=_reliability(chance, good),
@@ -233,9 +225,17 @@ def _reliability(chance: Floats, good: Bools) -> list[list[float]]:
     return [[round(float(chance[b].mean()), 4), round(float(good[b].mean()), 4), float(len(b))] for b in bins if len(b)]
 
 
-def _interval(values: Sequence[float | None]) -> list[float] | None:
-    known = [value for value in values if value is not None]
-    return [round(float(v), 4) for v in np.percentile(known, [2.5, 97.5])] if known else None
+def _interval(groups: NDArray[Any], hits: Bools) -> list[float] | None:
+    """95 % interval of the share of hits; None without items."""
+    if not len(hits):
+        return None
+    n_groups = len(np.unique(groups))
+    if hits.all() or not hits.any():
+        end = 0.025 ** (1 / n_groups)
+        low, high = (end, 1.0) if hits.all() else (0.0, 1 - end)
+    else:
+        low, high = interval(groups.tolist(), hits.astype(float).tolist()) or (0.0, 1.0)
+    return [round(low, 4), round(high, 4)]
 
 
 def _rounded(value: float | None) -> float | None:

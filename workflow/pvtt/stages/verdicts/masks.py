@@ -19,7 +19,7 @@ import numpy as np
 from pvtt.config.stages.verdicts import MaskVerdictSettings
 from pvtt.records.calibration import Calibration
 from pvtt.records.results import MaskVerdict, MeasuredMasks
-from pvtt.stages.verdicts.calibrated import probability, weakest
+from pvtt.stages.verdicts.calibrated import fits, probability, weakest
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def judge_masks(
     for record in records:
         judged.append(judge_mask(record, chosen, calibration))
         made = f"{record.provenance.version}, {record.provenance.measured_by}"
-        if calibration and judged[-1].judged_by == calibration.name and made != calibration.versions["segmentation"]:
+        if calibration and judged[-1].judged_by == calibration.name and not _same_versions(calibration, made):
             others.add(made)
     if calibration and others:
         learnt = calibration.versions["segmentation"]
@@ -118,7 +118,7 @@ def judge_mask(
     basis = "limits"
     if record.status != "measured":
         reason, score = ("", 1.0) if record.status == "empty" else (record.reason, 0.0)
-    elif calibration is not None and fits(calibration, record):
+    elif calibration is not None and fits(calibration, record.provenance.backend, record.measures):
         basis = calibration.name
         reason, score = judge_probability(record.measures, settings, calibration)
     else:
@@ -127,10 +127,9 @@ def judge_mask(
     return MaskVerdict(clip_id=record.clip_id, status=status, reason=reason, score=score, judged_by=basis)
 
 
-def fits(calibration: Calibration, record: MeasuredMasks) -> bool:
-    """Whether a calibration was learnt for masks of this backend, with these measures."""
-    same = calibration.backend == record.provenance.backend
-    return same and all(record.measures.get(name) is not None for name in calibration.requires)
+def _same_versions(calibration: Calibration, made: str) -> bool:
+    """Whether masks were made and measured by the versions that a calibration knows; further measures do not matter."""
+    return set(calibration.versions["segmentation"].split(", ")) <= set(made.split(", "))
 
 
 def judge_probability(
