@@ -43,6 +43,7 @@ class AnyBackend(Protocol):
 
 
 S = TypeVar("S")  # type of a stage's settings
+N = TypeVar("N")  # type of an open network
 
 
 def read_settings(kind: Any, given: Any) -> Any:
@@ -104,6 +105,36 @@ class ModelBackend(Generic[S]):
         lacking = [name for name in self.packages if importlib.util.find_spec(name) is None]
         found = [f"package {name} is not installed; run: make {self.environment}" for name in lacking]
         return found + [problem for model in self.needs for problem in registry.problems(model)]
+
+
+class CpuNetwork(ModelBackend[S], Generic[S, N]):
+    """Base of what runs small networks on the CPU, whatever the device, in the core environment."""
+
+    environment = "core"
+    gpu = False
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, settings: S | Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self._network: N | None = None
+
+    def open_network(self) -> N:
+        """Read the network from its files; ModelError says what is missing."""
+        raise NotImplementedError
+
+    def load(self, device: str = "cpu") -> None:
+        """Open the network."""
+        self._network = self.open_network()
+
+    def close(self) -> None:
+        """Release the network."""
+        self._network = None
+
+    @property
+    def network(self) -> N:
+        """The open network."""
+        assert self._network is not None, "load it first"
+        return self._network
 
 
 class ProgramBackend(ModelBackend[S]):

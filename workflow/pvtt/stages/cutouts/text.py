@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtt.backends.base import ModelBackend
+from pvtt.backends.base import CpuNetwork
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.models.text import MODEL, PACKAGES, TextReader, text_mask
 
 
-class TextEvidence(ModelBackend[ProductsSettings]):
+class TextEvidence(CpuNetwork[ProductsSettings, TextReader]):
     """rapidocr on the whole photo."""
 
     settings_type = ProductsSettings
     name = "text"
     version = "1"
-    gpu = False
+    environment = "models"
     packages = PACKAGES
     needs = (MODEL,)
-
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
-        self._reader: TextReader | None = None
 
     def problems(self) -> list[str]:
         """As of every backend; the packages have a smaller target of their own."""
         return [text.replace("run: make models", "run: make text, or make models") for text in super().problems()]
 
-    def load(self, device: str = "cpu") -> None:
-        """Read the networks; they run on the CPU, whatever `device` is."""
-        self._reader = TextReader()
-
-    def close(self) -> None:
-        """Release the networks."""
-        self._reader = None
+    def open_network(self) -> TextReader:
+        """Both networks."""
+        return TextReader()
 
     def measure(self, image: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> dict[str, float]:
         """Measures of the text in a photo.
@@ -53,8 +43,7 @@ class TextEvidence(ModelBackend[ProductsSettings]):
             `text_share`: share of the cut-out's area under lines of text; `text_outside`: share of the photo's area
             under lines of text beside the cut-out. Both 0 to 1.
         """
-        assert self._reader is not None, "load it first"
-        text, product = text_mask(self._reader.read(image), image.shape), alpha >= 128
+        text, product = text_mask(self.network.read(image), image.shape), alpha >= 128
         return {
             "text_share": round(float((text & product).sum() / max(1, product.sum())), 4),
             "text_outside": round(float((text & ~product).mean()), 4),

@@ -6,12 +6,10 @@ What shows a plain ground inside it is opened (`openings`).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtt.backends.base import ModelBackend
+from pvtt.backends.base import CpuNetwork
 from pvtt.config.stages.products import ProductsSettings
 from pvtt.models.u2net import MODEL, U2Net
 from pvtt.stages.cutouts.base import Matte
@@ -24,33 +22,21 @@ _RADIUS = 1 / 160
 _LARGEST_SIDE_PX = 1024  # px, at which `guided_alpha` measures its radius
 
 
-class Backend(ModelBackend[ProductsSettings]):
+class Backend(CpuNetwork[ProductsSettings, U2Net]):
     """U2-Net from its local ONNX file."""
 
     name = "u2net"
     version = "3"
-    environment = "core"
-    gpu = False
-    packages = ()
     needs = (MODEL,)
     settings_type = ProductsSettings
 
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
-        self._network: U2Net | None = None
-
-    def load(self, device: str = "cpu") -> None:
-        """Read the network; it runs on the CPU, whatever `device` is."""
-        self._network = U2Net()
-
-    def close(self) -> None:
-        """Release the network."""
-        self._network = None
+    def open_network(self) -> U2Net:
+        """The network."""
+        return U2Net()
 
     def cut_out(self, image: NDArray[np.uint8]) -> Matte:
         """See `base.CutOutBackend.cut_out`."""
-        assert self._network is not None, "load it first"
-        chance = self._network.saliency(image)
+        chance = self.network.saliency(image)
         measures = network_measures(chance, self.name, self.settings.u2net)
         radius = max(2, round(_RADIUS * min(max(image.shape[:2]), _LARGEST_SIDE_PX)))
         mask = chance > 0.5

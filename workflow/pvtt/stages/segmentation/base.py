@@ -15,6 +15,12 @@ Array = np.ndarray
 SHORT_SIDE = 240  # px at which co-segmentation and the evidence work; areas and lengths below are tuned for it
 
 
+def evenly(numbers: Array, at_most: int = 24) -> Array:
+    """At most so many of the numbers, int (n,), evenly spread from the first to the last."""
+    places = np.linspace(0, len(numbers) - 1, min(len(numbers), at_most)).round().astype(int)
+    return np.asarray(numbers[np.unique(places)])
+
+
 @dataclass(frozen=True)
 class Segmentation:
     """The product's masks in a clip, with the backend's own measures of their quality.

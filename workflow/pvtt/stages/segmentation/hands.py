@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtt.backends.base import ModelBackend
+from pvtt.backends.base import CpuNetwork
 from pvtt.config.stages.segmentation import SegmentationSettings
 from pvtt.models.hands import MODEL, Hands
+from pvtt.stages.segmentation.base import evenly
 
 _FRAMES = 6  # frames that are looked at, of those with a mask; 0.2 CPU s each
 
 
-class HandEvidence(ModelBackend[SegmentationSettings]):
+class HandEvidence(CpuNetwork[SegmentationSettings, Hands]):
     """MediaPipe's hand networks on a few frames."""
 
     settings_type = SegmentationSettings
     name = "hands"
     version = "1"
-    environment = "core"
-    gpu = False
-    packages = ()
     needs = (MODEL,)
 
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
-        self._networks: Hands | None = None
-
-    def load(self, device: str = "cpu") -> None:
-        """Read the networks; they run on the CPU, whatever `device` is."""
-        self._networks = Hands()
-
-    def close(self) -> None:
-        """Release the networks."""
-        self._networks = None
+    def open_network(self) -> Hands:
+        """Both networks."""
+        return Hands()
 
     def share(self, frames: NDArray[np.uint8], masks: NDArray[np.bool_]) -> float:
         """Share of the frames that show a hand at the product.
@@ -52,11 +40,10 @@ class HandEvidence(ModelBackend[SegmentationSettings]):
             0 to 1, of at most six frames with a mask, spread evenly: those in which the box of a hand overlaps that of
             the masks.
         """
-        assert self._networks is not None, "load it first"
         union: NDArray[np.bool_] = np.asarray(masks.any(0))
         shown = np.flatnonzero(union.any(axis=(1, 2)))
-        numbers = shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), _FRAMES)).round().astype(int))]
-        hits = [any(_overlap(union[k], hand.box) for hand in self._networks.find(frames[k])) for k in numbers]
+        numbers = evenly(shown, _FRAMES)
+        hits = [any(_overlap(union[k], hand.box) for hand in self.network.find(frames[k])) for k in numbers]
         return round(float(np.mean(hits)), 4)
 
 

@@ -19,7 +19,7 @@ from pvtt.imaging import color_histograms
 from pvtt.imaging.morphology import border_contact, components, ring
 from pvtt.imaging.resize import reduced
 from pvtt.metrics import mask_iou
-from pvtt.stages.segmentation.base import Segmentation
+from pvtt.stages.segmentation.base import Segmentation, evenly
 from pvtt.stages.segmentation.motion import Flow, warp
 
 Array = np.ndarray
@@ -85,14 +85,8 @@ def measure(frames: Array, masks: Array) -> dict[str, float]:
 
 
 def _thinness(masks: Array, visible: Array) -> float:
-    sampled: list[Array] = [np.any(masks[:, number], axis=0) for number in _sample(visible)]
+    sampled: list[Array] = [np.any(masks[:, number], axis=0) for number in evenly(visible)]
     return float(np.mean([_contour_length(mask) / mask.sum() for mask in sampled]))
-
-
-def _sample(numbers: Array, max_count: int = 24) -> Array:
-    """At most `max_count` of the numbers, evenly."""
-    places = np.linspace(0, len(numbers) - 1, min(len(numbers), max_count)).round().astype(int)
-    return np.asarray(numbers[np.unique(places)])
 
 
 def reduced_mask(mask: Array, short_side: int) -> Array:
@@ -144,7 +138,7 @@ def _temporal_measures(frames: list[Array], masks: list[Array], visible: Array) 
 
 
 def _mean_frame_measures(frames: list[Array], masks: list[Array], visible: Array) -> dict[str, float]:
-    rows = [_frame_measures(frames[number], masks[number]) for number in _sample(visible)]
+    rows = [_frame_measures(frames[number], masks[number]) for number in evenly(visible)]
     names = ("border_contact", "side_to_side", "separability", "edge_support", "raggedness")
     return {name: float(np.mean(values)) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pvtt.imaging import color_histograms
 from pvtt.imaging.resize import at_size, reduced
 from pvtt.metrics import mask_iou
-from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation
+from pvtt.stages.segmentation.base import SHORT_SIDE, Segmentation, evenly
 from pvtt.stages.segmentation.concavity_filling import HullPrior, estimate_hull_prior
 from pvtt.stages.segmentation.motion import Flow, warp
 from pvtt.stages.segmentation.photo_evidence import missing_colour, open_form_fill, shape_gap
@@ -29,6 +29,7 @@ Masks = NDArray[np.bool_]
 _STEP = 4  # frames between two at which the network is asked; those between take the maps along the optical flow
 _LEAST_OVERLAP = 0.6  # IoU with the masks below which the network sees something else; tuned on rendered worlds
 _ENOUGH = 0.95  # IoU with the masks from which a replacement would gain nothing
+_EVIDENCE_FRAMES = 9  # frames on which evidence is measured anew, as many as the backends sample
 _CLEARLY = 0.05  # of the match: a photo that the network's masks match worse by more speaks against them
 
 
@@ -59,8 +60,7 @@ def compare(
     """
     union: Masks = np.asarray(found.masks.any(0))
     shown = np.flatnonzero(union.any((1, 2)))
-    count = min(len(shown), opinion.settings.second_opinion_frames)
-    numbers = shown[np.unique(np.linspace(0, len(shown) - 1, count).round().astype(int))]
+    numbers = evenly(shown, opinion.settings.second_opinion_frames)
     seen = {int(k): opinion.parts(frames[k], union[k]) for k in numbers}
     overlap = float(np.mean([mask_iou(union[k], seen[k] > 0.5) for k in seen]))
     measures = {"second_opinion": round(overlap, 4)}
@@ -120,8 +120,7 @@ def _followed(
     frames: Frames, union: Masks, shown: NDArray[np.intp], seen: dict[int, NDArray[np.float32]], opinion: SecondOpinion
 ) -> Masks:
     """The network's masks in all frames that have one, bool (n, h, w)."""
-    places = np.linspace(0, len(shown) - 1, max(2, -(-len(shown) // _STEP) + 1)).round().astype(int)
-    keys = sorted({*shown[places].tolist(), *seen})
+    keys = sorted({*evenly(shown, max(2, -(-len(shown) // _STEP) + 1)).tolist(), *seen})
     maps = {k: seen[k] if k in seen else opinion.parts(frames[k], union[k]) for k in keys}
     flow, result = Flow(), np.zeros_like(union)
     for number in shown.tolist():
@@ -153,7 +152,7 @@ def _evidence(
     """The backend's evidence, with what depends on the masks' colours and form measured anew."""
     union: Masks = np.asarray(masks.any(0))
     shown = np.flatnonzero(union.any((1, 2)))
-    numbers = shown[np.unique(np.linspace(0, len(shown) - 1, min(len(shown), 9)).round().astype(int))]
+    numbers = evenly(shown, _EVIDENCE_FRAMES)
     chosen = [union[k] for k in numbers]
     anew = {
         "missing_colour": missing_colour([(frames[k], union[k]) for k in numbers], references),

@@ -6,13 +6,11 @@ Parts of its map that the mask does not touch may be other objects and do not co
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pvtt.backends.base import ModelBackend
+from pvtt.backends.base import CpuNetwork
 from pvtt.config.stages.segmentation import SegmentationSettings
 from pvtt.models.u2net import MODEL, U2Net
 
@@ -22,28 +20,17 @@ _LEAST_SHARE = 0.1  # of a part that the mask must cover, to count as touched
 _UNSEEN = 0.5  # probability up to which a pixel belongs to no part
 
 
-class SecondOpinion(ModelBackend[SegmentationSettings]):
+class SecondOpinion(CpuNetwork[SegmentationSettings, U2Net]):
     """U2-Net on a few frames, around the mask."""
 
     settings_type = SegmentationSettings
     name = "second_opinion"
     version = "1"
-    environment = "core"
-    gpu = False
-    packages = ()
     needs = (MODEL,)
 
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
-        self._network: U2Net | None = None
-
-    def load(self, device: str = "cpu") -> None:
-        """Read the network; it runs on the CPU, whatever `device` is."""
-        self._network = U2Net()
-
-    def close(self) -> None:
-        """Release the network."""
-        self._network = None
+    def open_network(self) -> U2Net:
+        """The network."""
+        return U2Net()
 
     def parts(self, frame: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
         """What the network sees around a mask, without the parts that the mask does not touch.
@@ -59,9 +46,8 @@ class SecondOpinion(ModelBackend[SegmentationSettings]):
         float32 (h, w), 0 to 1
             Probability of a salient object; 0 outside the window and in parts that the mask does not touch.
         """
-        assert self._network is not None, "load it first"
         x0, y0, x1, y1 = window(mask)
-        chance = self._network.saliency(np.ascontiguousarray(frame[y0:y1, x0:x1]))
+        chance = self.network.saliency(np.ascontiguousarray(frame[y0:y1, x0:x1]))
         found = np.zeros(mask.shape, np.float32)
         found[y0:y1, x0:x1] = np.where(touched_parts(mask[y0:y1, x0:x1], chance > _UNSEEN), chance, 0)
         return found
