@@ -105,12 +105,13 @@ def calibrate(judged: Iterable[Judged], precision: float, **about: Any) -> tuple
 def origin(results: Path, judged: int, world: Path | None) -> dict[str, Any]:
     """What a calibration says about where it comes from: `good`, `backend`, `versions`, `data`."""
     _, score, _ = next(iter(_scored(results)))
-    made = score.provenance
+    made, answers = score.provenance, _answers(results)
+    true = f"error to the true swap at most {SMALL_ERROR}"
     return {
-        "good": "kept by the raters" if world is None else f"error to the true swap at most {SMALL_ERROR}",
+        "good": " or ".join(["kept by the raters"] * (answers is not None) + [true] * (world is not None)),
         "backend": made.backend,
         "versions": {"scoring": made.measured_by},
-        "data": {"judged": judged, "answers": file_digest(answers) if (answers := _answers(results)) else None},
+        "data": {"judged": judged, "answers": file_digest(answers) if answers else None},
     }
 
 
