@@ -202,13 +202,14 @@ def limits(scores: list[Score]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def scored(files, material):
+def scored(files, material, tmp_path_factory):
     before = sorted(path for path in files.results.rglob("*") if path.is_file())
-    leftovers = set(Path(tempfile.gettempdir()).glob("pvtt-canary-*"))
-    record = score(files)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("canaries")))
+        record = score(files)
+        assert list(Path(tempfile.gettempdir()).iterdir()) == []
     after = sorted(path for path in files.results.rglob("*") if path.is_file())
     assert set(after) - set(before) == {files.canaries}, "nothing else is left behind"
-    assert set(Path(tempfile.gettempdir()).glob("pvtt-canary-*")) <= leftovers
     return record
 
 

@@ -14,10 +14,12 @@ from pvtt.execution.cluster import cancel_submitted_jobs
 from pvtt.models import devices
 from pvtt.models.registry import ModelError
 from pvtt.records import ids, plan_tables
+from pvtt.records.layout import Layout
 from pvtt.records.results_format import check_results
 from pvtt.stages import scoring
 from pvtt.stages.catalogue import Feed, read_catalogue
 from pvtt.stages.pairs.taxonomy import read_taxonomy
+from pvtt.stages.scoring import canaries
 from pvtt.stages.shots import Cutter
 
 try:
@@ -46,6 +48,7 @@ try:
         stage: backends.stage_version(stage, SETTINGS[stage])
         for stage in backends.STAGES
     }
+    CANARY_SETTINGS = canaries.canary_settings(SETTINGS["scoring"])
 except (OSError, ValueError, ModelError) as error:
     raise WorkflowError(str(error))
 
@@ -242,6 +245,54 @@ def source_cutouts_of_pairs(wildcards):
         for product in planned_pairs().source_id.unique()
         for record in cutout_records_of(product)
     ]
+
+
+def canary_pairs(wildcards):
+    """The pairs of which canaries are made, with the other products that they need, see `score_canaries`."""
+    plan = checkpoints.plan_pairs.get().output[0]
+    targets = planned_pairs().target_id.unique()
+    pairs = plan_tables.canary_pairs(plan, SETTINGS["canaries"])
+    for pair in pairs:
+        swaps, own = FEED.true_swaps(pair["clip_id"]), pair["target_id"]
+        pair["other_id"] = FEED.unlike([pair["source_id"], own], targets)
+        pair["swap_id"] = own if own in swaps else next(iter(swaps), "")
+        pair["swap_start"] = FEED.true_start(pair["clip_id"]) if swaps else 0
+    return pairs
+
+
+def files_of_canaries(wildcards):
+    """The files of the clips and pairs of which canaries are made."""
+    found = []
+    for names in canary_pairs(wildcards):
+        clip = Layout("<results>").clip(names["clip_id"])
+        pair = Layout("<results>").pair_of(names)
+        found += [clip.record, clip.video, clip.masks, clip.background, clip.flow]
+        found += [pair.video, pair.mask, pair.record]
+    return [path.as_posix() for path in found]
+
+
+def cutouts_of_canaries(wildcards):
+    """The cut-outs of all products with which canaries are compared."""
+    names = ("source_id", "target_id", "other_id", "swap_id")
+    pairs = canary_pairs(wildcards)
+    products = {pair[name] for pair in pairs for name in names} - {""}
+    return [path for product in sorted(products) for path in cutouts_of(product)]
+
+
+def swaps_of_canaries(wildcards):
+    """Video and masks of the true swaps, where the catalogue is a rendered world."""
+    return [
+        from_catalogue(path)
+        for pair in canary_pairs(wildcards)
+        if pair["swap_id"]
+        for path in FEED.true_swaps(pair["clip_id"])[pair["swap_id"]]
+    ]
+
+
+def canaries_of_run(wildcards):
+    """What was measured on the canaries, where the run has any."""
+    wanted = SETTINGS["canaries"] and len(planned_pairs())
+    return ["<results>/canaries.json"] if wanted else []
 
 
 def pair_folder(pair):
